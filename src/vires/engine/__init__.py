@@ -1,0 +1,1 @@
+"""The engines: they run programs. The three never meet."""

@@ -1,0 +1,1 @@
+"""The CPU engine: kernels in LLVM IR, compiled in this process."""

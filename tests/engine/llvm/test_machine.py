@@ -1,0 +1,116 @@
+"""Compiling IR text and calling the result."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from vires.engine.llvm import machine
+
+SQUARE = """
+define i64 @square_{0}(i64 %x) {{
+  %y = mul i64 %x, %x
+  %z = add i64 %y, {0}
+  ret i64 %z
+}}
+"""
+
+
+def call(address: int, *arguments: int) -> int:
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * len(arguments))(address)(*arguments)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_compile_link_call(level: int) -> None:
+    image = machine.compile_ir(SQUARE.format(3), level, verify=True)
+    linked = machine.link(image, "square", exports=["square_3"])
+    assert call(linked.address("square_3"), 5) == 28
+
+
+def test_names_may_repeat() -> None:
+    image = machine.compile_ir(SQUARE.format(1))
+    first, second = machine.link(image, "same"), machine.link(image, "same")
+    assert call(first.address("square_1"), 2) == call(second.address("square_1"), 2) == 5
+    del first
+    assert call(second.address("square_1"), 3) == 10
+    assert call(second.address("square_1"), 4) == 17
+
+
+def test_imported_and_process_symbols() -> None:
+    text = """
+declare i64 @given(i64)
+declare double @cos(double)
+define i64 @outer(i64 %x) {
+  %y = call i64 @given(i64 %x)
+  %c = call double @cos(double 0.0)
+  %i = fptosi double %c to i64
+  %z = add i64 %y, %i
+  ret i64 %z
+}
+"""
+    callback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(lambda x: 10 * x)
+    address = ctypes.cast(callback, ctypes.c_void_p).value
+    assert address is not None
+    linked = machine.link(machine.compile_ir(text), "outer", {"given": address})
+    assert call(linked.address("outer"), 4) == 41
+
+
+def test_errors_name_the_kernel() -> None:
+    with pytest.raises(machine.CompileError, match="my_kernel: LLVM cannot parse"):
+        machine.compile_ir("define nonsense", name="my_kernel")
+    with pytest.raises(ValueError, match="needs a level of 0, 1 or 2; got 5"):
+        machine.compile_ir("", 5)
+    linked = machine.link(machine.compile_ir(SQUARE.format(1)), "lost")
+    with pytest.raises(machine.CompileError, match="lost: no symbol 'absent'"):
+        linked.address("absent")
+
+
+def test_error_then_success_in_one_thread() -> None:
+    with pytest.raises(machine.CompileError):
+        machine.compile_ir("define i32 @f() { ret i32 %undefined }")
+    assert machine.compile_ir(SQUARE.format(1))
+
+
+def test_threads_compile_at_once() -> None:
+    results: dict[int, int] = {}
+
+    def work(start: int) -> None:
+        for number in range(start, start + 20):
+            image = machine.compile_ir(SQUARE.format(number), number % 3)
+            linked = machine.link(image, "square")
+            results[number] = call(linked.address(f"square_{number}"), number)
+
+    threads = [threading.Thread(target=work, args=(100 * turn,)) for turn in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {n: n * n + n for base in (0, 100) for n in range(base, base + 20)}
+
+
+def test_contexts_are_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_MODULES_PER_CONTEXT", 2)
+    images = {machine.compile_ir(SQUARE.format(7)) for _ in range(7)}
+    assert len(images) == 1
+
+
+def test_locked_fallback_agrees() -> None:
+    fallback = machine._LockedCompiler()
+    assert fallback.compile(SQUARE.format(9), 0, "k", True) == machine.compile_ir(SQUARE.format(9))
+    with pytest.raises(machine.CompileError, match="k: LLVM cannot compile"):
+        fallback.compile("define nonsense", 0, "k", False)
+
+
+def test_import_does_not_load_llvmlite() -> None:
+    program = "import sys, vires.engine.llvm.machine; sys.exit('llvmlite' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_host() -> None:
+    host = machine.host()
+    assert host.vector_bytes in (16, 32, 64) and host.cpu
+    assert host.has("avx512f") == (host.vector_bytes == 64)
