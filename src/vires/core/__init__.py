@@ -1,0 +1,1 @@
+"""The language: types, pytrees, jaxprs, interpreters, primitives, errors, options."""

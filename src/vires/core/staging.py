@@ -1,0 +1,153 @@
+"""Staging: running a Python function on abstract values to record it as a jaxpr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from vires._native import Array
+from vires.core import dtypes
+from vires.core.avals import ShapedArray
+from vires.core.errors import UnexpectedTracerError
+from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from vires.core.primitive import Primitive
+from vires.core.source import here
+from vires.core.trace import Trace, Tracer, as_array, aval_of, set_trace, thread
+
+
+class StagedTracer(Tracer):
+    """A variable of the program that is being recorded."""
+
+    __slots__ = ("var",)
+    var: Var
+
+    def __init__(self, trace: StagingTrace, var: Var) -> None:
+        self._trace = trace
+        self.var = var
+        self.aval = var.aval
+
+    def origin(self) -> str:
+        return self._trace.origin(self.var)  # type: ignore[attr-defined]
+
+
+class StagingTrace(Trace):
+    """Records every operation as an equation."""
+
+    def __init__(self, parent: Trace | None = None, name: str = "function") -> None:
+        self.parent = parent if parent is not None else thread.trace
+        self.name = name
+        self.invars: list[Var] = []
+        self.names: list[str] = []
+        self.eqns: list[JaxprEqn] = []
+        self.constvars: dict[int, Var] = {}  # by identity of the value
+        self.consts: list[Any] = []
+
+    def argument(self, aval: ShapedArray, name: str = "") -> StagedTracer:
+        var = Var(aval)
+        self.invars.append(var)
+        self.names.append(name)
+        return StagedTracer(self, var)
+
+    def atom(self, x: Any) -> Atom:
+        """The variable or literal of an operand."""
+        if x.__class__ is StagedTracer:
+            if x._trace is self:
+                return x.var
+            if x._trace.finished:
+                raise leaked(x)
+        elif isinstance(x, Tracer):
+            if x._trace.finished:
+                raise leaked(x)
+        elif x.__class__ is Array:
+            if not x.shape and not dtypes.is_key(x.dtype):
+                return Literal(x, x.aval)
+        elif not isinstance(x, np.ndarray) or not x.shape:
+            x = as_array(x)
+            return Literal(x, x.aval)
+        var = self.constvars.get(id(x))
+        if var is None:
+            var = self.constvars[id(x)] = Var(aval_of(x))
+            # A NumPy array may change later: the program keeps a copy.
+            self.consts.append((x, as_array(x) if isinstance(x, np.ndarray) else x))
+        return var
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        invars = [
+            x.var if x.__class__ is StagedTracer and x._trace is self else self.atom(x) for x in operands
+        ]
+        out = primitive.infer(*[v.aval for v in invars], **params)
+        if primitive.multiple_results:
+            outvars = [Var(aval) for aval in out]
+            self.eqns.append(JaxprEqn(invars, outvars, primitive, params, here()))
+            return [StagedTracer(self, var) for var in outvars]
+        var = Var(out)
+        self.eqns.append(JaxprEqn(invars, [var], primitive, params, here()))
+        return StagedTracer(self, var)
+
+    def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
+        return call.stage(self, operands)
+
+    def process_custom_vjp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
+        return call.stage(self, operands)
+
+    def close(self, outputs: Sequence[Any]) -> ClosedJaxpr:
+        """The recorded program with these results. No operation can be recorded afterwards."""
+        outvars = [self.atom(x) for x in outputs]
+        self.finished = True
+        jaxpr = Jaxpr(list(self.constvars.values()), self.invars, outvars, self.eqns, self.names)
+        return ClosedJaxpr(jaxpr, [kept for _, kept in self.consts])
+
+    def origin(self, var: Var) -> str:
+        for invar, name in zip(self.invars, self.names, strict=True):
+            if invar is var:
+                return f"(argument {name} of {self.name})" if name else f"(an argument of {self.name})"
+        for eqn in self.eqns:
+            if any(v is var for v in eqn.outvars):
+                return f"(computed by {eqn.primitive.name} at {eqn.source} in {self.name})"
+        return f"(in {self.name})"
+
+
+def leaked(tracer: Tracer) -> UnexpectedTracerError:
+    """The error for a tracer used after its transformation has ended."""
+    return UnexpectedTracerError(
+        f"tracer: needs to be used inside the function that was traced; got {tracer.aval.str_short()} "
+        f"{tracer.origin()}, whose trace has ended; try to return the value from the function instead "
+        "of storing it in a global, an attribute or a list"
+    )
+
+
+def stage(
+    function: Callable[..., Sequence[Any]],
+    avals: Sequence[ShapedArray],
+    *,
+    name: str = "function",
+    names: Sequence[str] = (),
+) -> ClosedJaxpr:
+    """Record a function of flat arguments, returning a flat sequence, as a closed jaxpr.
+
+    Values that the function closes over, tracers of outer transformations included, become constants.
+    """
+    trace = StagingTrace(name=name)
+    arguments = [trace.argument(aval, names[i] if i < len(names) else "") for i, aval in enumerate(avals)]
+    before = set_trace(trace)
+    try:
+        outputs = function(*arguments)
+        return trace.close(outputs)
+    finally:
+        trace.finished = True
+        set_trace(before)
+
+
+def close_over(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
+    """Turn the constants into leading arguments: a program without constants, and their values."""
+    jaxpr = closed.jaxpr
+    if not jaxpr.constvars:
+        return closed, []
+    names = [""] * len(jaxpr.constvars) + list(jaxpr.names or [""] * len(jaxpr.invars))
+    opened = Jaxpr([], jaxpr.constvars + jaxpr.invars, jaxpr.outvars, jaxpr.eqns, names)
+    return ClosedJaxpr(opened, []), closed.consts
+
+
+__all__ = ["StagedTracer", "StagingTrace", "close_over", "leaked", "stage"]
