@@ -115,9 +115,15 @@ bool register_dtype(int code, PyObject* object, int itemsize) {
   DType& entry = dtypes[code];
   PyObject* old_object = entry.object;
   PyArray_Descr* old_descr = entry.descr;
-  entry = {Py_NewRef(object), descr, itemsize};
+  entry = {Py_NewRef(object), descr, itemsize, is_integer(code)};
   Py_XDECREF(old_object);
   Py_XDECREF(old_descr);
+  if (code >= kFirstSmall) {
+    const Owned name = dtype_name(code);
+    const char* text = name ? PyUnicode_AsUTF8(name.get()) : nullptr;
+    if (!text) return false;
+    entry.integer = std::strstr(text, "int") != nullptr;
+  }
   return true;
 }
 
@@ -207,16 +213,10 @@ PyObject* read_scalar(const char* data, int code) {
       return nullptr;
     default: break;
   }
-  // The small types of ml_dtypes: integers (kind 'V' or 'i', named int4/uint4) or floats.
-  Py_INCREF(dtypes[code].descr);
-  const Owned scalar(PyArray_Scalar(const_cast<char*>(data), dtypes[code].descr, nullptr));
-  Py_DECREF(dtypes[code].descr);
+  PyArray_Descr* descr = dtypes[code].descr;
+  const Owned scalar(PyArray_Scalar(const_cast<char*>(data), descr, nullptr));
   if (!scalar) return nullptr;
-  const Owned name = dtype_name(code);
-  if (!name) return nullptr;
-  const bool integer = PyUnicode_Find(name.get(), Owned(PyUnicode_FromString("int")).get(), 0,
-                                      PyUnicode_GetLength(name.get()), 1) >= 0;
-  return integer ? PyNumber_Long(scalar.get()) : PyNumber_Float(scalar.get());
+  return dtypes[code].integer ? PyNumber_Long(scalar.get()) : PyNumber_Float(scalar.get());
 }
 
 }  // namespace vires

@@ -20,6 +20,7 @@ struct DType {
   PyObject* object = nullptr;       // what Array.dtype returns
   PyArray_Descr* descr = nullptr;   // how NumPy sees the bytes (keys: uint64)
   int itemsize = 0;
+  bool integer = false;             // whole numbers, int4 and uint4 too
 };
 
 extern DType dtypes[kMaxCodes];

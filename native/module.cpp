@@ -1,0 +1,168 @@
+// The extension module vires._native: its functions and types.
+#define VIRES_IMPORT_NUMPY
+#include "numpy.h"
+
+#include <nanobind/nanobind.h>
+
+#include "array.h"
+#include "executable.h"
+#include "operators.h"
+#include "pool.h"
+#include "symbols.h"
+#include "threads.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace vires {
+namespace {
+
+// Gives a new reference to nanobind, or the Python exception that is set.
+nb::object checked(PyObject* result) {
+  if (!result) throw nb::python_error();
+  return nb::steal(result);
+}
+
+void checked(bool good) {
+  if (!good) throw nb::python_error();
+}
+
+Array* live_array(nb::handle object) {
+  if (!is_array(object.ptr()))
+    throw nb::type_error("needs an Array");
+  checked(array_check(as_array(object.ptr())));
+  return as_array(object.ptr());
+}
+
+nb::object make_from_ndarray(nb::handle source, bool weak, nb::handle dtype, bool share) {
+  nb::object values = nb::borrow(source);
+  if (!PyArray_Check(source.ptr()))
+    values = checked(PyArray_FromAny(source.ptr(), nullptr, 0, 0, 0, nullptr));
+  auto* source_array = reinterpret_cast<PyArrayObject*>(values.ptr());
+  PyObject* wanted = dtype.is_none() ? as_object(PyArray_DESCR(source_array)) : dtype.ptr();
+  nb::object native;
+  if (!PyArray_ISNOTSWAPPED(source_array) && dtype.is_none()) {
+    native = checked(
+        as_object(PyArray_DescrNewByteorder(PyArray_DESCR(source_array), NPY_NATIVE)));
+    wanted = native.ptr();
+  }
+  const int code = code_of(wanted);
+  checked(code >= 0);
+  if (!PyArray_EquivTypes(PyArray_DESCR(source_array), dtypes[code].descr)) {
+    Py_INCREF(dtypes[code].descr);
+    values = checked(PyArray_CastToType(source_array, dtypes[code].descr, 0));
+    share = true;
+  }
+  return checked(array_from_ndarray(values.ptr(), code, weak, share));
+}
+
+nb::object from_scalar(nb::handle value, int code, bool weak) {
+  checked(check_code(code));
+  PyObject* array = array_from_scalar(value.ptr(), code, weak);
+  if (!array && !PyErr_Occurred())
+    PyErr_Format(PyExc_OverflowError, "from_scalar: needs a value that fits %R; got %R",
+                 dtypes[code].object, value.ptr());
+  return checked(array);
+}
+
+nb::object empty(nb::handle shape, int code, bool weak) {
+  checked(check_code(code));
+  int64_t dims[kMaxDims];
+  const int ndim = parse_shape(shape.ptr(), dims);
+  checked(ndim >= 0);
+  return checked(as_object(array_new(code, weak, ndim, dims)));
+}
+
+// A plain builtin, since pickle looks it up by name.
+PyObject* restore(PyObject*, PyObject* args) {
+  PyObject* values;
+  int code, weak;
+  if (!PyArg_ParseTuple(args, "Oip:_restore", &values, &code, &weak) || !check_code(code))
+    return nullptr;
+  const Owned straight(
+      PyArray_FromAny(values, nullptr, 0, 0, NPY_ARRAY_CARRAY_RO, nullptr));
+  return straight ? array_from_ndarray(straight.get(), code, weak, false) : nullptr;
+}
+
+PyMethodDef pickle_functions[] = {
+    {"_restore", restore, METH_VARARGS, "_restore(values, code, weak): an Array from a pickle."},
+    {}};
+
+void define_arrays(nb::module_& m) {
+  m.def("register_dtype", [](int code, nb::handle dtype, int itemsize) {
+    checked(register_dtype(code, dtype.ptr(), itemsize));
+  }, "code"_a, "dtype"_a, "itemsize"_a);
+  m.def("dtype_code", [](nb::handle dtype) {
+    const int code = code_of(dtype.ptr());
+    checked(code >= 0);
+    return code;
+  }, "dtype"_a.none());
+  m.def("from_numpy", [](nb::handle values, bool weak, nb::handle dtype) {
+    return make_from_ndarray(values, weak, dtype, false);
+  }, "values"_a, "weak_type"_a = false, "dtype"_a.none() = nb::none());
+  m.def("wrap_numpy", [](nb::handle values, bool weak, nb::handle dtype) {
+    return make_from_ndarray(values, weak, dtype, true);
+  }, "values"_a, "weak_type"_a = false, "dtype"_a.none() = nb::none());
+  m.def("from_scalar", from_scalar, "value"_a, "code"_a, "weak"_a = false);
+  m.def("empty", empty, "shape"_a, "code"_a, "weak"_a = false);
+  m.def("writable", [](nb::handle array) {
+    return reinterpret_cast<uintptr_t>(live_array(array)->data);
+  }, "array"_a);
+  m.def("set_aval_factory", [](nb::handle factory) { set_aval_factory(factory.ptr()); },
+        "factory"_a);
+  m.def("set_array_text", [](nb::handle repr, nb::handle str) {
+    set_array_text(repr.ptr(), str.ptr());
+  }, "repr"_a, "str"_a);
+  m.def("set_operators", [](nb::dict callables) { checked(set_operators(callables.ptr())); },
+        "callables"_a);
+  m.def("register_operand_type", [](nb::handle type) {
+    checked(register_operand_type(type.ptr()));
+  }, "type"_a);
+}
+
+void define_machine(nb::module_& m) {
+  m.def("memory_stats", [] {
+    const pool::Stats stats = pool::stats();
+    nb::dict result;
+    result["live"] = stats.live;
+    result["cached"] = stats.cached;
+    result["peak"] = stats.peak;
+    return result;
+  });
+  m.def("trim", pool::trim);
+  m.def("num_threads", threads::count);
+  m.def("set_num_threads", [](int count) {
+    if (count < 1) {
+      PyErr_Format(PyExc_ValueError, "set_num_threads: needs at least 1 thread; got %d", count);
+      throw nb::python_error();
+    }
+    threads::set_count(count);
+  }, "count"_a);
+  m.def("symbols", [] {
+    nb::dict result;
+    for (const auto& [name, address] : symbol_table()) result[name.c_str()] = address;
+    return result;
+  });
+}
+
+bool import_numpy() {
+  import_array1(false);
+  return true;
+}
+
+}  // namespace
+}  // namespace vires
+
+NB_MODULE(_native, m) {
+  using namespace vires;
+  m.doc() = "Arrays, memory, threads and the call path of compiled functions.";
+  checked(import_numpy());
+  pool::initialise();
+  threads::initialise();
+  checked(buffer_ready());
+  checked(array_ready(m.ptr()));
+  checked(executable_ready(m.ptr()));
+  checked(PyModule_AddFunctions(m.ptr(), pickle_functions) == 0);
+  define_arrays(m);
+  define_machine(m);
+}

@@ -1,0 +1,17 @@
+// Operators of Array: slots that call what Python registered.
+#pragma once
+
+#include "common.h"
+
+namespace vires {
+
+// Takes a dict from names ("add", "eq", "getitem", ...) to callables; unknown names are refused.
+bool set_operators(PyObject* callables);
+
+// Lets operands of `type` (and its subclasses) reach the registered callables.
+bool register_operand_type(PyObject* type);
+
+// Whether an instance of the type (a tracer, for example) was registered as an operand.
+bool is_registered_operand(PyTypeObject* type);
+
+}  // namespace vires
