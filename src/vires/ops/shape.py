@@ -1,0 +1,493 @@
+"""Operations that move elements without changing them, and the helpers that rules build on.
+
+Each is a view: its `loops` rule maps an output index to an input index and costs nothing by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vires._native import Array
+from vires.core import dtypes
+from vires.core.avals import ShapedArray
+from vires.core.dtypes import DType
+from vires.core.primitive import AxisData, Primitive, Undefined, Zero
+from vires.core.trace import as_array, aval_of
+from vires.dialect.loops import Definition, Index, LoopBuilder, Operand
+from vires.ops.accept import NUMBER, check_dtype, refuse, typed
+from vires.ops.linear import Linear, declared
+
+Shape = tuple[int, ...]
+
+
+def _insert(values: Sequence[Any], position: int, value: Any) -> tuple[Any, ...]:
+    return (*values[:position], value, *values[position:])
+
+
+def _past(dims: Sequence[int], dim: int) -> Shape:
+    """Axis numbers after an axis has been inserted at `dim`."""
+    return tuple(d + (d >= dim) for d in dims)
+
+
+def _check_axes(name: str, x: ShapedArray, axes: Sequence[int]) -> None:
+    if len(set(axes)) != len(axes) or any(not 0 <= d < x.ndim for d in axes):
+        raise refuse(
+            name, f"distinct axes from 0 to {x.ndim - 1}", f"{tuple(axes)} for {typed(x)}", "", ValueError
+        )
+
+
+# --- broadcast_in_dim
+
+
+def _broadcast_infer(x: ShapedArray, *, shape: Shape, broadcast_dimensions: Shape) -> ShapedArray:
+    dims = broadcast_dimensions
+    if len(dims) != x.ndim:
+        raise refuse(
+            "broadcast_in_dim", f"one of broadcast_dimensions for each of {x.ndim} axes", f"{dims} for {typed(x)}"
+        )
+    previous = -1
+    for size, d in zip(x.shape, dims, strict=True):
+        if not previous < d < len(shape):
+            raise refuse(
+                "broadcast_in_dim",
+                f"increasing broadcast_dimensions below {len(shape)}",
+                f"{dims} for {typed(x)} to shape {shape}",
+                "lax.transpose first",
+            )
+        if size != shape[d] and size != 1:
+            raise refuse(
+                "broadcast_in_dim",
+                "each axis of the operand to have size 1 or the size of its axis in the result",
+                f"{typed(x)} to shape {shape} with broadcast_dimensions {dims}",
+            )
+        previous = d
+    return ShapedArray(shape, x.dtype, x.weak_type)
+
+
+def _broadcast_reference(x: np.ndarray, *, shape: Shape, broadcast_dimensions: Shape) -> np.ndarray:
+    aligned = [1] * len(shape)
+    for size, d in zip(x.shape, broadcast_dimensions, strict=True):
+        aligned[d] = size
+    return np.broadcast_to(x.reshape(aligned), shape)
+
+
+def _broadcast_transpose(ct: Any, x: Any, *, shape: Shape, broadcast_dimensions: Shape) -> Any:
+    inner = aval_of(x).shape
+    kept = {d for d, size in zip(broadcast_dimensions, inner, strict=True) if size == shape[d]}
+    summed = tuple(d for d in range(len(shape)) if d not in kept)
+    if summed:
+        ct = declared("reduce_sum")(ct, axes=summed)
+    return reshape(ct, new_sizes=inner, dimensions=None) if ct.aval.shape != inner else ct
+
+
+def _broadcast_batch(axis: AxisData, x: Any, dim: int, *, shape: Shape, broadcast_dimensions: Shape) -> Any:
+    # The mapped axis keeps its place among the operand's axes, so that nothing has to be moved.
+    at = broadcast_dimensions[dim - 1] + 1 if dim else 0
+    dims = _insert(_past(broadcast_dimensions, at), dim, at)
+    return broadcast_in_dim(x, shape=_insert(shape, at, axis.size), broadcast_dimensions=dims), at
+
+
+def _broadcast_loops(b: LoopBuilder, x: Operand, *, shape: Shape, broadcast_dimensions: Shape) -> Definition:
+    pairs = list(zip(x.shape, broadcast_dimensions, strict=True))
+    return b.pull(lambda index: x.at([0 if size == 1 else index[d] for size, d in pairs]))
+
+
+broadcast_in_dim = Linear(
+    "broadcast_in_dim",
+    """Repeat along new axes and axes of size 1: operand axis i is result axis broadcast_dimensions[i].""",
+    infer=_broadcast_infer,
+    reference=_broadcast_reference,
+    transpose=_broadcast_transpose,
+    batch=_broadcast_batch,
+    loops=_broadcast_loops,
+)
+
+
+# --- reshape
+
+
+def _reshape_infer(x: ShapedArray, *, new_sizes: Shape, dimensions: None = None) -> ShapedArray:
+    if math.prod(new_sizes) != x.size or any(size < 0 for size in new_sizes):
+        raise refuse(
+            "reshape", f"a shape of {x.size} elements", f"{typed(x)} to shape {tuple(new_sizes)}",
+            "-1 for one size that is to be computed, in vires.numpy.reshape",
+        )  # fmt: skip
+    return ShapedArray(new_sizes, x.dtype, x.weak_type)
+
+
+def _groups(before: Shape, after: Shape) -> list[tuple[list[int], list[int]]]:
+    """Split the axes of two shapes of one size into the shortest runs whose products are equal.
+
+    Axes of size 1 belong to no group. `_groups((2, 3, 4), (6, 4))` is `[([0, 1], [0]), ([2], [1])]`.
+    """
+    groups = []
+    left = [d for d, size in enumerate(before) if size != 1]
+    right = [d for d, size in enumerate(after) if size != 1]
+    while left:
+        ins, outs = [left.pop(0)], [right.pop(0)]
+        m, n = before[ins[0]], after[outs[0]]
+        while m != n:
+            if m < n:
+                ins.append(left.pop(0))
+                m *= before[ins[-1]]
+            else:
+                outs.append(right.pop(0))
+                n *= after[outs[-1]]
+        groups.append((ins, outs))
+    return groups
+
+
+def _reshape_loops(b: LoopBuilder, x: Operand, *, new_sizes: Shape, dimensions: None = None) -> Definition:
+    if math.prod(new_sizes) == 0:
+        return b.pull(lambda index: b.constant(0, x.dtype))
+    groups = _groups(x.shape, new_sizes)
+
+    def element(index: Index) -> Any:
+        source: list[Any] = [0] * len(x.shape)
+        for ins, outs in groups:
+            flat = index[outs[0]]
+            for d in outs[1:]:
+                flat = flat * new_sizes[d] + index[d]
+            for d in reversed(ins[1:]):
+                source[d] = flat % x.shape[d]
+                flat = flat // x.shape[d]
+            source[ins[0]] = flat
+        return x.at(source)
+
+    return b.pull(element)
+
+
+def _reshape_batch(axis: AxisData, x: Any, dim: int, *, new_sizes: Shape, dimensions: None = None) -> Any:
+    return reshape(move_axis(x, dim, 0), new_sizes=(axis.size, *new_sizes), dimensions=None), 0
+
+
+reshape = Linear(
+    "reshape",
+    """The same elements in row-major order in another shape.""",
+    infer=_reshape_infer,
+    reference=lambda x, *, new_sizes, dimensions=None: x.reshape(new_sizes),
+    transpose=lambda ct, x, *, new_sizes, dimensions=None: reshape(ct, new_sizes=x.aval.shape, dimensions=None),
+    batch=_reshape_batch,
+    loops=_reshape_loops,
+)
+
+
+# --- transpose
+
+
+def _transpose_infer(x: ShapedArray, *, permutation: Shape) -> ShapedArray:
+    if sorted(permutation) != list(range(x.ndim)):
+        raise refuse(
+            "transpose", f"a permutation of {tuple(range(x.ndim))}", f"{tuple(permutation)} for {typed(x)}"
+        )
+    return ShapedArray(tuple(x.shape[d] for d in permutation), x.dtype, x.weak_type)
+
+
+def _inverse(permutation: Shape) -> Shape:
+    return tuple(sorted(range(len(permutation)), key=permutation.__getitem__))
+
+
+def _transpose_loops(b: LoopBuilder, x: Operand, *, permutation: Shape) -> Definition:
+    inverse = _inverse(permutation)
+    return b.pull(lambda index: x.at([index[d] for d in inverse]))
+
+
+def _transpose_batch(axis: AxisData, x: Any, dim: int, *, permutation: Shape) -> Any:
+    return transpose(x, permutation=(dim, *_past(permutation, dim))), 0
+
+
+transpose = Linear(
+    "transpose",
+    """Permute axes: result axis i is operand axis permutation[i].""",
+    infer=_transpose_infer,
+    reference=lambda x, *, permutation: np.transpose(x, permutation),
+    transpose=lambda ct, x, *, permutation: transpose(ct, permutation=_inverse(permutation)),
+    batch=_transpose_batch,
+    loops=_transpose_loops,
+)
+
+
+# --- squeeze
+
+
+def _squeeze_infer(x: ShapedArray, *, dimensions: Shape) -> ShapedArray:
+    _check_axes("squeeze", x, dimensions)
+    if any(x.shape[d] != 1 for d in dimensions):
+        raise refuse("squeeze", "axes of size 1", f"axes {tuple(dimensions)} of {typed(x)}", "", ValueError)
+    return ShapedArray(tuple(n for d, n in enumerate(x.shape) if d not in dimensions), x.dtype, x.weak_type)
+
+
+def _squeeze_loops(b: LoopBuilder, x: Operand, *, dimensions: Shape) -> Definition:
+    def element(index: Index) -> Any:
+        rest = iter(index)
+        return x.at([0 if d in dimensions else next(rest) for d in range(len(x.shape))])
+
+    return b.pull(element)
+
+
+def _squeeze_batch(axis: AxisData, x: Any, dim: int, *, dimensions: Shape) -> Any:
+    dims = _past(dimensions, dim)
+    return squeeze(x, dimensions=dims), dim - sum(d < dim for d in dims)
+
+
+squeeze = Linear(
+    "squeeze",
+    """Remove axes of size 1.""",
+    infer=_squeeze_infer,
+    reference=lambda x, *, dimensions: np.squeeze(x, dimensions),
+    transpose=lambda ct, x, *, dimensions: reshape(ct, new_sizes=x.aval.shape, dimensions=None),
+    batch=_squeeze_batch,
+    loops=_squeeze_loops,
+)
+
+
+# --- rev
+
+
+def _rev_infer(x: ShapedArray, *, dimensions: Shape) -> ShapedArray:
+    _check_axes("rev", x, dimensions)
+    return x
+
+
+def _rev_loops(b: LoopBuilder, x: Operand, *, dimensions: Shape) -> Definition:
+    return b.pull(
+        lambda index: x.at([i * -1 + (x.shape[d] - 1) if d in dimensions else i for d, i in enumerate(index)])
+    )
+
+
+rev = Linear(
+    "rev",
+    """Reverse the order of elements along axes.""",
+    infer=_rev_infer,
+    reference=lambda x, *, dimensions: np.flip(x, dimensions),
+    transpose=lambda ct, x, *, dimensions: rev(ct, dimensions=dimensions),
+    batch=lambda axis, x, dim, *, dimensions: (rev(x, dimensions=_past(dimensions, dim)), dim),
+    loops=_rev_loops,
+)
+
+
+# --- slice
+
+
+def _slice_infer(
+    x: ShapedArray, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
+) -> ShapedArray:
+    steps = strides or (1,) * x.ndim
+    if not len(start_indices) == len(limit_indices) == len(steps) == x.ndim:
+        raise refuse(
+            "slice", f"{x.ndim} start and limit indices and strides",
+            f"start_indices {start_indices}, limit_indices {limit_indices}, strides {strides} for {typed(x)}",
+        )  # fmt: skip
+    sizes = []
+    for size, start, limit, step in zip(x.shape, start_indices, limit_indices, steps, strict=True):
+        if not (0 <= start <= limit <= size and step > 0):
+            raise refuse(
+                "slice", "0 <= start <= limit <= size and stride > 0 for each axis",
+                f"start_indices {start_indices}, limit_indices {limit_indices}, strides {strides} for {typed(x)}",
+            )  # fmt: skip
+        sizes.append((limit - start + step - 1) // step)
+    return ShapedArray(tuple(sizes), x.dtype, x.weak_type)
+
+
+def _slice_reference(
+    x: np.ndarray, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
+) -> np.ndarray:
+    steps = strides or (1,) * x.ndim
+    return x[tuple(map(builtin_slice, start_indices, limit_indices, steps))]
+
+
+def _slice_transpose(
+    ct: Any, x: Any, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
+) -> Any:
+    aval = aval_of(x)
+    steps = strides or (1,) * aval.ndim
+    config = []
+    for size, n, start, step in zip(aval.shape, ct.aval.shape, start_indices, steps, strict=True):
+        covered = start + (1 + (n - 1) * step if n else 0)
+        config.append((start, size - covered, step - 1))
+    return declared("pad")(ct, scalar(0, ct.aval.dtype), padding_config=tuple(config))
+
+
+def _slice_batch(
+    axis: AxisData, x: Any, dim: int, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
+) -> Any:
+    result = slice(
+        x,
+        start_indices=_insert(start_indices, dim, 0),
+        limit_indices=_insert(limit_indices, dim, axis.size),
+        strides=None if strides is None else _insert(strides, dim, 1),
+    )
+    return result, dim
+
+
+def _slice_loops(
+    b: LoopBuilder, x: Operand, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
+) -> Definition:
+    steps = strides or (1,) * len(x.shape)
+    return b.pull(
+        lambda index: x.at([i * step + start for i, step, start in zip(index, steps, start_indices, strict=True)])
+    )
+
+
+builtin_slice = slice
+slice = Linear(
+    "slice",
+    """Elements from start to limit, every stride-th, along each axis.""",
+    infer=_slice_infer,
+    reference=_slice_reference,
+    transpose=_slice_transpose,
+    batch=_slice_batch,
+    loops=_slice_loops,
+)
+
+
+# --- split
+
+
+def _split_infer(x: ShapedArray, *, sizes: Shape, axis: int) -> list[ShapedArray]:
+    _check_axes("split", x, (axis,))
+    if sum(sizes) != x.shape[axis] or any(size < 0 for size in sizes):
+        raise refuse("split", f"sizes that add up to {x.shape[axis]}", f"{tuple(sizes)} for {typed(x)}")
+    return [
+        ShapedArray((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype, x.weak_type) for size in sizes
+    ]
+
+
+def _split_transpose(cts: Sequence[Any], x: Any, *, sizes: Shape, axis: int) -> Any:
+    parts = [zeros(ct.aval) if ct.__class__ is Zero else ct for ct in cts]
+    return declared("concatenate")(*parts, dimension=axis)
+
+
+def _split_batch(mapped: AxisData, x: Any, dim: int, *, sizes: Shape, axis: int) -> Any:
+    results = split(x, sizes=sizes, axis=axis + (axis >= dim))
+    return results, [dim] * len(results)
+
+
+def _split_loops(b: LoopBuilder, x: Operand, *, sizes: Shape, axis: int) -> list[Definition]:
+    def part(start: int) -> Definition:
+        return b.pull(lambda index: x.at([i + start if d == axis else i for d, i in enumerate(index)]))
+
+    return [part(sum(sizes[:k])) for k in range(len(sizes))]
+
+
+split = Linear(
+    "split",
+    """Cut along an axis into consecutive parts of the given sizes.""",
+    infer=_split_infer,
+    reference=lambda x, *, sizes, axis: np.split(x, np.cumsum(sizes)[:-1], axis),
+    transpose=_split_transpose,
+    batch=_split_batch,
+    loops=_split_loops,
+    multiple_results=True,
+)
+
+
+# --- iota
+
+
+def _iota_infer(*, dtype: DType, shape: Shape, dimension: int) -> ShapedArray:
+    aval = ShapedArray(shape, dtype)
+    check_dtype("iota", aval, NUMBER)
+    _check_axes("iota", aval, (dimension,))
+    return aval
+
+
+def _iota_reference(*, dtype: DType, shape: Shape, dimension: int) -> np.ndarray:
+    counts = np.arange(shape[dimension]).astype(dtype)
+    return _broadcast_reference(counts, shape=shape, broadcast_dimensions=(dimension,))
+
+
+_NO_OPERANDS = Undefined("iota: has no operands")
+iota = Primitive(
+    "iota",
+    """The index along one axis as the value of each element.""",
+    infer=_iota_infer,
+    reference=_iota_reference,
+    jvp=lambda primals, tangents, **params: (iota(**params), Zero(iota.infer(**params).to_tangent_aval())),
+    transpose=_NO_OPERANDS,
+    batch=_NO_OPERANDS,
+    loops=lambda b, *, dtype, shape, dimension: b.pull(lambda index: b.convert(index[dimension], dtype)),
+)
+
+
+# --- helpers for rules
+
+
+def scalar(value: Any, dtype: DType) -> Array:
+    """A 0-d array."""
+    return as_array(np.array(value, dtype))
+
+
+@functools.lru_cache(maxsize=64)
+def _zero(dtype: DType) -> Array:
+    return scalar(0, dtype)
+
+
+def full(shape: Shape, value: Any, dtype: DType) -> Any:
+    """An array of one repeated value, a Python or NumPy scalar."""
+    if dtypes.is_key(dtype):
+        raise refuse("full", NUMBER.needs, dtype.name, "vires.random.key")
+    base = _zero(dtype) if value.__class__ is int and value == 0 else scalar(value, dtype)
+    return broadcast_in_dim(base, shape=shape, broadcast_dimensions=()) if shape else base
+
+
+def zeros(aval: ShapedArray) -> Any:
+    """Zeros of a type."""
+    return full(aval.shape, 0, aval.dtype)
+
+
+def full_like(x: Any, value: Any) -> Any:
+    """An array of one repeated value with the shape and dtype of `x`."""
+    aval = aval_of(x)
+    return full(aval.shape, value, aval.dtype)
+
+
+def broadcast(x: Any, shape: Shape, dims: Shape) -> Any:
+    """`broadcast_in_dim`, left out when it changes nothing."""
+    return x if aval_of(x).shape == shape else broadcast_in_dim(x, shape=shape, broadcast_dimensions=dims)
+
+
+def move_axis(x: Any, source: int, destination: int) -> Any:
+    """Move one axis to another place, the others keeping their order."""
+    if source == destination:
+        return x
+    order = [d for d in range(len(aval_of(x).shape)) if d != source]
+    order.insert(destination, source)
+    return transpose(x, permutation=tuple(order))
+
+
+def expand_dims(x: Any, dims: Shape) -> Any:
+    """Insert axes of size 1, which have the numbers `dims` in the result."""
+    if not dims:
+        return x
+    inner = aval_of(x).shape
+    rank = len(inner) + len(dims)
+    kept = tuple(d for d in range(rank) if d not in dims)
+    shape = [1] * rank
+    for d, size in zip(kept, inner, strict=True):
+        shape[d] = size
+    return broadcast_in_dim(x, shape=tuple(shape), broadcast_dimensions=kept)
+
+
+def map_at(x: Any, dim: int | None, size: int, destination: int) -> Any:
+    """Put the mapped axis of an operand at `destination`; an operand without one is repeated."""
+    if dim is not None:
+        return move_axis(x, dim, destination)
+    inner = aval_of(x).shape
+    kept = tuple(d for d in range(len(inner) + 1) if d != destination)
+    return broadcast_in_dim(x, shape=_insert(inner, destination, size), broadcast_dimensions=kept)
+
+
+def align(axis: AxisData, operands: Sequence[Any], dims: Sequence[int | None]) -> tuple[Sequence[Any], int]:
+    """Operands mapped at one common axis, and its number."""
+    first = next(d for d in dims if d is not None)
+    if all(d == first for d in dims):
+        return operands, first
+    # An unmapped operand may have fewer axes than the first one has before its mapped axis.
+    common = min(first, *(len(aval_of(x).shape) for x, d in zip(operands, dims, strict=True) if d is None), first)
+    return [map_at(x, d, axis.size, common) for x, d in zip(operands, dims, strict=True)], common
