@@ -134,3 +134,8 @@ config.define("numpy_dtype_promotion", "standard", _one_of("standard", "strict")
 def x64_mode() -> bool | str:
     """The value of enable_x64: True, False or "auto"."""
     return config._options["enable_x64"].value
+
+
+def key_reuse_mode() -> str:
+    """The value of key_reuse: "warn", "error" or "allow"."""
+    return config._options["key_reuse"].value

@@ -67,6 +67,12 @@ class AxisData:
         self.name = name
         self.size = size
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AxisData) and (self.name, self.size) == (other.name, other.size)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.size))
+
 
 class Primitive:
     """An operation of the language.
@@ -80,7 +86,9 @@ class Primitive:
       one cotangent (or None or `Zero`) for each operand; never called with a `Zero` ct (with several results, some may be).
     * ``batch(axis, operands, dims, **params) -> (result, dim)``: each dim an int or None, at least one an int.
     * ``loops(b, *operands, **params) -> definition``: see `vires.dialect.loops`.
-    * ``linearize(trace_inputs...)``, ``dce``: only for primitives that hold programs (see `vires.control`).
+    * ``linearize(nonzeros, operands, **params) -> (results, out_nonzeros, residuals, tangent_function)``: only for
+      primitives that hold programs (see `vires.control`); by default linearisation follows from ``jvp``.
+    * ``dce(used, eqn) -> (eqn or None, used operands)``: drops results that nothing uses.
     """
 
     def __init__(

@@ -1,0 +1,536 @@
+"""Derivatives: grad, value_and_grad, jvp, vjp, linearize, linear_transpose, Jacobians, Hessians."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from vires.api.arguments import as_positions, check_callable, is_arraylike, name_of
+from vires.core import dtypes, tree
+from vires.core.avals import ShapedArray
+from vires.core.jaxpr import ClosedJaxpr, evaluate
+from vires.core.primitive import Zero
+from vires.core.staging import stage
+from vires.core.trace import Tracer, as_array, aval_of
+from vires.ops.convert import convert_element_type
+from vires.ops.shape import full, reshape, zeros
+from vires.ops.shape import slice as slice_
+from vires.transform.jvp import push_forward
+from vires.transform.linearize import linearize as linearize_flat
+from vires.transform.transpose import backward
+from vires.api.vectorize import vmap
+
+
+def _values(leaves: Sequence[Any], operation: str) -> list[Any]:
+    """Leaves as arrays or tracers."""
+    for x in leaves:
+        if not is_arraylike(x):
+            raise TypeError(f"{operation}: needs arrays or numbers; got {type(x).__name__} ({x!r:.40})")
+    return [x if isinstance(x, Tracer) else as_array(x) for x in leaves]
+
+
+def _check_differentiable(leaves: Sequence[Any], operation: str, holomorphic: bool, allow_int: bool) -> None:
+    for x in leaves:
+        dtype = aval_of(x).dtype
+        kind = dtypes.kind(dtype)
+        if holomorphic and kind != "complex":
+            raise TypeError(f"{operation}: with holomorphic=True needs complex inputs; got {dtype.name}")
+        if kind == "complex" and not holomorphic:
+            raise TypeError(
+                f"{operation}: needs real inputs; got {dtype.name}; try holomorphic=True for a holomorphic function, "
+                "or vjp for a general one"
+            )
+        if kind not in ("float", "complex") and not allow_int:
+            raise TypeError(
+                f"{operation}: needs real- or complex-valued inputs; got {dtype.name}; "
+                "try x.astype(float), or allow_int=True for a float0 gradient"
+            )
+
+
+class _Selected:
+    """A function seen as one of the arguments at some positions, with the others fixed."""
+
+    def __init__(self, function: Callable[..., Any], argnums: int | Sequence[int], args: Sequence[Any], kwargs: Any, operation: str):
+        self.positions = as_positions(argnums, operation)
+        for i in self.positions:
+            if not -len(args) <= i < len(args):
+                raise TypeError(
+                    f"{operation}: needs an argument at position {i} (argnums={argnums}); "
+                    f"got {len(args)} positional arguments"
+                )
+        self.single = not isinstance(argnums, (tuple, list))
+        self.function, self.args, self.kwargs = function, list(args), kwargs
+        chosen = tuple(args[i] for i in self.positions)
+        self.leaves, self.treedef = tree.flatten(chosen)
+        self.out_tree: Any = None
+        self.aux: Any = None
+
+    def __call__(self, *leaves: Any, has_aux: bool = False) -> list[Any]:
+        args = list(self.args)
+        for i, value in zip(self.positions, tree.unflatten(self.treedef, leaves), strict=True):
+            args[i] = value
+        result = self.function(*args, **self.kwargs)
+        if has_aux:
+            if not (isinstance(result, tuple) and len(result) == 2):
+                raise TypeError(f"has_aux: needs a function that returns a pair (result, aux); got {type(result).__name__}")
+            result, self.aux = result
+        flat, self.out_tree = tree.flatten(result)
+        return flat
+
+    def unflatten(self, leaves: Sequence[Any]) -> Any:
+        chosen = tree.unflatten(self.treedef, leaves)
+        return chosen[0] if self.single else chosen
+
+
+def _float0(aval: Any) -> np.ndarray:
+    return np.zeros(aval.shape, dtypes.float0)
+
+
+def _gradient_leaf(primal: Any, ct: Any) -> Any:
+    aval = aval_of(primal)
+    tangent = aval.to_tangent_aval()
+    if tangent.dtype == dtypes.float0:
+        return _float0(aval)
+    return zeros(aval.strip_weak_type()) if ct.__class__ is Zero else ct
+
+
+def value_and_grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Sequence[Any] = (),
+) -> Callable[..., Any]:
+    """Make a function that gives the value of `fun` and its gradient.
+
+    `fun` maps arrays or pytrees to a scalar. The gradient has the structure of the argument (a tuple of them when
+    `argnums` is a tuple), by reverse mode: one forward and one backward pass, whatever the number of inputs.
+
+    Args:
+      fun: the function; it returns a scalar, or (scalar, aux) with `has_aux`.
+      argnums: which positional argument(s) to differentiate with respect to.
+      has_aux: also return auxiliary data: ((value, aux), gradient).
+      holomorphic: differentiate a holomorphic complex function.
+      allow_int: allow integer inputs, whose gradient is of dtype float0.
+
+    Raises:
+      TypeError: inputs that are not real (or complex), or an output that is not a scalar.
+
+    >>> import vires
+    >>> vires.value_and_grad(lambda x: x ** 2)(3.0)
+    (Array(9., dtype=float32, weak_type=True), Array(6., dtype=float32, weak_type=True))
+    """
+    check_callable(fun, "value_and_grad")
+    return _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "value_and_grad")
+
+
+def _value_and_grad(
+    fun: Callable[..., Any], argnums: Any, has_aux: bool, holomorphic: bool, allow_int: bool, operation: str
+) -> Callable[..., Any]:
+    @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+    def with_gradient(*args: Any, **kwargs: Any) -> Any:
+        selected = _Selected(fun, argnums, args, kwargs, operation)
+        primals = _values(selected.leaves, operation)
+        _check_differentiable(primals, operation, holomorphic, allow_int)
+        moving = [dtypes.is_inexact(aval_of(x).dtype) for x in primals]
+        results, nonzeros, program = linearize_flat(
+            lambda *xs: selected(*xs, has_aux=has_aux), primals, moving
+        )
+        _check_scalar(results, selected.out_tree, fun, holomorphic, operation)
+        value = results[0]
+        if nonzeros[0]:
+            one = _one(aval_of(value))
+            cts = iter(backward(program.jaxpr, program.consts, [], [one]))
+        else:
+            cts = iter([Zero(aval_of(x)) for x, m in zip(primals, moving, strict=True) if m])
+        gradient = [
+            _gradient_leaf(x, next(cts)) if m else _float0(aval_of(x)) for x, m in zip(primals, moving, strict=True)
+        ]
+        answer = selected.unflatten(gradient)
+        value = tree.unflatten(selected.out_tree, [value])
+        return ((value, _settle(selected.aux)) if has_aux else value), answer
+
+    return with_gradient
+
+
+def _settle(aux: Any) -> Any:
+    """Auxiliary results without the tracers of the differentiation that made them."""
+    from_trace = [getattr(x, "primal", x) if isinstance(x, Tracer) and x._trace.finished else x for x in tree.leaves(aux)]
+    return tree.unflatten(tree.structure(aux), from_trace)
+
+
+def _one(aval: Any) -> Any:
+
+    return full((), 1, aval.dtype)
+
+
+def _check_scalar(results: Sequence[Any], out_tree: Any, fun: Any, holomorphic: bool, operation: str) -> None:
+    if len(results) != 1 or out_tree != tree.leaf_structure():
+        if len(results) != 1:
+            raise TypeError(
+                f"{operation}: needs a function with a scalar result; got {name_of(fun)} with a result of structure "
+                f"{out_tree}; try has_aux=True for auxiliary results, or jacrev for several results"
+            )
+    if not is_arraylike(results[0]):
+        raise TypeError(
+            f"{operation}: needs a function with a scalar result; got {type(results[0]).__name__} from {name_of(fun)}"
+        )
+    aval = aval_of(results[0])
+    if aval.shape != ():
+        raise TypeError(
+            f"{operation}: needs a function with a scalar result; got {aval.str_short()} from {name_of(fun)}; "
+            "try to sum it, or jacrev / jacfwd / vmap(grad(f)) for derivatives of an array"
+        )
+    kind = dtypes.kind(aval.dtype)
+    if kind == "complex" and not holomorphic:
+        raise TypeError(
+            f"{operation}: needs a real result; got {aval.dtype.name} from {name_of(fun)}; "
+            "try holomorphic=True, or vjp for a general complex function"
+        )
+    if kind not in ("float", "complex"):
+        raise TypeError(f"{operation}: needs a real result; got {aval.dtype.name} from {name_of(fun)}; try astype(float)")
+
+
+def grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Sequence[Any] = (),
+) -> Callable[..., Any]:
+    """Make a function that gives the gradient of `fun`, a function with a scalar result.
+
+    See `value_and_grad` for the arguments. With `has_aux` the new function returns (gradient, aux).
+
+    >>> import vires
+    >>> import vires.numpy as np
+    >>> vires.grad(np.sin)(0.0)
+    Array(1., dtype=float32, weak_type=True)
+    """
+    check_callable(fun, "grad")
+    both = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "grad")
+
+    @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, answer = both(*args, **kwargs)
+        return (answer, value[1]) if has_aux else answer
+
+    return gradient
+
+
+# --- forward mode
+
+
+def _check_tangents(primals: Sequence[Any], tangents: Sequence[Any], operation: str) -> list[Any]:
+    checked: list[Any] = []
+    for x, t in zip(primals, tangents, strict=True):
+        if t is None or t.__class__ is Zero:
+            checked.append(Zero(aval_of(x).to_tangent_aval()))
+            continue
+        expected = aval_of(x).to_tangent_aval()
+        if expected.dtype == dtypes.float0:
+            if getattr(t, "dtype", None) != dtypes.float0:
+                raise TypeError(
+                    f"{operation}: needs a float0 tangent for an integer primal; got {aval_of(t).str_short()}; "
+                    "try numpy.zeros(shape, vires.dtypes.float0)"
+                )
+            checked.append(Zero(expected))
+            continue
+        found = aval_of(t)
+        if found.shape != expected.shape or (found.dtype != expected.dtype and not found.weak_type):
+            raise TypeError(
+                f"{operation}: needs tangents of the primals' types; got primal {aval_of(x).str_short()} "
+                f"with tangent {found.str_short()}"
+            )
+        t = t if isinstance(t, Tracer) else as_array(t)
+        checked.append(t if found.dtype == expected.dtype else convert_element_type(t, new_dtype=expected.dtype, weak_type=expected.weak_type))
+    return checked
+
+
+def _dense(primal: Any, tangent: Any) -> Any:
+    if tangent.__class__ is not Zero:
+        return tangent
+    return _float0(tangent.aval) if tangent.aval.dtype == dtypes.float0 else zeros(tangent.aval)
+
+
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """The value of `fun` at `primals` and its derivative along `tangents`: (f(x), df(x) . t).
+
+    `primals` and `tangents` are tuples of arguments of one structure. With `has_aux` a third answer is the aux.
+
+    >>> import vires
+    >>> import vires.numpy as np
+    >>> vires.jvp(np.sin, (0.0,), (2.0,))
+    (Array(0., dtype=float32, weak_type=True), Array(2., dtype=float32, weak_type=True))
+    """
+    check_callable(fun, "jvp")
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError(
+            f"jvp: needs primals and tangents as tuples or lists; got {type(primals).__name__} and {type(tangents).__name__}"
+        )
+    leaves, treedef = tree.flatten(tuple(primals))
+    tangent_leaves, tangent_tree = tree.flatten(tuple(tangents))
+    if treedef != tangent_tree:
+        raise TypeError(f"jvp: needs tangents of the primals' structure; got {treedef} and {tangent_tree}")
+    values = _values(leaves, "jvp")
+    selected = _Selected(fun, tuple(range(len(primals))), primals, {}, "jvp")
+    results, out = push_forward(
+        lambda *xs: _tracked(selected(*xs, has_aux=has_aux)), values, _check_tangents(values, tangent_leaves, "jvp")
+    )
+    value = tree.unflatten(selected.out_tree, results)
+    tangent = tree.unflatten(selected.out_tree, [_dense(r, t) for r, t in zip(results, out, strict=True)])
+    return (value, tangent, _settle(selected.aux)) if has_aux else (value, tangent)
+
+
+def _tracked(flat: Sequence[Any]) -> list[Any]:
+    """Results as arrays or tracers, so that Python numbers get a type."""
+    return [x if isinstance(x, Tracer) else as_array(x) for x in flat]
+
+
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """The value of `fun` at `primals` and a function that maps tangents linearly, without evaluating `fun` again.
+
+    >>> import vires
+    >>> import vires.numpy as np
+    >>> y, f_jvp = vires.linearize(np.sin, 0.0)
+    >>> f_jvp(3.0)
+    Array(3., dtype=float32, weak_type=True)
+    """
+    check_callable(fun, "linearize")
+    selected, primal_leaves, moving, results, nonzeros, program = _linearized(fun, primals, has_aux, "linearize")
+    out_tree = selected.out_tree
+
+    def tangent_function(*tangents: Any) -> Any:
+        leaves, treedef = tree.flatten(tuple(tangents))
+        if treedef != selected.treedef:
+            raise TypeError(f"linearize: needs tangents of the primals' structure; got {treedef}, not {selected.treedef}")
+        given = _check_tangents(primal_leaves, leaves, "linearize")
+        dense = [_dense(x, t) for x, t, m in zip(primal_leaves, given, moving, strict=True) if m]
+        out = iter(evaluate(program.jaxpr, program.consts, *dense))
+        flat = [next(out) if nz else _dense(r, Zero(aval_of(r).to_tangent_aval())) for r, nz in zip(results, nonzeros, strict=True)]
+        return tree.unflatten(out_tree, flat)
+
+    value = tree.unflatten(out_tree, results)
+    return (value, tangent_function, _settle(selected.aux)) if has_aux else (value, tangent_function)
+
+
+def _linearized(fun: Any, primals: Sequence[Any], has_aux: bool, operation: str) -> Any:
+    selected = _Selected(fun, tuple(range(len(primals))), primals, {}, operation)
+    values = _values(selected.leaves, operation)
+    moving = [dtypes.is_inexact(aval_of(x).dtype) for x in values]
+    results, nonzeros, program = linearize_flat(
+        lambda *xs: _tracked(selected(*xs, has_aux=has_aux)), values, moving
+    )
+    return selected, values, moving, results, nonzeros, program
+
+
+# --- reverse mode
+
+
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()) -> Any:
+    """The value of `fun` at `primals` and a function from cotangents of the result to those of the arguments.
+
+    The pullback maps ct to (J^T ct for each argument) as a tuple, and can be called many times.
+
+    >>> import vires
+    >>> y, pull = vires.vjp(lambda x, y: x * y, 2.0, 3.0)
+    >>> pull(1.0)
+    (Array(3., dtype=float32, weak_type=True), Array(2., dtype=float32, weak_type=True))
+    """
+    check_callable(fun, "vjp")
+    selected, values, moving, results, nonzeros, program = _linearized(fun, primals, has_aux, "vjp")
+    out_tree = selected.out_tree
+
+    def pullback(ct: Any) -> Any:
+        leaves, treedef = tree.flatten(ct)
+        if treedef != out_tree:
+            raise TypeError(f"vjp: needs cotangents of the result's structure {out_tree}; got {treedef}")
+        given = _check_tangents(results, leaves, "vjp")
+        cts = iter(backward(program.jaxpr, program.consts, [], [t for t, nz in zip(given, nonzeros, strict=True) if nz]))
+        flat = [_gradient_leaf(x, next(cts)) if m else _float0(aval_of(x)) for x, m in zip(values, moving, strict=True)]
+        return tree.unflatten(selected.treedef, flat)
+
+    value = tree.unflatten(out_tree, results)
+    return (value, pullback, _settle(selected.aux)) if has_aux else (value, pullback)
+
+
+def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequence[Any] = ()) -> Callable[[Any], Any]:
+    """The transpose of a linear function, given arguments (or their ShapeDtypeStructs) for the types.
+
+    >>> import vires
+    >>> vires.linear_transpose(lambda x: 3.0 * x, 1.0)(2.0)
+    (Array(6., dtype=float32, weak_type=True),)
+    """
+    leaves, treedef = tree.flatten(tuple(primals))
+    out_tree: Any = None
+
+    def flat_function(*xs: Any) -> list[Any]:
+        nonlocal out_tree
+        flat, out_tree = tree.flatten(fun(*tree.unflatten(treedef, xs)))
+        return _tracked(flat)
+
+    avals = [_type_of(x) for x in leaves]
+    program: ClosedJaxpr = stage(flat_function, avals, name=name_of(fun))
+
+    def transposed(ct: Any) -> Any:
+        ct_leaves, ct_tree = tree.flatten(ct)
+        if ct_tree != out_tree:
+            raise TypeError(f"linear_transpose: needs cotangents of structure {out_tree}; got {ct_tree}")
+        cts = backward(program.jaxpr, program.consts, [], _values(ct_leaves, "linear_transpose"))
+        return tree.unflatten(treedef, [zeros(c.aval) if c.__class__ is Zero else c for c in cts])
+
+    return transposed
+
+
+def _type_of(x: Any) -> Any:
+
+    if is_arraylike(x):
+        return aval_of(x)
+    return ShapedArray(tuple(x.shape), dtypes.canonical(x.dtype))
+
+
+# --- Jacobians
+
+
+def _basis(leaves: Sequence[Any], treedef: Any) -> Any:
+    """For each leaf, the unit tangents of all elements of the tree: leading axis = total size."""
+
+    sizes = [aval_of(x).size for x in leaves]
+    total = sum(sizes)
+    rows: list[Any] = []
+    start = 0
+    for x, size in zip(leaves, sizes, strict=True):
+        aval = aval_of(x)
+        block = np.zeros((total, size), np.float32)
+        block[start : start + size] = np.eye(size, dtype=np.float32)
+        start += size
+        rows.append(as_array(block.astype(aval.dtype).reshape(total, *aval.shape)))
+    return tree.unflatten(treedef, rows)
+
+
+def _split_axis(x: Any, axis: int, leaves: Sequence[Any], treedef: Any) -> Any:
+    """Cut an axis of total size into the leaves' shapes."""
+
+    shape = aval_of(x).shape
+    pieces: list[Any] = []
+    start = 0
+    for leaf in leaves:
+        aval = aval_of(leaf)
+        starts = [0] * len(shape)
+        limits = list(shape)
+        starts[axis], limits[axis] = start, start + aval.size
+        start += aval.size
+        piece = slice_(x, start_indices=tuple(starts), limit_indices=tuple(limits), strides=None)
+        pieces.append(reshape(piece, new_sizes=(*shape[:axis], *aval.shape, *shape[axis + 1 :]), dimensions=None))
+    return tree.unflatten(treedef, pieces)
+
+
+def jacfwd(
+    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """The Jacobian of `fun` by forward mode: shape (*result.shape, *argument.shape). Best for few inputs.
+
+    >>> import vires
+    >>> import vires.numpy as np
+    >>> vires.jacfwd(lambda x: x * x)(np.array([1.0, 2.0]))
+    Array([[2., 0.],
+           [0., 4.]], dtype=float32)
+    """
+    check_callable(fun, "jacfwd")
+
+    @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        selected = _Selected(fun, argnums, args, kwargs, "jacfwd")
+        primals = _values(selected.leaves, "jacfwd")
+        _check_differentiable(primals, "jacfwd", holomorphic, False)
+        moving = [True] * len(primals)
+        results, nonzeros, program = linearize_flat(
+            lambda *xs: _tracked(selected(*xs, has_aux=has_aux)), primals, moving, True
+        )
+        basis = tree.leaves(_basis(primals, selected.treedef))
+        columns = vmap(lambda *ts: tuple(evaluate(program.jaxpr, program.consts, *ts)), out_axes=-1)(*basis)
+        blocks = [selected.unflatten(tree.leaves(_split_axis(c, len(aval_of(r).shape), primals, selected.treedef))) for c, r in zip(columns, results, strict=True)]
+        answer = tree.unflatten(selected.out_tree, blocks)
+        return (answer, _settle(selected.aux)) if has_aux else answer
+
+    return jacobian
+
+
+def jacrev(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """The Jacobian of `fun` by reverse mode: shape (*result.shape, *argument.shape). Best for few outputs.
+
+    >>> import vires
+    >>> import vires.numpy as np
+    >>> vires.jacrev(lambda x: x.sum() * x)(np.array([1.0, 2.0]))
+    Array([[4., 1.],
+           [2., 5.]], dtype=float32)
+    """
+    check_callable(fun, "jacrev")
+
+    @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        selected = _Selected(fun, argnums, args, kwargs, "jacrev")
+        primals = _values(selected.leaves, "jacrev")
+        _check_differentiable(primals, "jacrev", holomorphic, allow_int)
+        moving = [dtypes.is_inexact(aval_of(x).dtype) for x in primals]
+        results, _, program = linearize_flat(
+            lambda *xs: _tracked(selected(*xs, has_aux=has_aux)), primals, moving, True
+        )
+        for r in results:
+            if dtypes.kind(aval_of(r).dtype) == "complex" and not holomorphic:
+                raise TypeError(f"jacrev: needs real results; got {aval_of(r).dtype.name}; try holomorphic=True")
+        basis = tree.leaves(_basis(results, selected.out_tree))
+
+        def pull(*cts: Any) -> tuple[Any, ...]:
+            found = iter(backward(program.jaxpr, program.consts, [], cts))
+            return tuple(_gradient_leaf(x, next(found)) for x, m in zip(primals, moving, strict=True) if m)
+
+        rows = iter(vmap(pull)(*basis))
+        by_argument = [next(rows) if m else None for m in moving]
+        out_leaves: list[Any] = []
+        cut = [
+            tree.leaves(_split_axis(r, 0, results, selected.out_tree)) if r is not None else None for r in by_argument
+        ]
+        for k, result in enumerate(results):
+            out_leaves.append(
+                selected.unflatten(
+                    [
+                        c[k] if c is not None else np.zeros(aval_of(result).shape + aval_of(x).shape, dtypes.float0)
+                        for c, x in zip(cut, primals, strict=True)
+                    ]
+                )
+            )
+        answer = tree.unflatten(selected.out_tree, out_leaves)
+        return (answer, _settle(selected.aux)) if has_aux else answer
+
+    return jacobian
+
+
+def hessian(
+    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """The Hessian of `fun`, forward over reverse: shape (*result.shape, *argument.shape, *argument.shape).
+
+    >>> import vires
+    >>> import vires.numpy as np
+    >>> vires.hessian(lambda x: (x ** 3).sum())(np.array([1.0, 2.0]))
+    Array([[ 6.,  0.],
+           [ 0., 12.]], dtype=float32)
+    """
+    return jacfwd(
+        jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic), argnums, has_aux=has_aux, holomorphic=holomorphic
+    )
+
+
+jacobian = jacrev

@@ -1,0 +1,250 @@
+"""Linearisation: run a function and record, as a program, how its results move with its arguments.
+
+Primals go to the parent interpreter, so that they stay concrete where they are; the tangents' operations, which are
+linear, are recorded. Values that the recorded program needs from the primals (residuals) become its constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vires.core import memo
+from vires.core.avals import ShapedArray
+from vires.core.jaxpr import ClosedJaxpr, Jaxpr, evaluate
+from vires.core.primitive import Primitive, Zero
+from vires.core.staging import StagedTracer, StagingTrace, leaked, stage
+from vires.core.trace import Trace, Tracer, aval_of, set_trace, thread
+from vires.transform.custom_tangent import custom_vjp_tangent
+from vires.transform.jvp import instantiate, zero_tangent
+
+
+class TangentTrace(StagingTrace):
+    """Records operations on tangents; whatever touches no tangent goes to the parent."""
+
+    parent: Trace
+
+    def _mine(self, operands: Sequence[Any]) -> bool:
+        return any(x.__class__ is StagedTracer and x._trace is self for x in operands)
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        if self._mine(operands):
+            return super().process(primitive, operands, params)
+        before = set_trace(self.parent)
+        try:
+            return self.parent.process(primitive, operands, params)
+        finally:
+            set_trace(before)
+
+    def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
+        return self._custom("process_custom_jvp", call, operands)
+
+    def process_custom_vjp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
+        return self._custom("process_custom_vjp", call, operands)
+
+    def _custom(self, method: str, call: Any, operands: Sequence[Any]) -> list[Any]:
+        if self._mine(operands):
+            return call.function(*operands)  # linear in the tangent: its own operations are recorded
+        before = set_trace(self.parent)
+        try:
+            return getattr(self.parent, method)(call, operands)
+        finally:
+            set_trace(before)
+
+
+class LinearizeTracer(Tracer):
+    """A primal with the tracer of its tangent."""
+
+    __slots__ = ("primal", "tangent")
+    primal: Any
+    tangent: Any
+
+    def __init__(self, trace: Trace, primal: Any, tangent: Any) -> None:
+        self._trace = trace
+        self.primal = primal
+        self.tangent = tangent
+        self.aval = aval_of(primal)
+
+    def concrete(self) -> Any:
+        primal = self.primal
+        return primal.concrete() if isinstance(primal, Tracer) else primal
+
+    def origin(self) -> str:
+        primal = self.primal
+        return primal.origin() if isinstance(primal, Tracer) else "(under differentiation)"
+
+
+class LinearizeTrace(Trace):
+    """Runs primals in the parent and records tangents."""
+
+    def __init__(self) -> None:
+        self.parent: Trace = thread.trace
+        self.tangents = TangentTrace(self.parent, "linearize")
+
+    def argument(self, primal: Any, moving: bool = True) -> Any:
+        """An argument of the function; `moving` ones get a tangent variable."""
+        aval = aval_of(primal).to_tangent_aval()
+        return LinearizeTracer(self, primal, self.tangents.argument(aval)) if moving else primal
+
+    def _split(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any], bool]:
+        primals: list[Any] = []
+        tangents: list[Any] = []
+        moving = False
+        for x in operands:
+            if x.__class__ is LinearizeTracer and x._trace is self:
+                primals.append(x.primal)
+                tangents.append(x.tangent)
+                moving = True
+            else:
+                if isinstance(x, Tracer) and x._trace.finished:
+                    raise leaked(x)
+                primals.append(x)
+                tangents.append(None)
+        return primals, tangents, moving
+
+    def _wrap(self, result: Any, tangent: Any) -> Any:
+        return result if tangent.__class__ is Zero else LinearizeTracer(self, result, tangent)
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        primals, tangents, moving = self._split(operands)
+        if moving and primitive.linearize is None:
+            before = set_trace(self.tangents)
+            try:
+                full = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
+                result, tangent = primitive.jvp(primals, full, **params)
+            finally:
+                set_trace(before)
+            if primitive.multiple_results:
+                return [self._wrap(r, t) for r, t in zip(result, tangent, strict=True)]
+            return self._wrap(result, tangent)
+        before = set_trace(self.parent)
+        try:
+            if not moving:
+                return self.parent.process(primitive, primals, params)
+            assert primitive.linearize is not None
+            nonzeros = tuple(t is not None for t in tangents)
+            results, out_nonzeros, residuals, apply = primitive.linearize(nonzeros, primals, **params)
+            set_trace(self.tangents)
+            out = iter(apply(residuals, [t for t in tangents if t is not None]))
+        finally:
+            set_trace(before)
+        return [self._wrap(r, next(out)) if nz else r for r, nz in zip(results, out_nonzeros, strict=True)]
+
+    def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
+        primals, tangents, moving = self._split(operands)
+        before = set_trace(self.tangents if moving else self.parent)
+        try:
+            if not moving:
+                return self.parent.process_custom_jvp(call, primals)
+            full = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
+            results, out = call.jvp(primals, full)
+        finally:
+            set_trace(before)
+        return [self._wrap(r, t) for r, t in zip(results, out, strict=True)]
+
+    def process_custom_vjp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
+        primals, tangents, moving = self._split(operands)
+        before = set_trace(self.parent)
+        try:
+            if not moving:
+                return self.parent.process_custom_vjp(call, primals)
+            results, residuals = call.forward(*primals)
+            full = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
+            dense = [instantiate(t) for t in full]
+            set_trace(self.tangents)
+            out = custom_vjp_tangent(call, results, residuals, dense)
+        finally:
+            set_trace(before)
+        return [self._wrap(r, t) for r, t in zip(results, out, strict=True)]
+
+
+def linearize(
+    function: Callable[..., Sequence[Any]],
+    primals: Sequence[Any],
+    moving: Sequence[bool] | None = None,
+    forced: bool | Sequence[bool] = False,
+) -> tuple[list[Any], list[bool], ClosedJaxpr]:
+    """Results of a function of flat arguments, which of them move, and the linear program of their tangents.
+
+    The program takes the tangents of the `moving` arguments (all by default) and gives those of the moving results;
+    `forced` makes (some) results move even where their tangent is zero.
+    """
+    trace = LinearizeTrace()
+    flags = [True] * len(primals) if moving is None else list(moving)
+    arguments = [trace.argument(x, flag) for x, flag in zip(primals, flags, strict=True)]
+    before = set_trace(trace)
+    try:
+        outputs = function(*arguments)
+        results: list[Any] = []
+        tangents: list[Any] = []
+        for y in outputs:
+            mine = y.__class__ is LinearizeTracer and y._trace is trace
+            results.append(y.primal if mine else y)
+            tangents.append(y.tangent if mine else zero_tangent(y))
+        force = [forced] * len(results) if isinstance(forced, bool) else forced
+        set_trace(trace.parent)
+        nonzeros = [t.__class__ is not Zero or f for t, f in zip(tangents, force, strict=True)]
+        program = trace.tangents.close([instantiate(t) for t, nz in zip(tangents, nonzeros, strict=True) if nz])
+        return results, nonzeros, program
+    finally:
+        trace.finished = trace.tangents.finished = True
+        set_trace(before)
+
+
+@dataclass(frozen=True)
+class Linearized:
+    """A program split into its values and the linear map of its tangents.
+
+    `primal`: ins -> outs ++ residuals. `linear`: residuals ++ moving tangents in -> moving tangents out.
+    """
+
+    primal: ClosedJaxpr
+    linear: ClosedJaxpr
+    out_nonzeros: tuple[bool, ...]
+    num_residuals: int
+    #: residual number -> input number, for residuals that are inputs
+    residual_inputs: dict[int, int]
+
+
+@memo.per_program
+def linearize_jaxpr(
+    closed: ClosedJaxpr, nonzeros: tuple[bool, ...], instantiated: bool | tuple[bool, ...] = False
+) -> Linearized:
+    """Linearise a program at unknown inputs; `nonzeros` says which inputs move."""
+    linear: ClosedJaxpr | None = None
+    out_nonzeros: tuple[bool, ...] = ()
+    residual_inputs: dict[int, int] = {}
+    kept: list[Any] = []
+
+    def function(*args: Any) -> list[Any]:
+        nonlocal linear, out_nonzeros
+        results, flags, linear = linearize(
+            lambda *xs: evaluate(closed.jaxpr, closed.consts, *xs), args, nonzeros, instantiated
+        )
+        out_nonzeros = tuple(flags)
+        residuals: list[Any] = []
+        positions = {id(x): i for i, x in enumerate(args)}
+        for value in linear.consts:
+            if isinstance(value, Tracer):
+                if id(value) in positions:
+                    residual_inputs[len(residuals)] = positions[id(value)]
+                residuals.append(value)
+        kept.append(len(residuals))
+        return [*results, *residuals]
+
+    primal = stage(function, closed.in_avals, name="linearize")
+    assert linear is not None
+    jaxpr = linear.jaxpr
+    pairs = list(zip(jaxpr.constvars, linear.consts, strict=True))
+    residual_vars = [v for v, value in pairs if isinstance(value, Tracer)]
+    fixed = [(v, value) for v, value in pairs if not isinstance(value, Tracer)]
+    opened = Jaxpr([v for v, _ in fixed], residual_vars + jaxpr.invars, jaxpr.outvars, jaxpr.eqns)
+    return Linearized(
+        primal, ClosedJaxpr(opened, [value for _, value in fixed]), out_nonzeros, kept[0], residual_inputs
+    )
+
+
+def moving_avals(avals: Sequence[ShapedArray], nonzeros: Sequence[bool]) -> list[ShapedArray]:
+    """Types of the tangents that move."""
+    return [a.to_tangent_aval() for a, nz in zip(avals, nonzeros, strict=True) if nz]
