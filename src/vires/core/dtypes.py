@@ -230,11 +230,10 @@ def _promote(pairs: tuple[tuple[DType, bool], ...], x64: bool | str) -> tuple[DT
             f"promotion: needs dtypes with a common wider type; got {names}; try x.astype(...) to say which"
         )
     if result in (_WEAK_INT, _WEAK_FLOAT, _WEAK_COMPLEX):
-        weak = all(weak or dtype == bool_ for dtype, weak in pairs)
         default = {_WEAK_INT: default_int, _WEAK_FLOAT: default_float, _WEAK_COMPLEX: default_complex}[result]()
         explicit = [dtype for dtype, is_weak in pairs if is_weak and kind(dtype) == kind(default)]
         wide = max([default, *explicit], key=lambda d: d.itemsize) if explicit else default
-        return wide, weak
+        return wide, True  # an upper bound that no dtype forces stays weak: int32 + 2.5 is a weak float
     dtype = np.dtype(result) if result not in _BY_NAME else _BY_NAME[result]
     return dtype, False
 
