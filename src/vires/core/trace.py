@@ -259,9 +259,9 @@ def as_array(x: Any) -> Array:
                 f"array: needs an integer that fits {dtype.name}; got {x}; "
                 "try numpy.uint64(...) or config.update('enable_x64', True)"
             )
-        return _native.Array.from_numpy(np.array(x, dtype), weak_type=cls is not bool)
+        return _native.from_numpy(np.array(x, dtype), weak_type=cls is not bool)
     if isinstance(x, (np.ndarray, np.generic)):
-        return _native.Array.from_numpy(np.asarray(x, dtypes.canonical(x.dtype)))
+        return _native.from_numpy(np.asarray(x, dtypes.canonical(x.dtype)))
     if isinstance(x, Tracer):
         value = x.concrete()
         if value is not None:

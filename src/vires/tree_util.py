@@ -1,0 +1,276 @@
+"""Pytrees: nested containers of arrays (as `jax.tree_util`).
+
+None is a container without leaves; dictionaries are flattened in the order of their sorted keys.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optree
+
+from vires.core import tree as _tree
+from vires.core.tree import PyTreeDef as PyTreeDef
+
+Leaf = Callable[[Any], bool] | None
+
+
+def tree_flatten(tree: Any, is_leaf: Leaf = None) -> tuple[list[Any], PyTreeDef]:
+    """The leaves of a tree and its structure.
+
+    >>> leaves, treedef = tree_flatten({"b": 1, "a": (2, None)})
+    >>> leaves
+    [2, 1]
+    """
+    return _tree.flatten(tree, is_leaf)
+
+
+def tree_unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
+    """The tree of a structure with these leaves."""
+    return _tree.unflatten(treedef, leaves)
+
+
+def tree_leaves(tree: Any, is_leaf: Leaf = None) -> list[Any]:
+    """The leaves of a tree."""
+    return _tree.leaves(tree, is_leaf)
+
+
+def tree_structure(tree: Any, is_leaf: Leaf = None) -> PyTreeDef:
+    """The structure of a tree."""
+    return _tree.structure(tree, is_leaf)
+
+
+def tree_map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Leaf = None) -> Any:
+    """Apply a function to the corresponding leaves of trees.
+
+    >>> tree_map(lambda x, y: x + y, {"a": 1}, {"a": 10})
+    {'a': 11}
+    """
+    return _tree.map(f, tree, *rest, is_leaf=is_leaf)
+
+
+def tree_all(tree: Any, *, is_leaf: Leaf = None) -> bool:
+    """Whether all leaves are true."""
+    return all(_tree.leaves(tree, is_leaf))
+
+
+def tree_reduce(function: Callable[[Any, Any], Any], tree: Any, *initializer: Any, is_leaf: Leaf = None) -> Any:
+    """Fold a function over the leaves."""
+    return functools.reduce(function, _tree.leaves(tree, is_leaf), *initializer)
+
+
+def tree_transpose(outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any) -> Any:
+    """A tree of trees turned inside out.
+
+    >>> tree_transpose(tree_structure([0, 0]), tree_structure({"a": 0}), [{"a": 1}, {"a": 2}])
+    {'a': [1, 2]}
+    """
+    if inner_treedef is None:
+        children = _up_to(outer_treedef, pytree_to_transpose)
+        inner_treedef = _tree.structure(children[0])
+    return optree.tree_transpose(outer_treedef, inner_treedef, pytree_to_transpose)
+
+
+def _up_to(treedef: PyTreeDef, tree: Any) -> list[Any]:
+    return treedef.flatten_up_to(tree)
+
+
+def treedef_is_leaf(treedef: PyTreeDef) -> bool:
+    return treedef.num_nodes == 1 and treedef.num_leaves == 1
+
+
+def treedef_children(treedef: PyTreeDef) -> list[PyTreeDef]:
+    """The structures of the children of the root."""
+    return treedef.children()
+
+
+def treedef_tuple(treedefs: Iterable[PyTreeDef]) -> PyTreeDef:
+    """The structure of a tuple of trees of these structures."""
+    return optree.treespec_tuple(tuple(treedefs), none_is_leaf=False, namespace=_tree.NAMESPACE)
+
+
+# --- paths
+
+
+@dataclass(frozen=True)
+class SequenceKey:
+    """Step into a list or tuple."""
+
+    idx: int
+
+    def __str__(self) -> str:
+        return f"[{self.idx!r}]"
+
+
+@dataclass(frozen=True)
+class DictKey:
+    """Step into a dictionary."""
+
+    key: Hashable
+
+    def __str__(self) -> str:
+        return f"[{self.key!r}]"
+
+
+@dataclass(frozen=True)
+class GetAttrKey:
+    """Step into an attribute."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f".{self.name}"
+
+
+@dataclass(frozen=True)
+class FlattenedIndexKey:
+    """Step into a registered container whose keys are unknown."""
+
+    key: int
+
+    def __str__(self) -> str:
+        return f"[<flat index {self.key}>]"
+
+
+KeyPath = tuple[Any, ...]
+_WITH_KEYS: dict[type, Callable[[Any], Any]] = {}
+
+
+def _key(accessor: Any) -> Any:
+    if isinstance(accessor, optree.accessor.SequenceEntry):
+        return SequenceKey(accessor.index) if not isinstance(accessor, optree.NamedTupleEntry) else GetAttrKey(accessor.field)
+    if isinstance(accessor, optree.MappingEntry):
+        return DictKey(accessor.key)
+    if isinstance(accessor, optree.GetAttrEntry):
+        return GetAttrKey(accessor.name)
+    with_keys = _WITH_KEYS.get(accessor.type)
+    return with_keys(accessor.entry) if with_keys is not None else FlattenedIndexKey(accessor.entry)
+
+
+def tree_flatten_with_path(tree: Any, is_leaf: Leaf = None) -> tuple[list[tuple[KeyPath, Any]], PyTreeDef]:
+    """Leaves with the keys that lead to them, and the structure.
+
+    >>> [(keystr(path), leaf) for path, leaf in tree_flatten_with_path({"a": [1]})[0]]
+    [("['a'][0]", 1)]
+    """
+    accessors, leaves, treedef = optree.tree_flatten_with_accessor(
+        tree, is_leaf, none_is_leaf=False, namespace=_tree.NAMESPACE
+    )
+    return [(tuple(map(_key, a)), leaf) for a, leaf in zip(accessors, leaves, strict=True)], treedef
+
+
+def tree_leaves_with_path(tree: Any, is_leaf: Leaf = None) -> list[tuple[KeyPath, Any]]:
+    """Leaves with the keys that lead to them."""
+    return tree_flatten_with_path(tree, is_leaf)[0]
+
+
+def tree_map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Leaf = None) -> Any:
+    """Like `tree_map`, but the function also gets the path."""
+    pairs, treedef = tree_flatten_with_path(tree, is_leaf)
+    others = [_up_to(treedef, r) for r in rest]
+    results = [f(path, leaf, *(o[i] for o in others)) for i, (path, leaf) in enumerate(pairs)]
+    return _tree.unflatten(treedef, results)
+
+
+def keystr(keys: Iterable[Any], *, simple: bool = False, separator: str = "") -> str:
+    """A path as text.
+
+    >>> keystr((DictKey("w"), SequenceKey(0)))
+    "['w'][0]"
+    """
+    if not simple:
+        return separator.join(map(str, keys))
+    plain = [getattr(k, "key", getattr(k, "idx", getattr(k, "name", k))) for k in keys]
+    return separator.join(map(str, plain))
+
+
+# --- registering containers
+
+
+def register_pytree_node(
+    nodetype: type,
+    flatten_func: Callable[[Any], tuple[Iterable[Any], Hashable]],
+    unflatten_func: Callable[[Any, Iterable[Any]], Any],
+    flatten_with_keys_func: Callable[[Any], Any] | None = None,
+) -> None:
+    """Make a class a container: `flatten_func(x)` gives (children, auxiliary data).
+
+    The auxiliary data must be hashable and comparable: it is part of the structure, and of jit's cache key.
+    """
+    _tree.register_node(nodetype, flatten_func, unflatten_func)
+
+
+def register_pytree_with_keys(
+    nodetype: type,
+    flatten_with_keys: Callable[[Any], tuple[Iterable[tuple[Any, Any]], Hashable]],
+    unflatten_func: Callable[[Any, Iterable[Any]], Any],
+    flatten_func: Callable[[Any], Any] | None = None,
+) -> None:
+    """Like `register_pytree_node`, with a key for each child."""
+
+    def flatten(x: Any) -> tuple[list[Any], Hashable, list[Any]]:
+        pairs, auxiliary = flatten_with_keys(x)
+        pairs = list(pairs)
+        return [child for _, child in pairs], auxiliary, [key for key, _ in pairs]
+
+    optree.register_pytree_node(nodetype, flatten, unflatten_func, namespace=_tree.NAMESPACE)
+    _WITH_KEYS[nodetype] = lambda key: key
+
+
+def register_pytree_node_class(cls: type) -> type:
+    """Decorator for a class with `tree_flatten(self)` and classmethod `tree_unflatten(aux, children)`."""
+    register_pytree_node(cls, lambda x: x.tree_flatten(), lambda aux, children: cls.tree_unflatten(aux, children))
+    return cls
+
+
+def register_pytree_with_keys_class(cls: type) -> type:
+    """Decorator for a class with `tree_flatten_with_keys(self)` and classmethod `tree_unflatten(aux, children)`."""
+    register_pytree_with_keys(
+        cls, lambda x: x.tree_flatten_with_keys(), lambda aux, children: cls.tree_unflatten(aux, children)
+    )
+    return cls
+
+
+def register_dataclass(
+    nodetype: type,
+    data_fields: Sequence[str] | None = None,
+    meta_fields: Sequence[str] | None = None,
+    drop_fields: Sequence[str] = (),
+) -> type:
+    """Make a dataclass a container: `data_fields` are its children, `meta_fields` part of its structure."""
+    if data_fields is None or meta_fields is None:
+        fields = [f for f in nodetype.__dataclass_fields__.values() if f.init and f.name not in drop_fields]
+        meta_fields = [f.name for f in fields if f.metadata.get("static", False)]
+        data_fields = [f.name for f in fields if not f.metadata.get("static", False)]
+    data, meta = tuple(data_fields), tuple(meta_fields)
+
+    def flatten_with_keys(x: Any) -> tuple[list[tuple[Any, Any]], Hashable]:
+        return [(GetAttrKey(n), getattr(x, n)) for n in data], tuple(getattr(x, n) for n in meta)
+
+    def unflatten(auxiliary: Any, children: Iterable[Any]) -> Any:
+        return nodetype(**dict(zip(data, children, strict=True)), **dict(zip(meta, auxiliary, strict=True)))
+
+    register_pytree_with_keys(nodetype, flatten_with_keys, unflatten)
+    return nodetype
+
+
+def register_static(cls: type) -> type:
+    """Make a class a container without children: its instances are compared and hashed as structure."""
+    register_pytree_node(cls, lambda x: ((), x), lambda x, _: x)
+    return cls
+
+
+class Partial(functools.partial):  # type: ignore[type-arg] - functools.partial is generic only in stubs
+    """functools.partial as a pytree: the function is structure, the bound arguments are children."""
+
+
+register_pytree_node(
+    Partial, lambda p: ((p.args, p.keywords), p.func), lambda func, xs: _partial(func, *xs)
+)
+
+
+def _partial(func: Any, args: Any, keywords: Any) -> Partial:
+    return Partial(func, *args, **keywords)
