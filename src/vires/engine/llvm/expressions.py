@@ -1,0 +1,572 @@
+"""Expressions: what a kernel computes for one element, as a graph without order or place.
+
+Nodes are hash-consed: building the same expression twice gives the same object, so that common
+subexpressions vanish and identity is equality. Index arithmetic is kept in normal form, a constant plus
+integer multiples of *atoms* (loop variables, floor divisions, values from memory), each with a known
+range. So a reshape of a reshape is a plain offset, and a comparison that holds for the whole loop is `True`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import gcd
+from typing import Any
+
+import numpy as np
+
+from vires.core import dtypes
+
+BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
+#: Operations whose result is a bool whatever the operands are.
+PREDICATES = frozenset(
+    "eq ne lt le gt ge eq_to le_to lt_to is_finite is_nan is_inf sign_bit".split()
+)
+_REAL_PARTS = frozenset(("real", "imag", "abs"))
+_UNKNOWN = (-(1 << 63), (1 << 63) - 1)
+Range = tuple[int, int]
+
+
+class Expr:
+    """One value of an element: an operation on other expressions. Equal only to itself.
+
+    `vars` has a bit for each loop variable that the value depends on. `range` holds the least and the
+    largest value of an integer, where something is known.
+    """
+
+    __slots__ = ("args", "attr", "dtype", "graph", "number", "op", "range", "vars")
+
+    def __init__(
+        self,
+        graph: Graph,
+        op: str,
+        args: tuple[Expr, ...],
+        dtype: Any,
+        attr: Any = None,
+        span: Range | None = None,
+    ) -> None:
+        self.graph = graph
+        self.op = op
+        self.args = args
+        self.dtype = dtype
+        self.attr = attr
+        self.range = span
+        self.number = graph.count = graph.count + 1
+        bits = 0
+        for x in args:
+            bits |= x.vars
+        self.vars = bits
+
+    def __repr__(self) -> str:
+        return f"{self.op}#{self.number}"
+
+    # Arithmetic on int64 values that serve as indices.
+    def __add__(self, other: Expr | int) -> Index:
+        return self.graph.index_sum(self, other, 1)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Expr | int) -> Index:
+        return self.graph.index_sum(self, other, -1)
+
+    def __rsub__(self, other: int) -> Index:
+        return self.graph.index_sum(self.graph.as_index(other), self, -1)
+
+    def __mul__(self, other: Expr | int) -> Index:
+        return self.graph.index_product(self, other)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Index:
+        return self.graph.index_product(self, -1)
+
+    def __floordiv__(self, other: int) -> Index:
+        return self.graph.floor_divide(self.graph.as_index(self), other)
+
+    def __mod__(self, other: int) -> Index:
+        x = self.graph.as_index(self)
+        return x - self.graph.floor_divide(x, other) * other
+
+
+class LoopVar(Expr):
+    """A loop variable from 0 to `size` - 1."""
+
+    __slots__ = ("bit", "size")
+
+    def __init__(self, graph: Graph, size: int, position: int) -> None:
+        super().__init__(graph, "var", (), INT64, None, (0, max(size - 1, 0)))
+        self.size = size
+        self.bit = 1 << position
+        self.vars = self.bit
+
+
+Terms = tuple[tuple[Expr, int], ...]
+
+
+class Index(Expr):
+    """`const` plus the sum of `factor * atom` over `terms`, in the order of the atoms' numbers."""
+
+    __slots__ = ("const", "terms")
+
+    def __init__(self, graph: Graph, const: int, terms: Terms) -> None:
+        super().__init__(graph, "index", tuple([atom for atom, _ in terms]), INT64)
+        self.const = const
+        self.terms = terms
+        self.range = graph.index_range(const, terms)
+
+    def factor(self, atom: Expr) -> int:
+        """The multiple of an atom in the sum."""
+        for found, factor in self.terms:
+            if found is atom:
+                return factor
+        return 0
+
+
+class Graph:
+    """The expressions of one program."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._known: dict[Any, Expr] = {}
+        self._constants: dict[Any, Expr] = {}
+        self._variables = 0
+        #: The condition under which the values being built are needed (see `guarded`).
+        self.guard: Expr | None = None
+
+    # --- atoms
+
+    def variable(self, size: int) -> LoopVar:
+        """A new loop variable."""
+        self._variables += 1
+        return LoopVar(self, size, self._variables - 1)
+
+    def restart_variables(self) -> None:
+        """Number loop variables from 0 again (in a new kernel, which shares no expression)."""
+        self._variables = 0
+        self._known.clear()
+        self.guard = None
+
+    def node(
+        self, op: str, args: tuple[Expr, ...], dtype: Any, attr: Any = None, span: Range | None = None
+    ) -> Expr:
+        """The expression with these parts."""
+        key = (op, args, dtype, attr)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Expr(self, op, args, dtype, attr, span)
+        return found
+
+    def constant(self, value: Any, dtype: Any) -> Expr:
+        """A constant; `value` is a Python or NumPy number, rounded as NumPy rounds."""
+        key = (value.__class__, value, dtype)
+        # 0.0 and -0.0 are equal keys, nan is none.
+        if value == 0 or value != value:
+            key = (value.__class__, str(value), dtype)
+        found = self._constants.get(key)
+        if found is None:
+            dtype = canonical(dtype)
+            if value.__class__ is not int or dtype.kind not in "iu":
+                value = _scalar(value, dtype)
+            elif not _holds(dtype, (value, value)):
+                value = int(np.array(value & (1 << 64) - 1, np.uint64).astype(dtype))
+            span = (value, value) if dtype.kind in "iu" else None
+            same = (dtype, value if span is not None else np.asarray(value, dtype).tobytes())
+            found = self._constants.get(same)
+            if found is None:
+                found = self._constants[same] = Expr(self, "const", (), dtype, value, span)
+            self._constants[key] = found
+        return found
+
+    def load(self, buffer: Any, offset: Index, dtype: Any) -> Expr:
+        """An element of a buffer, read only where the present guard holds."""
+        guard = self.guard
+        span = _dtype_range(dtype)
+        return self.node("load", (offset,) if guard is None else (offset, guard), dtype, buffer, span)
+
+    # --- index arithmetic
+
+    def as_index(self, x: Expr | int) -> Index:
+        if x.__class__ is Index:
+            return x  # type: ignore[return-value]
+        if not isinstance(x, Expr):
+            return self.index(int(x), ())
+        if x.op == "const":
+            return self.index(x.attr, ())
+        if x.op == "convert" and x.dtype is INT64 and x.args[0].dtype is INT64:
+            return self.as_index(x.args[0])
+        return self.index(0, ((x, 1),))
+
+    def index(self, const: int, terms: Terms) -> Index:
+        key = (const, terms)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Index(self, const, terms)
+        return found  # type: ignore[return-value]
+
+    def index_sum(self, a: Expr, b: Expr | int, sign: int) -> Index:
+        """a + sign b."""
+        x = a if a.__class__ is Index else self.as_index(a)
+        if b.__class__ is int:
+            return self.index(x.const + sign * b, x.terms)  # type: ignore[union-attr, operator]
+        y = b if b.__class__ is Index else self.as_index(b)
+        if not y.terms:  # type: ignore[union-attr]
+            return self.index(x.const + sign * y.const, x.terms)  # type: ignore[union-attr]
+        sums = dict(x.terms)  # type: ignore[union-attr]
+        for atom, factor in y.terms:  # type: ignore[union-attr]
+            sums[atom] = sums.get(atom, 0) + sign * factor
+        terms = [term for term in sums.items() if term[1]]
+        if len(terms) > 1:
+            terms.sort(key=_term_number)
+        return self.index(x.const + sign * y.const, tuple(terms))  # type: ignore[union-attr]
+
+    def index_product(self, a: Expr, b: Expr | int) -> Index:
+        x, y = self.as_index(a), self.as_index(b)
+        if not x.terms:
+            x, y = y, x
+        if y.terms:
+            return self.as_index(self.node("mul", (x, y), INT64, None, _product(x.range, y.range)))
+        k = y.const
+        if k == 1:
+            return x
+        return self.index(x.const * k, tuple([(atom, f * k) for atom, f in x.terms]) if k else ())
+
+    def floor_divide(self, x: Index, divisor: int) -> Index:
+        """The quotient rounded down; the divisor is positive."""
+        if divisor == 1:
+            return x
+        low, high = x.range or _UNKNOWN
+        if low // divisor == high // divisor:
+            return self.index(low // divisor, ())
+        whole = tuple([(atom, f // divisor) for atom, f in x.terms if f % divisor == 0])
+        parts = tuple([term for term in x.terms if term[1] % divisor])
+        const, left = divmod(x.const, divisor)
+        rest = self.index(left, parts)
+        quotient = self.index(const, whole)
+        low, high = rest.range or _UNKNOWN
+        if low // divisor == high // divisor:
+            return quotient + low // divisor
+        common = gcd(divisor, *[f for _, f in parts])
+        if common > 1:
+            smaller = self.index(left // common, tuple([(atom, f // common) for atom, f in parts]))
+            return quotient + self.floor_divide(smaller, divisor // common)
+        if not left and len(parts) == 1 and parts[0][1] == 1 and parts[0][0].op == "floordiv":
+            inner = parts[0][0]
+            return quotient + self.floor_divide(inner.args[0], inner.attr * divisor)  # type: ignore[arg-type]
+        atom = self.node("floordiv", (rest,), INT64, divisor, (low // divisor, high // divisor))
+        return quotient + self.index(0, ((atom, 1),))
+
+    def index_range(self, const: int, terms: Terms) -> Range | None:
+        low = high = const
+        for position, (atom, factor) in enumerate(terms):
+            if atom.op == "floordiv" and factor < 0 and factor % atom.attr == 0:
+                found = self._remainder_range(const, terms, position)
+                if found is not None:
+                    return found
+            if atom.range is None:
+                return None
+            if factor > 0:
+                low, high = low + factor * atom.range[0], high + factor * atom.range[1]
+            else:
+                low, high = low + factor * atom.range[1], high + factor * atom.range[0]
+        return low, high
+
+    def _remainder_range(self, const: int, terms: Terms, position: int) -> Range | None:
+        """The range of a sum that holds k (y - c (y // c)), which lies between 0 and k (c - 1)."""
+        atom, factor = terms[position]
+        inner, divisor = atom.args[0], atom.attr
+        scale = -factor // divisor
+        left = {a: f for i, (a, f) in enumerate(terms) if i != position}
+        for a, f in inner.terms:  # type: ignore[attr-defined]
+            if left.get(a, 0) != scale * f:
+                return None
+            del left[a]
+        rest = self.index(const - scale * inner.const, tuple(left.items())).range  # type: ignore[attr-defined]
+        return None if rest is None else (rest[0], rest[1] + scale * (divisor - 1))
+
+    # --- operations
+
+    def op(self, name: str, *operands: Expr) -> Expr:
+        """An operation of the dialect, simplified where the result is the same bits."""
+        rule = _RULES.get(name)
+        if rule is not None:
+            found = rule(self, *operands)
+            if found is not None:
+                return found
+        if name in PREDICATES:
+            dtype = BOOL
+        elif name == "select":
+            return self.select(*operands)
+        elif name in _REAL_PARTS:
+            dtype = dtypes.real_of(operands[0].dtype)
+        elif name == "complex":
+            dtype = dtypes.complex_of(operands[0].dtype)
+        else:
+            dtype = operands[0].dtype
+        return self.node(name, operands, dtype)
+
+    def convert(self, x: Expr, dtype: Any) -> Expr:
+        dtype = canonical(dtype)
+        if x.dtype is dtype or x.dtype == dtype:
+            return x
+        integers = dtypes.is_integer(dtype) if dtype.kind != "f" else False
+        if x.op == "const" and x.dtype.kind in "biu":
+            return self.constant(x.attr, dtype)
+        if integers and x.range is not None and _holds(dtype, x.range):
+            if x.op == "convert" and x.args[0].range is not None:  # int64 -> int32 -> int64
+                return self.convert(x.args[0], dtype)
+            return self.node("convert", (x,), dtype, None, x.range)
+        return self.node("convert", (x,), dtype, None, _dtype_range(x.dtype) if integers else None)
+
+    def bitcast(self, x: Expr, dtype: Any) -> Expr:
+        dtype = canonical(dtype)
+        return x if x.dtype == dtype else self.node("bitcast", (x,), dtype)
+
+    def select(self, condition: Expr, a: Expr, b: Expr) -> Expr:
+        if a is b:
+            return a
+        if condition.op == "const":
+            return a if condition.attr else b
+        if condition.op == "not":
+            return self.select(condition.args[0], b, a)
+        return self.node("select", (condition, a, b), a.dtype, None, _union(a.range, b.range))
+
+    def guarded(self, condition: Expr, inside: Callable[[], Expr], outside: Expr) -> Expr:
+        """`inside()` where the condition holds, with its loads only there."""
+        if condition.op == "const":
+            return inside() if condition.attr else outside
+        before = self.guard
+        self.guard = condition if before is None else self.op("and", before, condition)
+        try:
+            value = inside()
+        finally:
+            self.guard = before
+        return self.select(condition, value, outside)
+
+
+def _term_number(term: tuple[Expr, int]) -> int:
+    return term[0].number
+
+
+_CANONICAL: dict[Any, Any] = {}
+
+
+def canonical(dtype: Any) -> Any:
+    """The dtype object itself for anything that names it; keys are held as uint64."""
+    found = _CANONICAL.get(dtype)
+    if found is None:
+        found = np.dtype(np.uint64) if dtypes.is_key(dtype) else np.dtype(dtype)
+        _CANONICAL[dtype] = found
+    return found
+
+
+def _scalar(value: Any, dtype: Any) -> Any:
+    """A constant as a Python number where that is exact."""
+    with np.errstate(all="ignore"):
+        array = np.asarray(value).astype(dtype)
+    return array.item() if dtype.kind in "biufc" else float(array)
+
+
+def _dtype_range(dtype: Any) -> Range | None:
+    if dtype.kind not in "iub" or dtype.itemsize > 4:
+        return None
+    if dtype.kind == "b":
+        return 0, 1
+    bits = 8 * dtype.itemsize
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if dtype.kind == "i" else (0, (1 << bits) - 1)
+
+
+def _holds(dtype: Any, span: Range) -> bool:
+    """Whether an integer dtype has every value of a range."""
+    if dtype.kind not in "iu":
+        return False
+    bits = 8 * dtype.itemsize
+    if dtype.kind == "u":
+        return span[0] >= 0 and span[1] < 1 << bits
+    return -(1 << bits - 1) <= span[0] and span[1] < 1 << bits - 1
+
+
+def _union(a: Range | None, b: Range | None) -> Range | None:
+    return None if a is None or b is None else (min(a[0], b[0]), max(a[1], b[1]))
+
+
+def _product(a: Range | None, b: Range | None) -> Range | None:
+    if a is None or b is None:
+        return None
+    corners = [x * y for x in a for y in b]
+    return min(corners), max(corners)
+
+
+# --- simplifications that keep every bit
+
+
+def _lifted(x: Expr) -> Expr | None:
+    """The index behind an integer: an index, a constant, or either of them converted."""
+    if x.__class__ is Index or (x.op == "const" and x.range is not None):
+        return x
+    if x.op == "convert" and x.args[0].__class__ is Index and x.range is not None:
+        return x.args[0]
+    return None
+
+
+def _arithmetic(name: str, combine: Callable[[Graph, Expr, Expr], Index], neutral: Any) -> Callable[..., Any]:
+    """Rule for add, sub, mul: index arithmetic where it cannot overflow, and the neutral element."""
+
+    def rule(graph: Graph, x: Expr, y: Expr) -> Expr | None:
+        if y.op == "const":
+            value = y.attr
+            # x + 0.0 is not x for -0.0; x + -0.0, x - 0.0 and x * 1.0 are.
+            if value == neutral and (name == "mul" or y.dtype.kind in "iu" or _sign(value) == (name == "add")):
+                return x
+        if x.op == "const" and name != "sub" and x.attr == neutral:
+            if name == "mul" or x.dtype.kind in "iu" or _sign(x.attr):
+                return y
+        if x.range is None or y.range is None:
+            return None
+        a, b = _lifted(x), _lifted(y)
+        if a is None or b is None or (name == "mul" and a.op != "const" and b.op != "const"):
+            return None
+        result = combine(graph, a, b)
+        if result.range is None or not _holds(x.dtype, result.range):
+            return None
+        if not result.terms:
+            return graph.constant(result.const, x.dtype)
+        return graph.convert(result, x.dtype)
+
+    return rule
+
+
+def _sign(value: Any) -> bool:
+    return value.__class__ is float and str(value) == "-0.0"
+
+
+def _comparison(decide: Callable[[Range, Range], bool | None]) -> Callable[..., Any]:
+    """Rule for comparisons of integers whose ranges decide."""
+
+    def rule(graph: Graph, x: Expr, y: Expr) -> Expr | None:
+        if x.range is None or y.range is None:
+            return None
+        if x.__class__ is Index and y.__class__ is Index:
+            difference = graph.index_sum(x, y, -1)
+            answer = None if difference.range is None else decide(difference.range, (0, 0))
+        else:
+            answer = decide(x.range, y.range)
+        return None if answer is None else graph.constant(answer, BOOL)
+
+    return rule
+
+
+def _decide_lt(a: Range, b: Range) -> bool | None:
+    return True if a[1] < b[0] else False if a[0] >= b[1] else None
+
+
+def _decide_le(a: Range, b: Range) -> bool | None:
+    return True if a[1] <= b[0] else False if a[0] > b[1] else None
+
+
+def _decide_eq(a: Range, b: Range) -> bool | None:
+    if a[1] < b[0] or b[1] < a[0]:
+        return False
+    return True if a[0] == a[1] == b[0] == b[1] else None
+
+
+def _negated(decide: Callable[[Range, Range], bool | None]) -> Callable[[Range, Range], bool | None]:
+    def negated(a: Range, b: Range) -> bool | None:
+        answer = decide(a, b)
+        return None if answer is None else not answer
+
+    return negated
+
+
+def _extremum(graph: Graph, x: Expr, y: Expr, largest: bool) -> Expr | None:
+    if x.range is None or y.range is None:
+        return None
+    a, b = (x, y) if largest else (y, x)
+    if a.range[0] >= b.range[1]:  # type: ignore[index]
+        return a
+    if b.range[0] >= a.range[1]:  # type: ignore[index]
+        return b
+    pick = max if largest else min
+    span = pick(x.range[0], y.range[0]), pick(x.range[1], y.range[1])
+    return graph.node("max" if largest else "min", (x, y), x.dtype, None, span)
+
+
+def _logic(absorbing: bool) -> Callable[..., Any]:
+    """Rule for `and` (absorbing False) and `or` (absorbing True) of bools."""
+
+    def rule(graph: Graph, x: Expr, y: Expr) -> Expr | None:
+        if x is y:
+            return x
+        if x.dtype is not BOOL:
+            return None
+        for a, b in ((x, y), (y, x)):
+            if a.op == "const":
+                return a if bool(a.attr) is absorbing else b
+        return None
+
+    return rule
+
+
+def _not(graph: Graph, x: Expr) -> Expr | None:
+    if x.op == "not":
+        return x.args[0]
+    return graph.constant(not x.attr, BOOL) if x.op == "const" and x.dtype is BOOL else None
+
+
+def _neg(graph: Graph, x: Expr) -> Expr | None:
+    if x.op == "neg":
+        return x.args[0]
+    return graph.index_product(x, -1) if x.__class__ is Index else None
+
+
+def _div(graph: Graph, x: Expr, y: Expr) -> Expr | None:
+    """Division by a power of two is a product with its reciprocal, which is exact."""
+    if y.op != "const" or y.attr.__class__ is not float or not y.attr:
+        return None
+    if y.attr == 1:
+        return x
+    mantissa, exponent = np.frexp(y.attr)
+    if abs(mantissa) == 0.5 and -60 < exponent < 60 and y.dtype.itemsize >= 4:
+        return graph.op("mul", x, graph.constant(1 / y.attr, y.dtype))
+    return None
+
+
+_RULES: dict[str, Callable[..., Any]] = {
+    "add": _arithmetic("add", lambda g, a, b: g.index_sum(a, b, 1), 0),
+    "sub": _arithmetic("sub", lambda g, a, b: g.index_sum(a, b, -1), 0),
+    "mul": _arithmetic("mul", lambda g, a, b: g.index_product(a, b), 1),
+    "lt": _comparison(_decide_lt),
+    "le": _comparison(_decide_le),
+    "ge": _comparison(_negated(_decide_lt)),
+    "gt": _comparison(_negated(_decide_le)),
+    "eq": _comparison(_decide_eq),
+    "ne": _comparison(_negated(_decide_eq)),
+    "max": lambda graph, x, y: _extremum(graph, x, y, True),
+    "min": lambda graph, x, y: _extremum(graph, x, y, False),
+    "and": _logic(False),
+    "or": _logic(True),
+    "not": _not,
+    "neg": _neg,
+    "div": _div,
+}
+
+
+def walk(roots: Sequence[Expr]) -> list[Expr]:
+    """All expressions below some roots, operands before what uses them."""
+    order: list[Expr] = []
+    seen: set[Expr] = set()
+    stack: list[Expr | None] = list(reversed(roots))
+    path: list[Expr] = []
+    while stack:
+        x = stack.pop()
+        if x is None:
+            order.append(path.pop())
+            continue
+        if x in seen:
+            continue
+        seen.add(x)
+        if not x.args:
+            order.append(x)
+            continue
+        path.append(x)
+        stack.append(None)
+        stack.extend(x.args)
+    return order

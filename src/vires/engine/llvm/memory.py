@@ -1,0 +1,155 @@
+"""Loads and stores of vectors of any dtype, masked and indexed."""
+
+from __future__ import annotations
+
+from vires.engine.llvm.kinds import BOOL, INT8, Kind
+from vires.engine.llvm.ssa import Builder, ComplexVal, Val
+
+
+def element(code: Builder, pointer: str, kind: Kind, index: Val | int) -> str:
+    """The address of an element."""
+    position = f"i64 {index}" if isinstance(index, int) else index.typed
+    text = f"getelementptr {kind.memory}, ptr {pointer}, {position}"
+    return code.value(text, kind, 1).name
+
+
+def load(code: Builder, pointer: str, kind: Kind, lanes: int, mask: Val | None) -> Val:
+    """Consecutive elements, aligned as one element is."""
+    if kind.part is not None:
+        return _load_complex(code, pointer, kind, lanes, mask)
+    if kind.group == "b":
+        return _from_memory(code, load(code, pointer, INT8, lanes, mask))
+    if mask is None:
+        text = f"load {kind.type(lanes)}, ptr {pointer}, align {kind.size}"
+        return code.impure(text, kind, lanes)
+    if lanes == 1:
+        text = f"load {kind.scalar}, ptr {_guarded(code, pointer, mask)}, align {kind.size}"
+        return code.impure(text, kind, 1)
+    vector = kind.type(lanes)
+    text = (
+        f"call {vector} @llvm.masked.load.{kind.suffix(lanes)}.p0(ptr {pointer}, i32 {kind.size}, "
+        f"{mask.typed}, {vector} zeroinitializer)"
+    )
+    return code.impure(text, kind, lanes)
+
+
+def store(code: Builder, pointer: str, x: Val, mask: Val | None) -> None:
+    """Consecutive elements, aligned as one element is."""
+    if isinstance(x, ComplexVal):
+        return _store_complex(code, pointer, x, mask)
+    if x.kind.group == "b":
+        x = _to_memory(code, x)
+    kind, lanes = x.kind, x.lanes
+    if mask is None:
+        code.emit(f"store {x.typed}, ptr {pointer}, align {kind.size}")
+    elif lanes == 1:
+        with_scratch = _guarded(code, pointer, mask, written=True)
+        code.emit(f"store {x.typed}, ptr {with_scratch}, align {kind.size}")
+    else:
+        code.emit(
+            f"call void @llvm.masked.store.{kind.suffix(lanes)}.p0({x.typed}, ptr {pointer}, "
+            f"i32 {kind.size}, {mask.typed})"
+        )
+
+
+def gather(code: Builder, pointer: str, index: Val, kind: Kind, mask: Val | None) -> Val:
+    """The element at each lane's index."""
+    lanes = index.lanes
+    if kind.part is not None:
+        # Two gathers of the parts, at 2 i and 2 i + 1.
+        twice = index + index
+        real = gather(code, pointer, twice, kind.part, mask)
+        return ComplexVal(kind, real, gather(code, pointer, twice + 1, kind.part, mask))
+    if kind.group == "b":
+        return _from_memory(code, gather(code, pointer, index, INT8, mask))
+    if lanes == 1:
+        return load(code, element(code, pointer, kind, index), kind, 1, mask)
+    vector, addresses = kind.type(lanes), _addresses(code, pointer, kind, index)
+    active = code.number(True, BOOL, lanes) if mask is None else mask
+    text = (
+        f"call {vector} @llvm.masked.gather.{kind.suffix(lanes)}.v{lanes}p0({addresses}, "
+        f"i32 {kind.size}, {active.typed}, {vector} zeroinitializer)"
+    )
+    return code.impure(text, kind, lanes)
+
+
+def scatter(code: Builder, pointer: str, index: Val, x: Val, mask: Val | None) -> None:
+    """Each lane to its index; of equal indices the last lane stays."""
+    if isinstance(x, ComplexVal):
+        twice = index + index
+        scatter(code, pointer, twice, x.re, mask)
+        return scatter(code, pointer, twice + 1, x.im, mask)
+    if x.kind.group == "b":
+        x = _to_memory(code, x)
+    kind, lanes = x.kind, x.lanes
+    if lanes == 1:
+        return store(code, element(code, pointer, kind, index), x, mask)
+    active = code.number(True, BOOL, lanes) if mask is None else mask
+    code.emit(
+        f"call void @llvm.masked.scatter.{kind.suffix(lanes)}.v{lanes}p0({x.typed}, "
+        f"{_addresses(code, pointer, kind, index)}, i32 {kind.size}, {active.typed})"
+    )
+
+
+def part(code: Builder, x: Val, start: int, lanes: int) -> Val:
+    """Some consecutive lanes of a vector, as a vector or scalar."""
+    if isinstance(x, ComplexVal):
+        real = part(code, x.re, start, lanes)
+        return ComplexVal(x.kind, real, part(code, x.im, start, lanes))
+    if lanes == 1:
+        return code.extract(x, start)
+    return _shuffle(code, x, x, range(start, start + lanes))
+
+
+def _shuffle(code: Builder, a: Val, b: Val, order: range | list[int]) -> Val:
+    listed = ", ".join(f"i32 {lane}" for lane in order)
+    text = f"shufflevector {a.typed}, {b.typed}, <{len(order)} x i32> <{listed}>"
+    return code.value(text, a.kind, len(order))
+
+
+def _addresses(code: Builder, pointer: str, kind: Kind, index: Val) -> str:
+    text = f"getelementptr {kind.memory}, ptr {pointer}, {index.typed}"
+    return f"<{index.lanes} x ptr> {code.value(text, kind, index.lanes).name}"
+
+
+def _from_memory(code: Builder, x: Val) -> Val:
+    return code.value(f"icmp ne {x.typed}, {code.number(0, INT8, x.lanes).name}", BOOL, x.lanes)
+
+
+def _to_memory(code: Builder, x: Val) -> Val:
+    return code.cast("zext", x, INT8)
+
+
+def _guarded(code: Builder, pointer: str, mask: Val, *, written: bool = False) -> str:
+    """The pointer where the mask holds, else one to memory that nobody looks at."""
+    name = "vires_scratch" if written else "vires_zeros"
+    what = "global" if written else "constant"
+    code.helpers[name] = f"@{name} = private {what} [16 x i8] zeroinitializer, align 16"
+    return code.value(f"select {mask.typed}, ptr {pointer}, ptr @{name}", mask.kind, 1).name
+
+
+def _pairs(code: Builder, mask: Val) -> Val:
+    """Each lane of a mask twice."""
+    return _shuffle(code, mask, mask, [lane // 2 for lane in range(2 * mask.lanes)])
+
+
+def _load_complex(code: Builder, pointer: str, kind: Kind, lanes: int, mask: Val | None) -> Val:
+    assert kind.part is not None
+    if lanes == 1:
+        second = element(code, pointer, kind.part, 1)
+        real = load(code, pointer, kind.part, 1, mask)
+        return ComplexVal(kind, real, load(code, second, kind.part, 1, mask))
+    both = load(code, pointer, kind.part, 2 * lanes, None if mask is None else _pairs(code, mask))
+    real = _shuffle(code, both, both, range(0, 2 * lanes, 2))
+    return ComplexVal(kind, real, _shuffle(code, both, both, range(1, 2 * lanes, 2)))
+
+
+def _store_complex(code: Builder, pointer: str, x: ComplexVal, mask: Val | None) -> None:
+    lanes = x.lanes
+    if lanes == 1:
+        store(code, pointer, x.re, mask)
+        store(code, element(code, pointer, x.re.kind, 1), x.im, mask)
+        return
+    order = [lane // 2 + lanes * (lane % 2) for lane in range(2 * lanes)]
+    both = _shuffle(code, x.re, x.im, order)
+    store(code, pointer, both, None if mask is None else _pairs(code, mask))

@@ -1,0 +1,504 @@
+"""The text of one function in SSA form: values, constants, blocks, and fragments of remembered text.
+
+Pure instructions are hash-consed by their text, so that asking twice for the same value gives the same
+name. The table is emptied at each label that the caller places. A *fragment* (a piece of an elementary
+function) is built once in a process for each type and then copied with fresh names, which is what keeps
+the cost of building a kernel low.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Hashable, Sequence
+from functools import wraps
+from typing import Any, cast
+
+import numpy as np
+
+from vires.engine.llvm.kinds import BOOL, FLOAT32, FLOAT64, INT64, Kind, signed, unsigned
+
+_pack_double = struct.Struct("<d").pack
+_pack_float = struct.Struct("<f")
+_unpack_bits = struct.Struct("<Q").unpack
+
+
+class Val:
+    """An SSA value or constant: a scalar (`lanes` 1) or a vector of a dtype."""
+
+    __slots__ = ("code", "kind", "lanes", "name")
+
+    def __init__(self, code: Builder, name: str, kind: Kind, lanes: int) -> None:
+        self.code = code
+        self.name = name
+        self.kind = kind
+        self.lanes = lanes
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.kind.dtype
+
+    @property
+    def type(self) -> str:
+        """The LLVM type."""
+        return self.kind.type(self.lanes)
+
+    @property
+    def typed(self) -> str:
+        """Type and name, as an operand is written."""
+        return f"{self.kind.type(self.lanes)} {self.name}"
+
+    def __repr__(self) -> str:
+        return f"Val({self.typed})"
+
+    def binary(self, instruction: str, other: Val | float) -> Val:
+        """A two-operand instruction; a Python number becomes a constant."""
+        code, kind, lanes = self.code, self.kind, self.lanes
+        if not isinstance(other, Val):
+            other = code.number(other, kind, lanes)
+        return code.value(f"{instruction} {kind.type(lanes)} {self.name}, {other.name}", kind, lanes)
+
+    def compare(self, predicate: str, other: Val | float) -> Val:
+        """A comparison: `oeq une olt ...` of floats, `eq ne slt ult ...` of integers."""
+        code, kind, lanes = self.code, self.kind, self.lanes
+        if not isinstance(other, Val):
+            other = code.number(other, kind, lanes)
+        instruction = "fcmp" if kind.group == "f" else "icmp"
+        text = f"{instruction} {predicate} {kind.type(lanes)} {self.name}, {other.name}"
+        return code.value(text, BOOL, lanes)
+
+    def __add__(self, other: Val | float) -> Val:
+        return self.binary("fadd" if self.kind.group == "f" else "add", other)
+
+    def __sub__(self, other: Val | float) -> Val:
+        return self.binary("fsub" if self.kind.group == "f" else "sub", other)
+
+    def __mul__(self, other: Val | float) -> Val:
+        return self.binary("fmul" if self.kind.group == "f" else "mul", other)
+
+    def __truediv__(self, other: Val | float) -> Val:
+        return self.binary("fdiv", other)
+
+    def __rsub__(self, other: float) -> Val:
+        return self.code.number(other, self.kind, self.lanes) - self
+
+    def __rtruediv__(self, other: float) -> Val:
+        return self.code.number(other, self.kind, self.lanes) / self
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Val:
+        if self.kind.group == "f":
+            return self.code.value(f"fneg {self.typed}", self.kind, self.lanes)
+        return 0 - self
+
+    def __and__(self, other: Val | int) -> Val:
+        return self.binary("and", other)
+
+    def __or__(self, other: Val | int) -> Val:
+        return self.binary("or", other)
+
+    def __xor__(self, other: Val | int) -> Val:
+        return self.binary("xor", other)
+
+    def __invert__(self) -> Val:
+        return self.binary("xor", -1)
+
+    def __lshift__(self, other: Val | int) -> Val:
+        return self.binary("shl", other)
+
+    def __rshift__(self, other: Val | int) -> Val:
+        """Arithmetic for signed integers, logical for unsigned ones."""
+        return self.binary("ashr" if self.kind.group == "i" else "lshr", other)
+
+    def _ordered(self, relation: str, other: Val | float) -> Val:
+        prefix = {"f": "o", "i": "s"}.get(self.kind.group, "u")
+        return self.compare(prefix + relation, other)
+
+    def __lt__(self, other: Val | float) -> Val:
+        return self._ordered("lt", other)
+
+    def __le__(self, other: Val | float) -> Val:
+        return self._ordered("le", other)
+
+    def __gt__(self, other: Val | float) -> Val:
+        return self._ordered("gt", other)
+
+    def __ge__(self, other: Val | float) -> Val:
+        return self._ordered("ge", other)
+
+
+class ComplexVal(Val):
+    """A complex value: its real and imaginary parts."""
+
+    __slots__ = ("im", "re")
+
+    def __init__(self, kind: Kind, re_part: Val, im_part: Val) -> None:
+        super().__init__(re_part.code, "", kind, re_part.lanes)
+        self.re = re_part
+        self.im = im_part
+
+    @property
+    def typed(self) -> str:
+        raise TypeError("complex value: needs its parts `re` and `im` in instructions")
+
+
+def float_literal(value: float, kind: Kind) -> str:
+    """LLVM's spelling of a float or double constant: the bits of the value as a double."""
+    if kind is FLOAT32 and value == value and abs(value) != float("inf"):
+        value = _pack_float.unpack(_pack_float.pack(value))[0]
+    return f"0x{_unpack_bits(_pack_double(value))[0]:016X}"
+
+
+class Builder:
+    """Collects the instructions of one function. :class:`~vires.engine.llvm.code.Code` adds the operations."""
+
+    def __init__(self, features: str, prefix: str = "v") -> None:
+        self.features = features
+        self.prefix = prefix
+        self.lines: list[str] = []
+        #: The label of the block being written, as a phi names it.
+        self.block = "entry"
+        #: Functions and constants that the module needs, by name.
+        self.helpers: dict[str, str] = {}
+        self._count = 0
+        self._known: dict[str, str] = {}
+        self._fragments: dict[Hashable, Any] = {}
+
+    def has(self, feature: str) -> bool:
+        """Whether the target processor has an LLVM feature."""
+        return f"+{feature}," in self.features
+
+    # --- instructions
+
+    def emit(self, text: str) -> None:
+        """A line with an effect and no result (a store, say), or any other text."""
+        self.lines.append("  " + text)
+
+    def fresh(self) -> str:
+        """A new register name, with its percent sign."""
+        self._count += 1
+        return f"%{self.prefix}{self._count}"
+
+    def value(self, text: str, kind: Kind, lanes: int) -> Val:
+        """The result of a pure instruction, the same name for the same text."""
+        name = self._known.get(text)
+        if name is None:
+            self._count += 1
+            name = self._known[text] = f"%{self.prefix}{self._count}"
+            self.lines.append(f"  {name} = {text}")
+        return Val(self, name, kind, lanes)
+
+    def impure(self, text: str, kind: Kind, lanes: int) -> Val:
+        """The result of an instruction that must not be shared (a load, a phi)."""
+        name = self.fresh()
+        self.lines.append(f"  {name} = {text}")
+        return Val(self, name, kind, lanes)
+
+    def call(self, function: str, kind: Kind, lanes: int, *operands: Val | str) -> Val:
+        """A call of a pure function."""
+        listed = ", ".join(x if isinstance(x, str) else x.typed for x in operands)
+        return self.value(f"call {kind.type(lanes)} @{function}({listed})", kind, lanes)
+
+    def intrinsic(self, name: str, *operands: Val) -> Val:
+        """A call of an `llvm.` intrinsic that is overloaded on the type of its operands and result."""
+        first = operands[0]
+        suffix = first.kind.suffix(first.lanes)
+        return self.call(f"llvm.{name}.{suffix}", first.kind, first.lanes, *operands)
+
+    # --- constants
+
+    def number(self, value: float, kind: Kind, lanes: int = 1) -> Val:
+        """A constant of a bool, integer, float or double kind from a Python number."""
+        group = kind.group
+        if group == "f":
+            literal = float_literal(value, kind)
+        elif group == "b":
+            literal = "true" if value else "false"
+        else:
+            literal = str(int(value))
+        return self._splat_literal(literal, kind, lanes)
+
+    def _splat_literal(self, literal: str, kind: Kind, lanes: int) -> Val:
+        if lanes > 1:
+            literal = f"splat ({kind.scalar} {literal})"
+        return Val(self, literal, kind, lanes)
+
+    def splat(self, x: Val, lanes: int) -> Val:
+        """A scalar in every lane."""
+        if x.lanes == lanes:
+            return x
+        if isinstance(x, ComplexVal):
+            return ComplexVal(x.kind, self.splat(x.re, lanes), self.splat(x.im, lanes))
+        if x.lanes != 1:
+            raise ValueError(f"splat: needs 1 or {lanes} lanes; got {x.lanes}")
+        if not x.name.startswith(("%", "$")):
+            return self._splat_literal(x.name, x.kind, lanes)
+        vector = x.kind.type(lanes)
+        one = self.value(f"insertelement {vector} poison, {x.typed}, i64 0", x.kind, lanes)
+        text = f"shufflevector {one.typed}, {vector} poison, <{lanes} x i32> zeroinitializer"
+        return self.value(text, x.kind, lanes)
+
+    # --- what elementary functions are made of
+
+    def fma(self, a: Val, b: Val | float, c: Val | float) -> Val:
+        """a * b + c, rounded once."""
+        if not isinstance(b, Val):
+            b = self.number(b, a.kind, a.lanes)
+        if not isinstance(c, Val):
+            c = self.number(c, a.kind, a.lanes)
+        return self.intrinsic("fma", a, b, c)
+
+    def polynomial(self, x: Val, coefficients: Sequence[float]) -> Val:
+        """Horner's rule; the constant term comes first."""
+        *others, last = coefficients
+        result = self.number(last, x.kind, x.lanes)
+        for coefficient in reversed(others):
+            result = self.fma(result, x, coefficient)
+        return result
+
+    def fabs(self, x: Val) -> Val:
+        """The absolute value of a float."""
+        return self.intrinsic("fabs", x)
+
+    def select(self, condition: Val, a: Val | float, b: Val | float) -> Val:
+        """`a` where the condition holds, else `b`; at most one of them may be a Python number."""
+        model = cast(Val, a if isinstance(a, Val) else b)
+        if isinstance(model, ComplexVal):
+            first, second = cast(ComplexVal, a), cast(ComplexVal, b)
+            real = self.select(condition, first.re, second.re)
+            return ComplexVal(model.kind, real, self.select(condition, first.im, second.im))
+        if not isinstance(a, Val):
+            a = self.number(a, model.kind, model.lanes)
+        if not isinstance(b, Val):
+            b = self.number(b, model.kind, model.lanes)
+        text = f"select {condition.typed}, {a.typed}, {b.typed}"
+        return self.value(text, model.kind, model.lanes)
+
+    def bits(self, x: Val) -> Val:
+        """A float's bits as a signed integer."""
+        kind = signed(x.kind.size)
+        return self.value(f"bitcast {x.typed} to {kind.type(x.lanes)}", kind, x.lanes)
+
+    def from_bits(self, x: Val) -> Val:
+        """The float with the bits of an integer."""
+        kind = FLOAT32 if x.kind.size == 4 else FLOAT64
+        return self.value(f"bitcast {x.typed} to {kind.type(x.lanes)}", kind, x.lanes)
+
+    def cast(self, instruction: str, x: Val, kind: Kind) -> Val:
+        """A conversion instruction: `sext fptosi fpext ...`."""
+        text = f"{instruction} {x.typed} to {kind.type(x.lanes)}"
+        return self.value(text, kind, x.lanes)
+
+    def as_unsigned(self, x: Val) -> Val:
+        """The same register seen as an unsigned integer (for shifts and comparisons)."""
+        return Val(self, x.name, unsigned(x.kind.size), x.lanes)
+
+    def as_signed(self, x: Val) -> Val:
+        """The same register seen as a signed integer."""
+        return Val(self, x.name, signed(x.kind.size), x.lanes)
+
+    def extract(self, x: Val, lane: int | Val) -> Val:
+        """One lane of a vector."""
+        if x.lanes == 1:
+            return x
+        index = lane.typed if isinstance(lane, Val) else f"i64 {lane}"
+        return self.value(f"extractelement {x.typed}, {index}", x.kind, 1)
+
+    def any_lane(self, condition: Val) -> Val:
+        """Whether the condition holds in some lane."""
+        if condition.lanes == 1:
+            return condition
+        lanes = condition.lanes
+        integer = self.value(f"bitcast {condition.typed} to i{lanes}", BOOL, lanes)
+        return self.value(f"icmp ne i{lanes} {integer.name}, 0", BOOL, 1)
+
+    # --- blocks
+
+    def fresh_label(self, hint: str = "block") -> str:
+        """A label that no other block of the function has."""
+        self._count += 1
+        return f"{self.prefix}{self._count}.{hint}"
+
+    def label(self, name: str) -> None:
+        """Start a block. Values found so far are not reused in it."""
+        self._known.clear()
+        self._fragments.clear()
+        self._start_block(name)
+
+    def _start_block(self, name: str) -> None:
+        self.lines.append(f"{name}:")
+        self.block = name
+
+    def br(self, label: str) -> None:
+        """Go to a block."""
+        self.lines.append(f"  br label %{label}")
+
+    def cond_br(self, condition: Val, then: str, otherwise: str) -> None:
+        """Go to one of two blocks."""
+        self.lines.append(f"  br {condition.typed}, label %{then}, label %{otherwise}")
+
+    def where_rare(self, condition: Val, usual: Val, rare: Callable[[], Val]) -> Val:
+        """`rare()` where the condition holds, else `usual`; skips `rare` if no lane needs it."""
+        before, slow, join = self.block, self.fresh_label("rare"), self.fresh_label("join")
+        any_lane = self.any_lane(condition)
+        self.emit(f"br {any_lane.typed}, label %{slow}, label %{join}, !prof !0")
+        known, fragments = dict(self._known), dict(self._fragments)
+        self._start_block(slow)
+        mixed = self.select(condition, rare(), usual)
+        after = self.block
+        self.br(join)
+        self._known, self._fragments = known, fragments
+        self._start_block(join)
+        text = f"phi {usual.type} [ {usual.name}, %{before} ], [ {mixed.name}, %{after} ]"
+        return self.impure(text, usual.kind, usual.lanes)
+
+    def each_lane(self, function: str, kind: Kind, *operands: Val) -> Val:
+        """A call of a scalar function for each lane in turn, in a loop."""
+        lanes = operands[0].lanes
+        if lanes == 1:
+            return self.call(function, kind, 1, *operands)
+        before, loop, done = self.block, self.fresh_label("lane"), self.fresh_label("lanes")
+        self.br(loop)
+        self._start_block(loop)
+        index, following, result, filled = (self.fresh() for _ in range(4))
+        vector = kind.type(lanes)
+        self.emit(f"{index} = phi i64 [ 0, %{before} ], [ {following}, %{loop} ]")
+        self.emit(f"{result} = phi {vector} [ poison, %{before} ], [ {filled}, %{loop} ]")
+        lane = Val(self, index, INT64, 1)
+        answer = self.call(function, kind, 1, *[self.extract(x, lane) for x in operands])
+        self.emit(f"{filled} = insertelement {vector} {result}, {answer.typed}, i64 {index}")
+        self.emit(f"{following} = add i64 {index}, 1")
+        more = self.value(f"icmp ne i64 {following}, {lanes}", BOOL, 1)
+        self.cond_br(more, loop, done)
+        self._start_block(done)
+        return Val(self, filled, kind, lanes)
+
+    def helper(self, name: str, kinds: Sequence[Kind], build: Callable[..., Val]) -> str:
+        """A scalar function in the module, built when first asked for; returns its name."""
+        if name not in self.helpers:
+            inner = type(self)(self.features)
+            operands = [Val(inner, f"%a{i}", kind, 1) for i, kind in enumerate(kinds)]
+            result = build(inner, *operands)
+            listed = ", ".join(x.typed for x in operands)
+            head = f"define internal {result.type} @{name}({listed}) noinline nounwind {{\nentry:"
+            self.helpers.update(inner.helpers)
+            self.helpers[name] = "\n".join([head, *inner.lines, f"  ret {result.typed}", "}"])
+        return name
+
+    def table(self, name: str, kind: Kind, values: Sequence[int]) -> str:
+        """A constant array in the module; returns its name, with its at sign."""
+        if name not in self.helpers:
+            listed = ", ".join(f"{kind.scalar} {value}" for value in values)
+            array = f"[{len(values)} x {kind.scalar}] [{listed}]"
+            self.helpers[name] = f"@{name} = private unnamed_addr constant {array}, align 64"
+        return f"@{name}"
+
+
+# --- fragments
+
+_templates: dict[Hashable, _Template] = {}
+_PLACE = re.compile(r"\$(\d+)\$")
+
+
+def fragment(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Remember the text that a function of (code, values and static arguments...) writes.
+
+    The result is a value or a tuple of values. Calls with the same operands in a block share them.
+    """
+
+    @wraps(build)
+    def emit(code: Builder, *arguments: Any) -> Any:
+        operands: list[Val] = []
+        signature: list[Hashable] = [build, code.features]
+        identity: list[Hashable] = [build]
+        for x in arguments:
+            if isinstance(x, ComplexVal):
+                operands += (x.re, x.im)
+                signature.append((x.kind, x.lanes))
+                identity += (x.re.name, x.im.name, x.kind)
+            elif isinstance(x, Val):
+                operands.append(x)
+                signature.append((x.kind, x.lanes))
+                identity += (x.name, x.kind)
+            else:
+                signature.append(x)
+                identity.append(x)
+        key = tuple(identity)
+        found = code._fragments.get(key)
+        if found is None:
+            shape = tuple(signature)
+            template = _templates.get(shape)
+            if template is None:
+                template = _templates[shape] = _Template(type(code), build, code.features, arguments)
+            found = code._fragments[key] = template.copy_into(code, operands)
+        return found
+
+    return emit
+
+
+class _Template:
+    """A fragment's text, with places for the names of its operands and the current block."""
+
+    def __init__(
+        self,
+        builder: type[Builder],
+        build: Callable[..., Any],
+        features: str,
+        arguments: Sequence[Any],
+    ) -> None:
+        inner = builder(features, prefix="~")
+        inner.block = "$0$"
+        self._places = 1
+
+        def place(x: Any) -> Any:
+            if isinstance(x, ComplexVal):
+                return ComplexVal(x.kind, place(x.re), place(x.im))
+            if isinstance(x, Val):
+                name = f"${self._places}$"
+                self._places += 1
+                return Val(inner, name, x.kind, x.lanes)
+            return x
+
+        result = build(inner, *[place(x) for x in arguments])
+        results = result if isinstance(result, tuple) else (result,)
+        self._is_tuple = isinstance(result, tuple)
+        self._results: list[tuple[Kind, int, list[str]]] = [
+            (x.kind, x.lanes, [x.re.name, x.im.name] if isinstance(x, ComplexVal) else [x.name])
+            for x in results
+        ]
+        self._block = inner.block
+        self._helpers = inner.helpers
+        parts = _PLACE.split("\n".join(inner.lines))
+        self._texts, self._order = parts[::2], [int(place) for place in parts[1::2]]
+
+    def copy_into(self, code: Builder, operands: Sequence[Val]) -> Any:
+        code._count += 1
+        unique = f"{code.prefix}{code._count}."
+        names = [code.block.replace("%", ""), *[x.name for x in operands]]
+        texts = self._texts
+        pieces = [texts[0].replace("~", unique)]
+        for text, place in zip(texts[1:], self._order, strict=True):
+            pieces.append(names[place])
+            pieces.append(text.replace("~", unique))
+        if texts[0] or self._order:
+            code.lines.append("".join(pieces))
+        if self._block != "$0$":
+            code.block = self._block.replace("~", unique)
+        if self._helpers:
+            code.helpers.update(self._helpers)
+
+        def named(name: str, kind: Kind, lanes: int) -> Val:
+            if name[0] == "$":
+                return Val(code, names[int(name[1:-1])], kind, lanes)
+            return Val(code, name.replace("~", unique), kind, lanes)
+
+        results: list[Val] = []
+        for kind, lanes, parts in self._results:
+            if kind.part is None:
+                results.append(named(parts[0], kind, lanes))
+            else:
+                real, imag = (named(part, kind.part, lanes) for part in parts)
+                results.append(ComplexVal(kind, real, imag))
+        return tuple(results) if self._is_tuple else results[0]
