@@ -136,18 +136,19 @@ class FlattenedIndexKey:
 
 
 KeyPath = tuple[Any, ...]
-_WITH_KEYS: dict[type, Callable[[Any], Any]] = {}
+_KEYED: set[type] = set()
 
 
 def _key(accessor: Any) -> Any:
-    if isinstance(accessor, optree.accessor.SequenceEntry):
-        return SequenceKey(accessor.index) if not isinstance(accessor, optree.NamedTupleEntry) else GetAttrKey(accessor.field)
+    if isinstance(accessor, optree.NamedTupleEntry):
+        return GetAttrKey(accessor.field)
+    if isinstance(accessor, optree.SequenceEntry):
+        return SequenceKey(accessor.index)
     if isinstance(accessor, optree.MappingEntry):
         return DictKey(accessor.key)
-    if isinstance(accessor, optree.GetAttrEntry):
-        return GetAttrKey(accessor.name)
-    with_keys = _WITH_KEYS.get(accessor.type)
-    return with_keys(accessor.entry) if with_keys is not None else FlattenedIndexKey(accessor.entry)
+    if accessor.type in _KEYED:
+        return accessor.entry
+    return FlattenedIndexKey(accessor.entry)
 
 
 def tree_flatten_with_path(tree: Any, is_leaf: Leaf = None) -> tuple[list[tuple[KeyPath, Any]], PyTreeDef]:
@@ -217,7 +218,7 @@ def register_pytree_with_keys(
         return [child for _, child in pairs], auxiliary, [key for key, _ in pairs]
 
     optree.register_pytree_node(nodetype, flatten, unflatten_func, namespace=_tree.NAMESPACE)
-    _WITH_KEYS[nodetype] = lambda key: key
+    _KEYED.add(nodetype)
 
 
 def register_pytree_node_class(cls: type) -> type:

@@ -1,0 +1,239 @@
+"""Contraction: dot_general, the product of arrays summed over shared axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from vires.core import dtypes
+from vires.core.avals import ShapedArray
+from vires.core.dtypes import DType
+from vires.core.primitive import AxisData, LinearOperand, Primitive, Zero
+from vires.core.trace import aval_of
+from vires.dialect.loops import Definition, LoopBuilder, Operand
+from vires.ops.accept import BOOL_OR_NUMBER, check_dtype, refuse, typed, typed_all
+from vires.ops.axes import Axes, past, without
+from vires.ops.linear import declared, tangent_zero
+from vires.ops.reduce import NUMPY_WIDE
+from vires.ops.shape import transpose
+
+#: ((contracting axes of lhs, of rhs), (batch axes of lhs, of rhs))
+DotDimensionNumbers = tuple[tuple[Axes, Axes], tuple[Axes, Axes]]
+
+
+class Precision(IntEnum):
+    """How exactly accelerators multiply float32; CPU kernels always use full float32."""
+
+    DEFAULT = 0
+    HIGH = 1
+    HIGHEST = 2
+
+
+def _free(ndim: int, contracting: Axes, batch: Axes) -> Axes:
+    return without(range(ndim), (*contracting, *batch))
+
+
+def _infer(
+    lhs: ShapedArray,
+    rhs: ShapedArray,
+    *,
+    dimension_numbers: DotDimensionNumbers,
+    precision: Any,
+    preferred_element_type: DType | None,
+) -> ShapedArray:
+    name = "dot_general"
+    check_dtype(name, lhs, BOOL_OR_NUMBER)
+    if lhs.dtype != rhs.dtype:
+        raise refuse(name, "operands of one dtype", typed_all((lhs, rhs)), f"x.astype({lhs.dtype.name})")
+    (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
+    for side, x, axes in (
+        ("lhs", lhs, (*lhs_contract, *lhs_batch)),
+        ("rhs", rhs, (*rhs_contract, *rhs_batch)),
+    ):
+        if len(set(axes)) != len(axes) or any(not 0 <= d < x.ndim for d in axes):
+            raise refuse(name, f"distinct axes of {side}", f"axes {axes} for {typed(x)}", "", ValueError)
+    for kind, pairs in (
+        ("contracting", (lhs_contract, rhs_contract)),
+        ("batch", (lhs_batch, rhs_batch)),
+    ):
+        if len(pairs[0]) != len(pairs[1]):
+            raise refuse(name, f"as many {kind} axes of lhs as of rhs", f"{pairs[0]} and {pairs[1]}")
+        for i, j in zip(*pairs, strict=True):
+            if lhs.shape[i] != rhs.shape[j]:
+                raise refuse(
+                    name,
+                    f"equal sizes of {kind} axes",
+                    f"{typed(lhs)} and {typed(rhs)}, axis {i} of size {lhs.shape[i]} "
+                    f"and axis {j} of size {rhs.shape[j]}",
+                )
+    dtype = lhs.dtype if preferred_element_type is None else preferred_element_type
+    if dtypes.kind(dtype) == "complex" and dtypes.kind(lhs.dtype) != "complex":
+        raise refuse(name, "a real preferred_element_type for real operands", dtype.name)
+    shape = (
+        *(lhs.shape[d] for d in lhs_batch),
+        *(lhs.shape[d] for d in _free(lhs.ndim, lhs_contract, lhs_batch)),
+        *(rhs.shape[d] for d in _free(rhs.ndim, rhs_contract, rhs_batch)),
+    )
+    return ShapedArray(shape, dtype, lhs.weak_type and rhs.weak_type and preferred_element_type is None)
+
+
+def matrices(x: np.ndarray, batch: Axes, rows: Axes, columns: Axes) -> np.ndarray:
+    """The array as a stack of matrices, without a copy where its layout allows."""
+    moved = x.transpose((*batch, *rows, *columns))
+    sizes = [int(np.prod([x.shape[d] for d in axes], dtype=np.int64)) for axes in (rows, columns)]
+    return moved.reshape([x.shape[d] for d in batch] + sizes)
+
+
+def _reference(
+    lhs: np.ndarray,
+    rhs: np.ndarray,
+    *,
+    dimension_numbers: DotDimensionNumbers,
+    precision: Any,
+    preferred_element_type: DType | None,
+) -> np.ndarray:
+    (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
+    lhs_free = _free(lhs.ndim, lhs_contract, lhs_batch)
+    rhs_free = _free(rhs.ndim, rhs_contract, rhs_batch)
+    dtype = lhs.dtype if preferred_element_type is None else preferred_element_type
+    shape = (
+        *(lhs.shape[d] for d in lhs_batch),
+        *(lhs.shape[d] for d in lhs_free),
+        *(rhs.shape[d] for d in rhs_free),
+    )
+    # Wide enough for the operands and for the result: sums of integers must not wrap before they are widened.
+    compute = NUMPY_WIDE.get(lhs.dtype, lhs.dtype)
+    if dtype != lhs.dtype:
+        compute = np.result_type(compute, NUMPY_WIDE.get(dtype, dtype))
+    a = matrices(lhs, lhs_batch, lhs_free, lhs_contract).astype(compute, copy=False)
+    b = matrices(rhs, rhs_batch, rhs_contract, rhs_free).astype(compute, copy=False)
+    with np.errstate(all="ignore"):
+        return np.matmul(a, b).reshape(shape).astype(dtype, copy=False)
+
+
+def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    lhs, rhs = primals
+    dlhs, drhs = tangents
+    out = dot_general(lhs, rhs, **params)
+    terms = []
+    if dlhs.__class__ is not Zero:
+        terms.append(dot_general(dlhs, rhs, **params))
+    if drhs.__class__ is not Zero:
+        terms.append(dot_general(lhs, drhs, **params))
+    aval = aval_of(out)
+    if not terms or not dtypes.is_inexact(aval.dtype):
+        return out, tangent_zero(aval)
+    return out, terms[0] if len(terms) == 1 else declared("add")(*terms)
+
+
+def _cast(x: Any, dtype: DType) -> Any:
+    if aval_of(x).dtype == dtype:
+        return x
+    return declared("convert_element_type")(x, new_dtype=dtype, weak_type=False)
+
+
+def _operand_cotangent(
+    ct: Any, x: LinearOperand, y: Any, x_axes: tuple[Axes, Axes], y_axes: tuple[Axes, Axes], y_first: bool,
+    precision: Any,
+) -> Any:
+    """The cotangent of operand x, whose partner is y: ct contracted with y over y's free axes.
+
+    `y_first` says that y is the left operand, so that its free axes come before those of x in ct.
+    """
+    x_contract, x_batch = x_axes
+    y_contract, y_batch = y_axes
+    batch_count = len(x_batch)
+    x_free = _free(len(x.shape), x_contract, x_batch)
+    y_free = _free(aval_of(y).ndim, y_contract, y_batch)
+    start = batch_count if y_first else batch_count + len(x_free)
+    ct_contract = tuple(range(start, start + len(y_free)))
+    ct_batch = tuple(range(batch_count))
+    wide = aval_of(ct).dtype
+    product = dot_general(
+        ct,
+        _cast(y, wide),
+        dimension_numbers=((ct_contract, y_free), (ct_batch, y_batch)),
+        precision=precision,
+        preferred_element_type=None,
+    )
+    # Axes of the product: batch, free axes of x, then the contracted ones in the order that y has them.
+    by_y = sorted(range(len(y_contract)), key=y_contract.__getitem__)
+    order = (*x_batch, *x_free, *(x_contract[k] for k in by_y))
+    inverse = tuple(sorted(range(len(order)), key=order.__getitem__))
+    if inverse != tuple(range(len(order))):
+        product = transpose(product, permutation=inverse)
+    return _cast(product, x.dtype)
+
+
+def _transpose(
+    ct: Any,
+    lhs: Any,
+    rhs: Any,
+    *,
+    dimension_numbers: DotDimensionNumbers,
+    precision: Any,
+    preferred_element_type: DType | None,
+) -> list[Any]:
+    (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
+    left, right = (lhs_contract, lhs_batch), (rhs_contract, rhs_batch)
+    if lhs.__class__ is LinearOperand:
+        return [_operand_cotangent(ct, lhs, rhs, left, right, False, precision), None]
+    return [None, _operand_cotangent(ct, rhs, lhs, right, left, True, precision)]
+
+
+def _batch(
+    axis: AxisData, operands: Sequence[Any], dims: Sequence[int | None], **params: Any
+) -> tuple[Any, int]:
+    lhs, rhs = operands
+    lhs_dim, rhs_dim = dims
+    (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = params.pop("dimension_numbers")
+    if lhs_dim is not None:
+        lhs_contract, lhs_batch = past(lhs_contract, lhs_dim), past(lhs_batch, lhs_dim)
+    if rhs_dim is not None:
+        rhs_contract, rhs_batch = past(rhs_contract, rhs_dim), past(rhs_batch, rhs_dim)
+    if lhs_dim is not None and rhs_dim is not None:
+        result_dim = 0
+        lhs_batch, rhs_batch = (lhs_dim, *lhs_batch), (rhs_dim, *rhs_batch)
+    elif lhs_dim is not None:  # the mapped axis is one more free axis
+        free = _free(aval_of(lhs).ndim, lhs_contract, lhs_batch)
+        result_dim = len(lhs_batch) + free.index(lhs_dim)
+    else:
+        free = _free(aval_of(rhs).ndim, rhs_contract, rhs_batch)
+        lhs_rest = aval_of(lhs).ndim - len(lhs_contract)
+        result_dim = lhs_rest + free.index(rhs_dim)
+    numbers = ((lhs_contract, rhs_contract), (lhs_batch, rhs_batch))
+    return dot_general(lhs, rhs, dimension_numbers=numbers, **params), result_dim
+
+
+def _loops(
+    b: LoopBuilder,
+    lhs: Operand,
+    rhs: Operand,
+    *,
+    dimension_numbers: DotDimensionNumbers,
+    precision: Any,
+    preferred_element_type: DType | None,
+) -> Definition:
+    contracting, batch = dimension_numbers
+    dtype = preferred_element_type or lhs.dtype
+    return b.block("contract", [lhs, rhs], contracting=contracting, batch=batch, dtype=dtype)[0]
+
+
+dot_general = Primitive(
+    "dot_general",
+    """The product of lhs and rhs summed over contracting axes, for each index of the batch axes.
+
+    Axes of the result: batch axes, free axes of lhs, free axes of rhs. float16 and bfloat16 are accumulated in
+    float32; bool is `or` of `and`s; integers wrap around in preferred_element_type.
+    """,
+    infer=_infer,
+    reference=_reference,
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    loops=_loops,
+)
+
