@@ -80,4 +80,23 @@ class StackVector {
   size_t capacity_ = N;
 };
 
+// References that are released together.
+template <size_t N>
+class References {
+ public:
+  References() = default;
+  References(const References&) = delete;
+  References& operator=(const References&) = delete;
+  ~References() {
+    for (PyObject* object : held_) Py_XDECREF(object);
+  }
+  void push(PyObject* stolen) { held_.push(stolen); }
+  PyObject* operator[](size_t i) const { return held_[i]; }
+  PyObject* const* data() const { return held_.data(); }
+  size_t size() const { return held_.size(); }
+
+ private:
+  StackVector<PyObject*, N> held_;
+};
+
 }  // namespace vires

@@ -5,6 +5,10 @@
 #include <nanobind/nanobind.h>
 
 #include "array.h"
+#include "compiled_function.h"
+#include "context.h"
+#include "eager.h"
+#include "elementwise_kernel.h"
 #include "executable.h"
 #include "operators.h"
 #include "pool.h"
@@ -145,6 +149,19 @@ void define_machine(nb::module_& m) {
   });
 }
 
+void define_context(nb::module_& m) {
+  m.def("set_tracing", [](bool flag) { tracing = flag; }, "flag"_a);
+  m.def("tracing", [] { return tracing; });
+  m.def("set_context", [](int64_t number, bool wide) { context = {number, wide}; }, "number"_a,
+        "wide"_a = false);
+  m.def("set_converter", [](nb::handle function) {
+    Py_XSETREF(converter, Py_NewRef(function.ptr()));
+  }, "function"_a);
+  m.def("set_flattener", [](nb::handle function) {
+    Py_XSETREF(flattener, Py_NewRef(function.ptr()));
+  }, "function"_a);
+}
+
 bool import_numpy() {
   import_array1(false);
   return true;
@@ -162,7 +179,11 @@ NB_MODULE(_native, m) {
   checked(buffer_ready());
   checked(array_ready(m.ptr()));
   checked(executable_ready(m.ptr()));
+  checked(compiled_function_ready(m.ptr()));
+  checked(elementwise_kernel_ready(m.ptr()));
+  checked(eager_ready(m.ptr()));
   checked(PyModule_AddFunctions(m.ptr(), pickle_functions) == 0);
   define_arrays(m);
+  define_context(m);
   define_machine(m);
 }

@@ -7,14 +7,6 @@
 namespace vires {
 namespace {
 
-// References to release when the call is over, however it ends.
-struct References {
-  StackVector<PyObject*, 32> held;
-  ~References() {
-    for (PyObject* object : held) Py_DECREF(object);
-  }
-};
-
 struct Scratch {
   void* block = nullptr;
   size_t bytes = 0;
@@ -95,7 +87,8 @@ bool run_program(const Program& program, PyObject* const* inputs, const bool* un
                  PyObject** results) {
   const size_t input_count = program.inputs.size(), output_count = program.outputs.size();
   StackVector<void*, 64> buffers;
-  References outputs, in_use;
+  References<16> outputs;
+  References<64> in_use;
   Scratch scratch;
 
   for (size_t j = 0; j < input_count; ++j) {
@@ -118,7 +111,7 @@ bool run_program(const Program& program, PyObject* const* inputs, const bool* un
                         spec.dims.data());
     }
     if (!array) return false;
-    outputs.held.push(as_object(array));
+    outputs.push(as_object(array));
     if (spec.input < 0 && spec.constant < 0) buffers.push(array->data);
   }
   if (program.scratch_bytes > 0) {
@@ -135,12 +128,12 @@ bool run_program(const Program& program, PyObject* const* inputs, const bool* un
   // While the call runs, other threads (or host functions) may delete the arrays.
   for (size_t j = 0; j < input_count; ++j) {
     PyObject* buffer = as_object(as_array(inputs[j])->buffer);
-    in_use.held.push(Py_NewRef(buffer));
+    in_use.push(Py_NewRef(buffer));
   }
   if (program.donates) {
     for (size_t k = 0; k < output_count; ++k) {
       const OutputSpec& spec = program.outputs[k];
-      if (spec.donor >= 0 && as_array(outputs.held[k])->data == as_array(inputs[spec.donor])->data)
+      if (spec.donor >= 0 && as_array(outputs[k])->data == as_array(inputs[spec.donor])->data)
         array_delete(as_array(inputs[spec.donor]));
     }
     for (size_t j = 0; j < input_count; ++j)
@@ -160,7 +153,7 @@ bool run_program(const Program& program, PyObject* const* inputs, const bool* un
     set_failure(program, call, code);
     return false;
   }
-  for (size_t k = 0; k < output_count; ++k) results[k] = Py_NewRef(outputs.held[k]);
+  for (size_t k = 0; k < output_count; ++k) results[k] = Py_NewRef(outputs[k]);
   return true;
 }
 
