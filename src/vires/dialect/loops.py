@@ -146,19 +146,25 @@ class LoopBuilder(Protocol):
 #:
 #: ``contract``    lhs, rhs; contracting=((..),(..)), batch=((..),(..)), dtype (accumulator/result)
 #: ``convolve``    lhs, rhs; the parameters of conv_general_dilated with its dimension numbers resolved
-#: ``sort``        operands; axis, num_keys, stable, all moved along together (total order on floats)
+#: ``sort``        operands; axis, num_keys, stable: ascending by the first num_keys operands, all moved along
+#:               together; nan comes last, -0.0 equals 0.0, complex by real part, then imaginary part
 #: ``cumulate``    operand; axis, reverse, combine ("add" "mul" "max" "min" "logaddexp")
-#: ``scatter``     operand, indices, updates; the GatherScatter numbers, combine (None: set), mode, unique
-#: ``update_slice`` operand, update, *starts (already clamped)
+#: ``scatter``     operand, indices, updates; dimension_numbers (ScatterDimensionNumbers), slice_sizes (of each axis
+#:               of the operand), combine ("add" "mul" "min" "max", None: the last update stays), drop (leave out
+#:               slices that do not lie inside; else clamp their start indices), sorted, unique
+#: ``update_slice`` operand, update, *starts (any integer dtypes; clamped here so that the update lies inside)
 #: ``random_bits`` key (two uint32), shape, width: threefry2x32 counters in the partitionable layout
-#: ``window``      operand; combine, identity, window, strides, padding, base_dilation, window_dilation
+#: ``window``      operand; combine ("add" "max" "min"), identity, window, strides, padding, base_dilation,
+#:               window_dilation, each with one entry for each axis
 #: ``library``     operands; name of a native routine, outs (avals), args (static integers)
 #: ``host``        operands; function (NumPy arrays -> NumPy arrays), outs (avals), reason: runs under the GIL
 #: ``call``        operands; jaxpr: a closed program, inlined
 #: ``branch``      index, operands; branches: list of closed programs
 #: ``while``       operands; cond, body (closed programs), cond_consts, body_consts: counts
 #: ``scan``        operands (consts, init, xs); body, length, reverse, num_consts, num_carry, unroll
-#: ``check``       condition and values for the message; site: raises at run time when false
+#: ``check``       x, condition (bool), shown (int64, same shape as condition); failure: the result is x, after all of
+#:               condition has been seen to be true; else failure.error(position, shown) is raised for the first
+#:               false element: its row-major position and its element of shown
 BLOCKS = frozenset(
     "contract convolve sort cumulate scatter update_slice random_bits window library host call branch while "
     "scan check".split()
