@@ -10,11 +10,24 @@ from weakref import WeakKeyDictionary
 from vires.core.config import config
 
 Result = TypeVar("Result")
+_clearers: list[Callable[[], None]] = []
+
+
+def on_clear(function: Callable[[], None]) -> None:
+    """Call `function` when all caches are to be forgotten."""
+    _clearers.append(function)
+
+
+def clear() -> None:
+    """Forget everything memoised."""
+    for function in _clearers:
+        function()
 
 
 def per_program(function: Callable[..., Result]) -> Callable[..., Result]:
     """Remember results by the identity of the first argument (a closed jaxpr) and the other, hashable ones."""
     results: WeakKeyDictionary[Any, dict[Hashable, Result]] = WeakKeyDictionary()
+    on_clear(results.clear)
 
     @functools.wraps(function)
     def memoised(closed: Any, *args: Hashable) -> Result:
