@@ -57,8 +57,6 @@ def convert(code: Builder, x: Val, kind: Kind) -> Val:
 def _convert_real(code: Builder, x: Val, kind: Kind) -> Val:
     source, target = x.kind.group, kind.group
     if source == "n":
-        if target == "b":
-            return (x & half.magnitude_mask(x.kind)).compare("ne", 0)
         return convert(code, half.widen(code, x), kind)
     if target == "n":
         if source == "f":

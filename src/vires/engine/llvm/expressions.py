@@ -139,6 +139,10 @@ class Graph:
         self._variables += 1
         return LoopVar(self, size, self._variables - 1)
 
+    def argument(self, dtype: Any) -> Expr:
+        """A value that is given from outside (to a function that combines two values)."""
+        return Expr(self, "argument", (), canonical(dtype))
+
     def restart_variables(self) -> None:
         """Number loop variables from 0 again (in a new kernel, which shares no expression)."""
         self._variables = 0

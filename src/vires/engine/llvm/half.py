@@ -125,7 +125,7 @@ def narrow(code: Builder, x: Val, kind: Kind) -> Val:
     position = layout.exponent + layout.mantissa
     sign = (code.as_signed(code.as_unsigned(word) >> (31 - position))) & sign_mask(kind)
     if layout.special == "finite":
-        sign = code.select(is_nan, sign_mask(kind), sign)
+        sign = code.select(is_nan, sign ^ sign_mask(kind), sign)
     result = bits | sign
     if layout.special == "fnuz":
         result = code.select(bits.compare("eq", 0), 0, result)
@@ -148,9 +148,10 @@ def _half(lanes: int) -> str:
 
 
 def _narrow_power(code: Builder, x: Val, word: Val, kind: Kind) -> Val:
-    """The nearest power of two; nan for what is negative or too large."""
-    exponent = (word + 0x3FFFFF + ((word >> 23) & 1)) >> 23
-    small = code.select(word > 0x400000, 1, 0)
+    """The nearest power of two, ties up; nan for what is too large or not positive."""
+    exponent = (word + 0x400000) >> 23
+    # 0x400000 is 2 ** -127, the smallest value; ml_dtypes rounds all that is above it up.
+    small = code.cast("zext", word > 0x400000, INT32)
     bits = code.select(word < 0x800000, small, exponent)
-    bits = code.select((bits > 254) | (word < 0) | x.compare("uno", x), 255, bits)
+    bits = code.select((bits > 254) | (word <= 0) | x.compare("uno", x), 255, bits)
     return Val(code, code.cast("trunc", bits, signed(1)).name, kind, x.lanes)

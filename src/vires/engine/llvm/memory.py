@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vires.engine.llvm.convert import repack
 from vires.engine.llvm.kinds import BOOL, INT8, Kind
 from vires.engine.llvm.ssa import Builder, ComplexVal, Val
 
@@ -17,8 +18,8 @@ def load(code: Builder, pointer: str, kind: Kind, lanes: int, mask: Val | None) 
     """Consecutive elements, aligned as one element is."""
     if kind.part is not None:
         return _load_complex(code, pointer, kind, lanes, mask)
-    if kind.group == "b":
-        return _from_memory(code, load(code, pointer, INT8, lanes, mask))
+    if kind.group == "b" or kind.is_packed:
+        return _from_memory(code, load(code, pointer, INT8, lanes, mask), kind)
     if mask is None:
         text = f"load {kind.type(lanes)}, ptr {pointer}, align {kind.size}"
         return code.impure(text, kind, lanes)
@@ -37,7 +38,7 @@ def store(code: Builder, pointer: str, x: Val, mask: Val | None) -> None:
     """Consecutive elements, aligned as one element is."""
     if isinstance(x, ComplexVal):
         return _store_complex(code, pointer, x, mask)
-    if x.kind.group == "b":
+    if x.kind.group == "b" or x.kind.is_packed:
         x = _to_memory(code, x)
     kind, lanes = x.kind, x.lanes
     if mask is None:
@@ -60,8 +61,8 @@ def gather(code: Builder, pointer: str, index: Val, kind: Kind, mask: Val | None
         twice = index + index
         real = gather(code, pointer, twice, kind.part, mask)
         return ComplexVal(kind, real, gather(code, pointer, twice + 1, kind.part, mask))
-    if kind.group == "b":
-        return _from_memory(code, gather(code, pointer, index, INT8, mask))
+    if kind.group == "b" or kind.is_packed:
+        return _from_memory(code, gather(code, pointer, index, INT8, mask), kind)
     if lanes == 1:
         return load(code, element(code, pointer, kind, index), kind, 1, mask)
     vector, addresses = kind.type(lanes), _addresses(code, pointer, kind, index)
@@ -79,7 +80,7 @@ def scatter(code: Builder, pointer: str, index: Val, x: Val, mask: Val | None) -
         twice = index + index
         scatter(code, pointer, twice, x.re, mask)
         return scatter(code, pointer, twice + 1, x.im, mask)
-    if x.kind.group == "b":
+    if x.kind.group == "b" or x.kind.is_packed:
         x = _to_memory(code, x)
     kind, lanes = x.kind, x.lanes
     if lanes == 1:
@@ -112,12 +113,18 @@ def _addresses(code: Builder, pointer: str, kind: Kind, index: Val) -> str:
     return f"<{index.lanes} x ptr> {code.value(text, kind, index.lanes).name}"
 
 
-def _from_memory(code: Builder, x: Val) -> Val:
-    return code.value(f"icmp ne {x.typed}, {code.number(0, INT8, x.lanes).name}", BOOL, x.lanes)
+def _from_memory(code: Builder, x: Val, kind: Kind) -> Val:
+    """A byte of memory as a bool or packed integer."""
+    if kind.group == "b":
+        return x.compare("ne", 0)
+    return repack(code, Val(code, x.name, kind, x.lanes))
 
 
 def _to_memory(code: Builder, x: Val) -> Val:
-    return code.cast("zext", x, INT8)
+    """A bool or packed integer as a byte; the unused bits of packed ones are 0."""
+    if x.kind.group == "b":
+        return code.cast("zext", x, INT8)
+    return Val(code, (x & ((1 << x.kind.bits) - 1)).name, INT8, x.lanes)
 
 
 def _guarded(code: Builder, pointer: str, mask: Val, *, written: bool = False) -> str:

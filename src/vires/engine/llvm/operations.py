@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vires.dialect.loops import COMPLEX_MATH, MATH_OPS, SCALAR_OPS
+from vires.dialect.loops import MATH_OPS, SCALAR_OPS
 from vires.engine.llvm import half, scalar_ops
 from vires.engine.llvm.convert import convert
 from vires.engine.llvm.kinds import BOOL, COMPLEX64, COMPLEX128, FLOAT32, FLOAT64, Kind
 from vires.engine.llvm.math_tables import REAL_MATH
-from vires.engine.llvm.ssa import Builder, Val
+from vires.engine.llvm.ssa import Builder, ComplexVal, Val
 
 _ARITY = {**SCALAR_OPS, **MATH_OPS}
 
@@ -51,8 +51,6 @@ def _apply_typed(code: Builder, name: str, values: list[Val], kind: Kind) -> Val
 
 
 def _make_complex(values: list[Val], kind: Kind) -> Val:
-    from vires.engine.llvm.ssa import ComplexVal
-
     if kind is FLOAT32:
         return ComplexVal(COMPLEX64, *values)
     if kind is FLOAT64:

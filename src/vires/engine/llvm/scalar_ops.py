@@ -252,7 +252,8 @@ def round_away(code: Builder, x: Val) -> Val:
     if x.kind.group != "f":
         return x
     whole = code.intrinsic("trunc", x)
-    step = code.select(code.fabs(x - whole) >= 0.5, 1.0, 0.0)
+    one = code.number(1.0, x.kind, x.lanes)
+    step = code.select(code.fabs(x - whole) >= 0.5, one, 0.0)
     return code.intrinsic("copysign", code.fabs(whole) + step, x)
 
 

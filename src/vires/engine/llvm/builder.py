@@ -1,0 +1,279 @@
+"""From a jaxpr to a region of nodes: the engine's side of the loop dialect.
+
+`Builder` is what a primitive's ``loops`` rule receives. Calls are inlined, equations that nothing uses are
+left out, and equal equations give one node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from vires.core.avals import ShapedArray
+from vires.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from vires.core.primitive import Undefined
+from vires.dialect.loops import BLOCKS
+from vires.engine.llvm.expressions import Expr, Graph, Index, LoopVar, canonical
+from vires.engine.llvm.program import Block, Buffer, Node, Reduction, Region
+
+#: Primitives whose result at an index is made of their operands at the same index.
+_NOT_POINTWISE_PULLS = frozenset(
+    "broadcast_in_dim reshape transpose squeeze expand_dims rev slice split iota concatenate pad gather "
+    "dynamic_slice reduce_window select_and_gather_add random_bits".split()
+)
+#: Rough cost of an element, in additions, where it is not one.
+WEIGHTS: dict[str, float] = {
+    **dict.fromkeys("broadcast_in_dim reshape transpose squeeze slice rev copy expand_dims".split(), 0.0),
+    **dict.fromkeys("convert_element_type bitcast_convert_type real imag neg abs not".split(), 0.5),
+    **dict.fromkeys("div sqrt rsqrt rem integer_pow clamp select_n pad concatenate".split(), 3.0),
+    **dict.fromkeys("exp exp2 log log2 sin cos tanh logistic erf expm1 log1p atan".split(), 12.0),
+    **dict.fromkeys("tan asin acos sinh cosh asinh acosh atanh atan2 cbrt erfc erf_inv".split(), 20.0),
+    **dict.fromkeys("pow lgamma digamma threefry2x32 random_bits igamma".split(), 40.0),
+    "gather": 4.0, "dynamic_slice": 2.0, "nextafter": 4.0,
+}  # fmt: skip
+
+
+class Operand(Node):
+    """A node that a rule can ask for elements."""
+
+    __slots__ = ("builder",)
+
+    def at(self, index: Sequence[Expr | int]) -> Expr:
+        """The element at an index: a load where the node is in memory, else its expression."""
+        return self.builder.element(self, index)
+
+
+class Builder(Graph):
+    """The loop dialect over a graph of expressions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.region = Region()
+        self.number = 0
+        #: Elements found in the kernel being built, by node, index and guard.
+        self.memo: dict[Any, Expr] = {}
+        #: The index of the domain itself, and the offset of a row-major buffer at it.
+        self.identity: tuple[Index, ...] = ()
+        self.identity_offset: Index | None = None
+        self.identity_shape: tuple[int, ...] = ()
+        self._expected: Sequence[ShapedArray] = ()
+        #: One loop variable for each axis of the domain.
+        self.axis_variables: list[LoopVar] = []
+
+    # --- elements
+
+    def element(self, node: Node, index: Sequence[Expr | int]) -> Expr:
+        if index.__class__ is not tuple or index is not self.identity:
+            index = tuple([i if i.__class__ is Index else self.as_index(i) for i in index])
+            if index == self.identity:
+                index = self.identity
+        memo = self.memo
+        key = (node, index)
+        found = memo.get(key)
+        if found is not None:
+            return found
+        guard = self.guard
+        if guard is not None:
+            key = (node, index, guard)  # type: ignore[assignment]
+            found = memo.get(key)
+            if found is not None:
+                return found
+        if node.buffer is not None:
+            found = self.load(node.buffer, self.offset(node.shape, index), node.dtype)
+        elif node.kind == "literal":
+            found = node.definition
+        else:
+            found = node.element(index)  # type: ignore[misc]
+        memo[key] = found
+        return found
+
+    def offset(self, shape: tuple[int, ...], index: Sequence[Index]) -> Index:
+        """The position of an index in a row-major buffer."""
+        if index is self.identity and shape == self.identity_shape and self.identity_offset is not None:
+            return self.identity_offset
+        result, stride = None, 1
+        for size, i in zip(reversed(shape), reversed(index), strict=True):
+            if size != 1:
+                term = i if stride == 1 else self.index_product(i, stride)
+                result = term if result is None else self.index_sum(result, term, 1)
+                stride *= size
+        return self.index(0, ()) if result is None else result
+
+    # --- definitions
+
+    def pull(self, element: Callable[[Any], Expr], *, cheap: bool = True) -> Operand:
+        node = Operand("pull", element)
+        node.cheap = cheap
+        node.builder = self
+        return node
+
+    def reduce(
+        self,
+        sources: Sequence[Node],
+        axes: Sequence[int],
+        combine: str | Callable[..., Any],
+        identities: Sequence[Any],
+        element: Callable[..., Sequence[Expr]] | None = None,
+    ) -> list[Operand]:
+        shape = sources[0].shape
+        group = Reduction(sources, tuple(sorted(axes)), combine, identities, element, shape)
+        return [self._result("reduce", group) for _ in identities]
+
+    def block(self, kind: str, operands: Sequence[Node], **params: Any) -> list[Operand]:
+        if kind not in BLOCKS:
+            raise ValueError(f"block: needs one of {', '.join(sorted(BLOCKS))}; got {kind!r}")
+        if kind == "call":
+            return self.inline(params["jaxpr"], operands)  # type: ignore[return-value]
+        block = Block(kind, operands, params)
+        if kind == "check":
+            self.region.nodes.append(self._effect(block))
+            return []
+        return [self._result("memory", block) for _ in self._expected]
+
+    def _result(self, kind: str, definition: Any) -> Operand:
+        node = Operand(kind, None, definition)
+        node.builder = self
+        definition.results.append(node)
+        return node
+
+    def _effect(self, block: Block) -> Node:
+        """A node without elements for a block that is there for its effect."""
+        block.params["effect"] = True
+        node = self._result("memory", block).typed(ShapedArray((0,), canonical(np.bool_)))
+        node.number = self.number = self.number + 1
+        return node
+
+    # --- programs
+
+    def input(self, aval: ShapedArray, kind: str = "input") -> Operand:
+        """A value that is in memory from the start."""
+        node = Operand("memory").typed(aval)
+        node.builder = self  # type: ignore[attr-defined]
+        node.buffer = Buffer(node.shape, node.dtype, kind)
+        node.number = self.number = self.number + 1
+        return node  # type: ignore[return-value]
+
+    def literal(self, value: Any, aval: ShapedArray) -> Operand:
+        """A scalar known now."""
+        numpy_value = value._numpy() if hasattr(value, "_numpy") else np.asarray(value)
+        return self.scalar(numpy_value.item() if numpy_value.dtype.kind in "biufc" else numpy_value[()], aval)
+
+    def scalar(self, value: Any, aval: ShapedArray) -> Operand:
+        node = Operand("literal", None, self.constant(value, canonical(aval.dtype))).typed(aval)
+        node.builder = self  # type: ignore[attr-defined]
+        node.name = str(value)
+        node.number = self.number = self.number + 1
+        return node  # type: ignore[return-value]
+
+    def inline(self, closed: ClosedJaxpr | Jaxpr, operands: Sequence[Node]) -> list[Node]:
+        """The results of a program on nodes, as part of the current region."""
+        jaxpr = closed if isinstance(closed, Jaxpr) else closed.jaxpr
+        consts = () if isinstance(closed, Jaxpr) else closed.consts
+        if len(operands) != len(jaxpr.invars):
+            raise ValueError(f"call: needs {len(jaxpr.invars)} operands; got {len(operands)}")
+        environment: dict[Var, Node] = dict(zip(jaxpr.invars, operands, strict=True))
+        for var, value in zip(jaxpr.constvars, consts, strict=True):
+            environment[var] = self.captured(value, var.aval)
+        return self.lower(jaxpr, environment)
+
+    def captured(self, value: Any, aval: ShapedArray) -> Node:
+        """A constant array of the program; the pipeline's builder keeps a list of them."""
+        raise NotImplementedError
+
+    def lower(self, jaxpr: Jaxpr, environment: dict[Var, Node]) -> list[Node]:
+        """Nodes for the equations that are needed; gives the results."""
+        needed = live_equations(jaxpr)
+        known: dict[Any, list[Node]] = {}
+        nodes = self.region.nodes
+        for position, eqn in enumerate(jaxpr.eqns):
+            if not needed[position]:
+                continue
+            operands = [
+                self.literal(x.val, x.aval) if x.__class__ is Literal else environment[x]  # type: ignore[union-attr, index]
+                for x in eqn.invars
+            ]
+            key = self._key(eqn, operands)
+            found = known.get(key) if key is not None else None
+            if found is None:
+                found = self.equation(eqn, operands, nodes)
+                if key is not None:
+                    known[key] = found
+            environment.update(zip(eqn.outvars, found, strict=True))
+        return [
+            self.literal(x.val, x.aval) if x.__class__ is Literal else environment[x]  # type: ignore[union-attr, index]
+            for x in jaxpr.outvars
+        ]
+
+    @staticmethod
+    def _key(eqn: JaxprEqn, operands: list[Node]) -> Any:
+        """Equal keys mean equal results; None for operations with effects or unhashable parameters."""
+        if has_effects(eqn):
+            return None
+        identities = tuple([x.definition if x.kind == "literal" else x for x in operands])
+        key = (eqn.primitive, identities, tuple(eqn.params.items()))
+        try:
+            hash(key)
+        except TypeError:
+            return None
+        return key
+
+    def equation(self, eqn: JaxprEqn, operands: list[Node], nodes: list[Node]) -> list[Node]:
+        primitive = eqn.primitive
+        avals = [v.aval for v in eqn.outvars]
+        before, self._expected = self._expected, avals
+        if isinstance(primitive.loops, Undefined):
+            definitions = self.block("host", operands, function=reference_of(eqn), outs=avals, reason="no loops rule")
+        else:
+            definitions = primitive.loops(self, *operands, **eqn.params)
+            if not isinstance(definitions, (list, tuple)):
+                definitions = [definitions]
+        self._expected = before
+        if len(definitions) != len(avals):
+            raise ValueError(f"{primitive}: its loops rule gives {len(definitions)} results of {len(avals)}")
+        weight = WEIGHTS.get(primitive.name, 1.0)
+        pointwise = primitive.name not in _NOT_POINTWISE_PULLS
+        for node, aval in zip(definitions, avals, strict=True):
+            if node.number >= 0:  # a node that exists already: the operation is the identity, or a call
+                continue
+            node.typed(aval)
+            node.name = primitive.name
+            node.operands = tuple(operands)
+            node.weight = weight
+            node.pointwise = pointwise and node.kind == "pull" and all(
+                x.shape == node.shape for x in operands
+            )
+            node.number = self.number = self.number + 1
+            nodes.append(node)
+            if node.definition.__class__ is Block:
+                node.definition.source = eqn.source
+        return list(definitions)
+
+
+def reference_of(eqn: JaxprEqn) -> Callable[..., Any]:
+    """The NumPy implementation of an equation, always giving a list."""
+    primitive, params = eqn.primitive, eqn.params
+
+    def reference(*arrays: np.ndarray) -> Sequence[np.ndarray]:
+        results = primitive.reference(*arrays, **params)
+        return results if primitive.multiple_results else [results]
+
+    return reference
+
+
+def has_effects(eqn: JaxprEqn) -> bool:
+    """Whether an equation must run even if nothing uses its results."""
+    return bool(getattr(eqn.primitive, "effectful", False)) or bool(eqn.effects)
+
+
+def live_equations(jaxpr: Jaxpr) -> list[bool]:
+    """Which equations are needed for the results or for their effects."""
+    live = {v for v in jaxpr.outvars if v.__class__ is not Literal}
+    needed = [False] * len(jaxpr.eqns)
+    for position in range(len(jaxpr.eqns) - 1, -1, -1):
+        eqn = jaxpr.eqns[position]
+        if has_effects(eqn) or not live.isdisjoint(eqn.outvars):
+            needed[position] = True
+            live.update(v for v in eqn.invars if v.__class__ is not Literal)
+    return needed

@@ -1,0 +1,216 @@
+"""Which values go to memory, and which of them are made in one kernel.
+
+A pulled value is computed again wherever it is used, unless that costs more than keeping it: results of the
+program, operands of blocks, and expensive values that are needed more often than they have elements
+(broadcast, or pulled at several places) go to memory. Values over one domain share a kernel when none of them
+needs another one at a different index.
+"""
+
+from __future__ import annotations
+
+from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Reduction, Region, Shape
+
+#: An expression deeper than this is cut by a value in memory (the pull is recursive).
+_DEPTH = 40
+#: A kernel takes no further results beyond these numbers of results and of operations.
+_RESULTS, _WEIGHT = 8, 500.0
+#: Cost of a value in memory, in additions: for each element written, each element read, and at all.
+_WRITE, _READ, _PLACE = 2.0, 0.7, 4000.0
+
+
+def fuse(region: Region) -> None:
+    """Fill `region.steps` with kernels (not yet expressed) and blocks."""
+    _estimate(region)
+    _decide(region)
+    _group(region)
+
+
+def _estimate(region: Region) -> None:
+    """The cost of an element with its operands inlined, and the depth of that expression."""
+    for node in region.nodes:
+        node.used = 0
+        node.demand = {}
+        node.store = node.kind != "pull"
+        node.depth = 0
+        if node.kind != "pull":
+            continue
+        weight, depth = node.weight, 0
+        for x in node.operands:
+            if x.kind == "pull" and not x.store:
+                weight += x.weight
+                depth = max(depth, x.depth)
+            elif x.size > 1:
+                weight += 1.0
+        node.weight = min(weight if node.cheap else weight + 30.0, 1e4)
+        node.depth = depth + 1
+        if node.depth >= _DEPTH and node.size > 1:
+            node.store = True
+
+
+def _want(node: Node, key: tuple[Shape, tuple[int, ...]], count: int) -> None:
+    """Note that a consumer over a domain needs `count` elements."""
+    node.used += 1
+    if node.kind == "pull":
+        demand = node.demand
+        demand[key] = max(demand.get(key, 0), count)
+
+
+def _decide(region: Region) -> None:
+    """From the last value to the first: who is needed, how often, and who goes to memory."""
+    for node in region.outputs:
+        node.used += 1
+        if node.kind == "pull":
+            node.store = True
+    for node in reversed(region.nodes):
+        if node.kind == "pull":
+            _decide_pull(node)
+            continue
+        definition = node.definition
+        if definition.results[0] is not node:
+            continue
+        if definition.__class__ is Reduction:
+            if any(x.used for x in definition.results):
+                key = (squeezed(definition.shape), ())
+                size = max(definition.sources[0].size, 1)
+                for x in definition.sources:
+                    _want(x, key, size)
+                if definition.element is not None:
+                    for x in node.operands:
+                        _want(x, key, size)
+        elif any(x.used for x in definition.results) or definition.params.get("effect"):
+            _need_block(definition)
+    for node in region.nodes:  # blocks without results
+        if node.definition.__class__ is Block and node.definition.params.get("effect"):
+            node.used += 1
+
+
+def _need_block(block: Block) -> None:
+    for x in block.operands:
+        x.used += 1
+        if x.kind == "pull":
+            x.store = True
+
+
+def _decide_pull(node: Node) -> None:
+    if not node.used:
+        return
+    demand = node.demand
+    if not node.store and demand:
+        total, size = sum(demand.values()), node.size
+        waste = node.weight * (total - size)
+        if waste > _READ * total + _WRITE * size + _PLACE or (len(demand) > 6 and node.weight > 3):
+            node.store = True
+    if node.store:
+        wanted = {(squeezed(node.shape), ()): node.size}
+    else:
+        wanted = demand
+    for x in node.operands:
+        for (domain, path), count in wanted.items():
+            _want(x, (domain, path if node.pointwise else (*path, node.number)), count)
+
+
+def squeezed(shape: Shape) -> Shape:
+    """The shape without axes of size 1."""
+    return tuple([n for n in shape if n != 1])
+
+
+def _reach(node: Node) -> None:
+    """Which stored nodes an element needs at its own index (`near`) and at others (`far`), as bits."""
+    near = far = 0
+    flat = node.pointwise
+    for x in node.operands:
+        if x.kind == "literal":
+            continue
+        inlined = x.kind == "pull" and not x.store
+        near_of, far_of = (x.near, x.far) if inlined else (1 << x.number, 0)
+        if node.pointwise:
+            near |= near_of
+            far |= far_of
+            flat = flat and (not inlined or x.flat)
+        else:
+            far |= near_of | far_of
+    if not node.pointwise and node.name == "broadcast_in_dim" and node.operands[0].size == 1:
+        flat = True
+    node.near, node.far, node.flat = near, far, flat
+
+
+def _group(region: Region) -> None:
+    """Form kernels, in the order of their first result."""
+    made = 0
+    open_kernels: dict[Shape, list[Kernel]] = {}
+    for node in region.nodes:
+        if node.kind == "pull":
+            _reach(node)
+            if node.store and node.used:
+                domain = squeezed(node.shape)
+                found = _join(region, open_kernels, domain, node.near, node.far, made, None, node.weight)
+                found.flat = found.flat and node.flat
+                _add(found, node)
+                found.near |= 1 << node.number
+                made |= 1 << node.number
+        elif node.definition.__class__ is Reduction:
+            group = node.definition
+            if group.results[0] is node and any(x.used for x in group.results):
+                made |= _group_reduction(region, open_kernels, group, made)
+        elif node.definition.results[0] is node and (node.used or any(x.used for x in node.definition.results)):
+            for x in node.definition.results:
+                x.buffer = Buffer(x.shape, x.dtype)
+                made |= 1 << x.number
+            region.steps.append(node.definition)
+
+
+def _add(kernel: Kernel, node: Node) -> None:
+    node.buffer = Buffer(node.shape, node.dtype)
+    kernel.nodes.append(node)
+    kernel.weight += node.weight
+
+
+def _group_reduction(region: Region, open_kernels: dict[Shape, list[Kernel]], group: Reduction, made: int) -> int:
+    near = far = 0
+    flat = group.element is None
+    weight = 1.0
+    for x in (*group.sources, *(group.results[0].operands if group.element is not None else ())):
+        if x.kind == "literal":
+            continue
+        inlined = x.kind == "pull" and not x.store
+        near |= x.near if inlined else 1 << x.number
+        far |= x.far if inlined else 0
+        flat = flat and (not inlined or x.flat)
+        weight += x.weight if inlined else 1.0
+    domain = squeezed(group.shape)
+    places = [d for d, n in enumerate(group.shape) if n != 1]
+    axes = tuple([places.index(a) for a in group.axes if group.shape[a] != 1])
+    found = _join(region, open_kernels, domain, near, far, made, axes, weight)
+    found.flat = found.flat and flat
+    found.axes = axes
+    bits = 0
+    for x in group.results:
+        _add(found, x)
+        bits |= 1 << x.number
+    return bits
+
+
+def _join(
+    region: Region,
+    open_kernels: dict[Shape, list[Kernel]],
+    domain: Shape,
+    near: int,
+    far: int,
+    made: int,
+    axes: tuple[int, ...] | None,
+    weight: float,
+) -> Kernel:
+    """An open kernel that can compute a value with these needs, or a new one."""
+    candidates = open_kernels.setdefault(domain, [])
+    for found in reversed(candidates[-4:]):
+        if len(found.nodes) >= _RESULTS or found.weight + weight > _WEIGHT:
+            continue
+        if axes is not None and found.axes is not None and axes != found.axes:
+            continue
+        if far & found.near or (near | far) & made & ~(found.available | found.near):
+            continue
+        return found
+    found = Kernel(domain, made)
+    region.steps.append(found)
+    candidates.append(found)
+    return found

@@ -1,0 +1,216 @@
+"""The compiler's view of a program: values (`Node`), where they live (`Buffer`), and the steps that make them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from vires.engine.llvm.expressions import Expr, Index, LoopVar, canonical
+
+Shape = tuple[int, ...]
+_WIDE = np.dtype(np.float32)
+
+
+class Buffer:
+    """A row-major array in memory. `root` is the buffer whose memory it shares, or itself."""
+
+    __slots__ = ("dtype", "first", "forced", "kind", "last", "number", "offset", "root", "shape", "size", "slot")
+
+    def __init__(self, shape: Shape, dtype: Any, kind: str = "temporary") -> None:
+        self.shape = shape
+        self.dtype = canonical(dtype)
+        self.size = math.prod(shape)
+        #: "input", "constant", "output", "temporary", or "pointer" (set by the loop around it).
+        self.kind = kind
+        self.root: Buffer = self
+        self.slot = -1
+        self.offset = 0
+        self.first = self.last = -1
+        self.number = -1
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def find(self) -> Buffer:
+        """The buffer that owns the memory."""
+        root = self
+        while root.root is not root:
+            root = root.root
+        return root
+
+    def __repr__(self) -> str:
+        return f"{self.kind[0]}{self.number}:{self.dtype.name}[{','.join(map(str, self.shape))}]"
+
+
+class Node:
+    """A value of the program: how its elements come about and, once decided, the buffer that holds them."""
+
+    __slots__ = (
+        "aval", "block", "buffer", "cheap", "definition", "demand", "depth", "dtype", "element", "flat",
+        "kind", "name", "near", "far", "number", "operands", "pointwise", "shape", "size", "store", "used",
+        "weight",
+    )  # fmt: skip
+
+    def __init__(self, kind: str, element: Callable[..., Any] | None = None, definition: Any = None) -> None:
+        #: "memory" (an input or a block's result), "literal", "pull" or "reduce".
+        self.kind = kind
+        self.element = element
+        self.definition = definition
+        self.buffer: Buffer | None = None
+        self.operands: tuple[Node, ...] = ()
+        self.pointwise = False
+        self.cheap = True
+        self.used = 0
+        self.number = -1
+        self.name = ""
+        self.weight = 0.0
+        self.store = False
+        self.block: Block | None = None
+
+    def typed(self, aval: Any, graph_at: Any = None) -> Node:
+        """Give the node its type."""
+        self.aval = aval
+        self.shape: Shape = aval.shape
+        self.dtype = canonical(aval.dtype)
+        self.size = math.prod(self.shape)
+        return self
+
+    def __repr__(self) -> str:
+        return f"{self.name or self.kind}#{self.number}"
+
+
+class Reduction:
+    """Sources combined over some axes; one result node for each source."""
+
+    __slots__ = ("axes", "combine", "element", "identities", "results", "shape", "sources")
+
+    def __init__(
+        self,
+        sources: Sequence[Node],
+        axes: tuple[int, ...],
+        combine: Any,
+        identities: Sequence[Any],
+        element: Callable[..., Any] | None,
+        shape: Shape,
+    ) -> None:
+        self.sources = tuple(sources)
+        self.axes = axes
+        self.combine = combine
+        self.identities = tuple(identities)
+        self.element = element
+        self.shape = shape
+        self.results: list[Node] = []
+
+
+class Block:
+    """An algorithm on operands in memory. Regions are the programs that it runs, if any."""
+
+    __slots__ = ("kind", "number", "operands", "params", "regions", "results", "source")
+
+    def __init__(self, kind: str, operands: Sequence[Node], params: dict[str, Any]) -> None:
+        self.kind = kind
+        self.operands = tuple(operands)
+        self.params = params
+        self.results: list[Node] = []
+        self.regions: list[Region] = []
+        self.source: Any = None
+        self.number = -1
+
+    def __repr__(self) -> str:
+        return f"{self.kind} {', '.join(map(repr, self.operands))} -> {', '.join(map(repr, self.results))}"
+
+
+class Store:
+    """An expression written at an offset of a buffer."""
+
+    __slots__ = ("buffer", "expr", "offset")
+
+    def __init__(self, buffer: Buffer, offset: Index, expr: Expr) -> None:
+        self.buffer = buffer
+        self.offset = offset
+        self.expr = expr
+
+
+class Fold:
+    """A reduction inside a kernel: expressions combined over its reduced loops, then written at an offset.
+
+    A `combine` that is no name is given as expressions `combined` of `arguments` (those of the left, then right).
+    """
+
+    __slots__ = ("arguments", "buffers", "combine", "combined", "dtypes", "exprs", "identities", "offset")
+
+    def __init__(
+        self, buffers: list[Buffer], offset: Index, exprs: list[Expr], combine: Any, identities: tuple[Any, ...]
+    ) -> None:
+        self.buffers = buffers
+        self.offset = offset
+        self.exprs = exprs
+        self.combine = combine
+        self.identities = identities
+        self.arguments: tuple[Expr, ...] = ()
+        self.combined: list[Expr] = []
+        # Sums and products of half precision are accumulated in float32.
+        self.dtypes = [
+            _WIDE if combine in ("add", "mul") and x.dtype.itemsize < 4 and x.dtype.kind in "fV" else x.dtype
+            for x in exprs
+        ]
+
+    def dtype(self, number: int) -> Any:
+        """The dtype of an accumulator."""
+        return self.dtypes[number]
+
+
+class Kernel:
+    """Loops over a domain with stores and folds inside."""
+
+    __slots__ = (
+        "axes", "available", "domain", "exact", "flat", "folds", "lanes", "level", "loops", "name", "near",
+        "nodes", "order", "reduced", "stores", "tasks", "task_size", "task_var", "vector", "weight", "work",
+    )  # fmt: skip
+
+    def __init__(self, domain: Shape, available: int) -> None:
+        self.domain = domain
+        self.nodes: list[Node] = []
+        # While kernels are formed: nodes in memory before it runs, nodes that it computes (both as bits),
+        # reduced axes of the domain, whether its index may be one number, and the cost of an element.
+        self.available = available
+        self.near = 0
+        self.axes: tuple[int, ...] | None = None
+        self.flat = True
+        self.weight = 0.0
+        self.stores: list[Store] = []
+        self.folds: list[Fold] = []
+        self.loops: list[LoopVar] = []
+        self.reduced: list[LoopVar] = []
+        self.name = ""
+        # The schedule.
+        self.order: list[LoopVar] = []
+        self.vector: LoopVar | None = None
+        self.lanes = 1
+        self.tasks = 1
+        self.task_size = 0
+        self.task_var: LoopVar | None = None
+        self.level = 0
+        self.work = 0.0
+        #: No element may be computed twice (a result overwrites an operand).
+        self.exact = False
+
+
+class Region:
+    """A program: the main one or the body of a loop or branch."""
+
+    __slots__ = ("blocks", "inputs", "nodes", "outputs", "steps")
+
+    def __init__(self) -> None:
+        self.inputs: list[Node] = []
+        self.nodes: list[Node] = []
+        self.outputs: list[Node] = []
+        #: Kernels and blocks in the order of execution, once fused.
+        self.steps: list[Kernel | Block] = []
+
+
+Step = Kernel | Block
