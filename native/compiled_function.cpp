@@ -116,11 +116,6 @@ bool read_statics(PyObject* positions, PyObject* names, StaticArguments* statics
     const Py_ssize_t place =
         PyNumber_AsSsize_t(PySequence_Fast_GET_ITEM(numbers.get(), i), PyExc_OverflowError);
     if (place == -1 && PyErr_Occurred()) return false;
-    if (place < 0) {
-      PyErr_Format(PyExc_ValueError, "CompiledFunction: needs static_argnums >= 0; got %zd",
-                   place);
-      return false;
-    }
     statics->positions.push_back(place);
   }
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(words.get()); ++i)

@@ -110,12 +110,13 @@ PyObject* run(ElementwiseKernel* kernel, PyObject* const* args, int count) {
     if (is_array(args[i])) {
       const Array* array = as_array(args[i]);
       if (!array_check(array)) return nullptr;
-      inputs[i] = {array->data, dtypes[array->code].itemsize, array->ndim, array->dims};
+      inputs[i] = {array->data, dtypes[array->code].itemsize, array->ndim, array->dims,
+                   false};
     } else {
       const int code = (*kernel->scalar_codes)[i];
       if (code < 0) return nullptr;
       if (write_scalar(args[i], code, scalars[i]) != 1) return nullptr;
-      inputs[i] = {scalars[i], dtypes[code].itemsize, 0, nullptr};
+      inputs[i] = {scalars[i], dtypes[code].itemsize, 0, nullptr, true};
     }
   }
   int64_t dims[kMaxDims];

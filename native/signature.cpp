@@ -17,9 +17,9 @@ constexpr uint64_t with_count(uint64_t tag, Py_ssize_t count) {
 
 }  // namespace
 
-bool StaticArguments::position(Py_ssize_t i) const {
+bool StaticArguments::position(Py_ssize_t i, Py_ssize_t count) const {
   for (Py_ssize_t place : positions)
-    if (place == i) return true;
+    if (place == i || place + count == i) return true;
   return false;
 }
 
@@ -181,7 +181,7 @@ Reading Signature::read(const StaticArguments& statics, PyObject* const* args, P
   words.push(static_cast<uint64_t>(context.key()));
   words.push(static_cast<uint64_t>(count));
   for (Py_ssize_t i = 0; i < count; ++i) {
-    const Reading result = argument(args[i], !statics.positions.empty() && statics.position(i));
+    const Reading result = argument(args[i], !statics.positions.empty() && statics.position(i, count));
     if (result != Reading::kDone) return result;
   }
   const Py_ssize_t named = keywords ? PyTuple_GET_SIZE(keywords) : 0;

@@ -11,7 +11,8 @@ struct StaticArguments {
   std::vector<Py_ssize_t> positions;
   std::vector<Owned> names;
 
-  bool position(Py_ssize_t i) const;
+  // Negative positions count from the end of the `count` positional arguments.
+  bool position(Py_ssize_t i, Py_ssize_t count) const;
   // 1, 0, or -1 with an exception.
   int name(PyObject* keyword) const;
 };
