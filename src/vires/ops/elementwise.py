@@ -22,7 +22,8 @@ from vires.ops.accept import (
     refuse,
     typed_all,
 )
-from vires.ops.compare import eq, gt, lt
+from vires.ops.bits import and_
+from vires.ops.compare import eq, ge, gt, lt
 from vires.ops.complex import complex, conj, real
 from vires.ops.families import SAME, ZERO, Elementwise, is_linear
 from vires.ops.select import select_n
@@ -110,7 +111,7 @@ rem = Elementwise(
     REAL,
     """x - y trunc(x / y): the remainder with the sign of x, as C's fmod and %. For integer y = 0 it is x.""",
     reference=_rem_reference,
-    jvp=(lambda x, y, dx: dx, lambda x, y, dy, *, out: -dy * _nearest((x - out) / y)),
+    jvp=(lambda x, y, dx: dx, lambda x, y, dy, *, out: neg(mul(dy, _nearest(div(sub(x, out), y))))),
     loops=lambda b, x, y: b.op("rem", x, y),
 )
 
@@ -206,7 +207,7 @@ clamp = Elementwise(
     jvp=(
         lambda low, x, high, dlow: _where(gt(_as_shape(low, x), x), x, dlow),
         lambda low, x, high, dx: _where(
-            gt(x, _as_shape(low, x)) & lt(x, _as_shape(high, x)), x, dx
+            and_(gt(x, _as_shape(low, x)), lt(x, _as_shape(high, x))), x, dx
         ),
         lambda low, x, high, dhigh: _where(lt(_as_shape(high, x), x), x, dhigh),
     ),
@@ -239,9 +240,11 @@ def _sign_reference(x: np.ndarray) -> np.ndarray:
 def _sign_jvp(x: Any, dx: Any, *, out: Any) -> Any:
     if dtypes.kind(aval_of(x).dtype) != "complex":
         return full_like(dx, 0)
-    along = real(conj(out) * dx)
+    # d(x / |x|) = (dx - s Re(conj(s) dx)) / |x| for s = x / |x|
+    along = real(mul(conj(out), dx))
+    across = sub(dx, mul(out, complex(along, full_like(along, 0))))
     size = abs(x)
-    return (dx - out * complex(along, full_like(along, 0))) / complex(size, full_like(size, 0))
+    return div(across, complex(size, full_like(size, 0)))
 
 
 sign = Elementwise(
@@ -256,14 +259,14 @@ sign = Elementwise(
 
 def _abs_jvp(x: Any, dx: Any) -> Any:
     if dtypes.kind(aval_of(x).dtype) == "complex":
-        return real(dx * conj(sign(x)))
-    return mul(dx, sign(x))
+        return real(mul(dx, conj(sign(x))))
+    return select_n(ge(x, full_like(x, 0)), neg(dx), dx)
 
 
 abs = Elementwise(
     "abs",
     NUMBER,
-    """|x|, real for complex x. The most negative integer stays as it is. The derivative at 0 is 0.""",
+    """|x|, real for complex x. The most negative integer stays as it is. The derivative at 0 is 1.""",
     reference=np.abs,
     result=dtypes.real_of,
     jvp=_abs_jvp,

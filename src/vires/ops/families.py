@@ -15,7 +15,7 @@ from vires.core.avals import ShapedArray
 from vires.core.dtypes import DType
 from vires.core.primitive import AxisData, LinearOperand, Primitive, Undefined, Zero
 from vires.core.trace import aval_of
-from vires.dialect.loops import Definition, LoopBuilder, Operand
+from vires.dialect.loops import Definition, LoopBuilder, Operand, Value
 from vires.ops.accept import (
     ANY,
     BOOL_OR_INTEGER,
@@ -86,8 +86,8 @@ class Elementwise(Primitive):
         widen: bool = True,
     ) -> None:
         self.accepts = accepts
-        #: The element of the result from the operands' elements: `element(b, *values, **params)`.
-        self.element = loops
+        self._element = loops
+        self._widen = widen
         self.arity = loops.__code__.co_argcount - 1
         self.rules = jvp if isinstance(jvp, tuple) else (jvp,) * self.arity
         if len(self.rules) != self.arity:
@@ -127,8 +127,20 @@ class Elementwise(Primitive):
         aligned, dim = align(axis, operands, dims)
         return self(*aligned, **params), dim
 
+    def element(self, b: LoopBuilder, *values: Value, **params: Any) -> Value:
+        """The element of the result from the operands' elements."""
+        narrow = values[0].dtype
+        wide = _WIDENED_IN_LOOPS.get(narrow) if self._widen else None
+        if wide is None:
+            return self._element(b, *values, **params)
+        widened = (b.convert(x, wide) if x.dtype == narrow else x for x in values)
+        out = self._element(b, *widened, **params)
+        return b.convert(out, narrow) if out.dtype == wide else out
+
     def _loops(self, b: LoopBuilder, *operands: Operand, **params: Any) -> Definition:
-        return b.pull(lambda index: self.element(b, *(x.at(index) for x in operands), **params))
+        return b.pull(
+            lambda index: self.element(b, *(x.at(index if x.shape else ()) for x in operands), **params)
+        )
 
 
 def _inference(
@@ -173,6 +185,11 @@ _WIDENED = {
     dtype: np.dtype(np.float32 if dtypes.kind(dtype) == "float" else np.int32)
     for dtype in dtypes.CODES
     if not dtypes.is_key(dtype) and (dtype.kind == "V" or dtype.name in ("float16", "bfloat16", "int4", "uint4"))
+}
+
+#: Of these the ones that kernels have no arithmetic for.
+_WIDENED_IN_LOOPS = {
+    narrow: wide for narrow, wide in _WIDENED.items() if narrow.name not in ("float16", "bfloat16")
 }
 
 
