@@ -25,8 +25,12 @@ from vires.ops.accept import (
     typed,
 )
 from vires.ops.axes import Axes, check_axes, past, without
+from vires.ops.compare import eq
 from vires.ops.composed import composed
+from vires.ops.convert import convert
+from vires.ops.elementwise import div, mul
 from vires.ops.extremes import highest, lowest
+from vires.ops.join import pad
 from vires.ops.linear import declared, tangent_zero
 from vires.ops.shape import broadcast_in_dim, reshape, scalar, transpose
 
@@ -119,9 +123,7 @@ class Reduction(Primitive):
         return self(x, axes=moved), dim - sum(d < dim for d in moved)
 
     def _wide(self, x: Any, *, axes: Axes) -> Any:
-        convert = declared("convert_element_type")
-        wide = self(convert(x, new_dtype=ACCUMULATORS[x.dtype], weak_type=False), axes=axes)
-        return convert(wide, new_dtype=x.dtype, weak_type=False)
+        return convert(self(convert(x, ACCUMULATORS[x.dtype]), axes=axes), x.dtype)
 
     def _loops(self, b: LoopBuilder, x: Operand, *, axes: Axes) -> Any:
         if self.combine in ("add", "mul") and x.dtype in ACCUMULATORS:
@@ -172,7 +174,7 @@ reduce_sum = Reduction(
 
 def _product_tangent(x: Any, dx: Any, out: Any, axes: Axes) -> Any:
     """Each tangent times the product of all other elements, which division could not give at zeros."""
-    mul, pad, cumprod = declared("mul"), declared("pad"), declared("cumprod")
+    cumprod = declared("cumprod")
     aval = aval_of(x)
     kept = tuple(d for d in range(aval.ndim) if d not in axes)
     flat = (*without(aval.shape, axes), math.prod(aval.shape[d] for d in axes))
@@ -204,12 +206,9 @@ reduce_prod = Reduction(
 
 def _extreme_tangent(x: Any, dx: Any, out: Any, axes: Axes) -> Any:
     """The mean tangent of the elements that attain the extreme."""
-    convert = declared("convert_element_type")
-    shape = aval_of(x).shape
-    attained = declared("eq")(x, back(out, shape, axes))
-    weights = convert(attained, new_dtype=aval_of(dx).dtype, weak_type=False)
-    total = reduce_sum(declared("mul")(dx, weights), axes=axes)
-    return declared("div")(total, reduce_sum(weights, axes=axes))
+    weights = convert(eq(x, back(out, aval_of(x).shape, axes)), aval_of(dx).dtype)
+    total = reduce_sum(mul(dx, weights), axes=axes)
+    return div(total, reduce_sum(weights, axes=axes))
 
 
 reduce_max = Reduction(
