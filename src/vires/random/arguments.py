@@ -1,4 +1,4 @@
-"""What samplers accept: dtypes, shapes and parameters, checked in one place with one kind of message."""
+"""What samplers accept: dtypes, shapes and parameters, checked in one place."""
 
 from __future__ import annotations
 
@@ -92,8 +92,9 @@ def _as_sizes(shape: Any) -> Sequence[int]:
 def parameter(x: Any, name: str, argument: str) -> Any:
     """A distribution's parameter as an array, a tracer or a Python scalar.
 
-    A 64-bit parameter from NumPy or a list counts as 32-bit unless 64-bit mode is on: only a `dtype` that is
-    asked for, or a Vires array, widens a draw, so that a seed gives the same numbers however its parameters are made.
+    A 64-bit parameter from NumPy or a list counts as 32-bit unless 64-bit mode is on: only a
+    `dtype` that is asked for, or a Vires array, widens a draw, so that a seed gives the same
+    numbers however its parameters are made.
     """
     cls = x.__class__
     if cls is Array or cls is float or cls is int or cls is bool or isinstance(x, Tracer):
@@ -101,20 +102,21 @@ def parameter(x: Any, name: str, argument: str) -> Any:
     if isinstance(x, (list, tuple)):
         if any(isinstance(item, (Array, Tracer)) for item in x):
             raise TypeError(
-                f"{name}: needs an array or a number for {argument}; got a {cls.__name__} that holds "
-                "arrays; try vires.numpy.stack"
+                f"{name}: needs an array or a number for {argument}; "
+                f"got a {cls.__name__} that holds arrays; try vires.numpy.stack"
             )
         x = numpy.asarray(x)
     if isinstance(x, (numpy.ndarray, numpy.generic)) and x.dtype.kind in "biufV":
         narrow = None if x64_mode() is True else _NUMPY_DEFAULTS.get(x.dtype)
         return numpy.asarray(x, narrow)
     raise TypeError(
-        f"{name}: needs an array or a number for {argument}; got {type_text(x)}; try vires.numpy.asarray"
+        f"{name}: needs an array or a number for {argument}; got {type_text(x)}; "
+        "try vires.numpy.asarray"
     )
 
 
 def promoted_float(*values: Any) -> DType:
-    """The float dtype to which parameters promote; the default float when all are integers or weak."""
+    """The float dtype to which parameters promote; the default for integers and weak types."""
     avals = [aval_of(value) for value in values]
     dtype, weak = dtypes.promote(*((aval.dtype, aval.weak_type) for aval in avals))
     return dtypes.default_float() if weak or dtypes.kind(dtype) != "float" else dtype
@@ -123,8 +125,17 @@ def promoted_float(*values: Any) -> DType:
 def broadcast_shape(
     name: str, shape: Shape | None, arguments: Sequence[str], values: Sequence[Any]
 ) -> tuple[int, ...]:
-    """The shape of the draw: `shape`, to which all parameters must broadcast, or their common shape."""
-    shapes = [numpy.shape(v) if isinstance(v, (int, float)) else tuple(v.shape) for v in values]
+    """The shape of the draw: `shape`, to which parameters must broadcast, or their common one."""
+    return common_shape(name, shape, arguments, [numpy.shape(value) for value in values])
+
+
+def common_shape(
+    name: str,
+    shape: Shape | None,
+    arguments: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+) -> tuple[int, ...]:
+    """`broadcast_shape` of the parameters' shapes."""
     if shape is None:
         try:
             return numpy.broadcast_shapes(*shapes)
@@ -137,7 +148,8 @@ def broadcast_shape(
     for argument, own in zip(arguments, shapes, strict=True):
         if own and not _broadcasts(own, result):
             raise ValueError(
-                f"{name}: needs parameters that broadcast to shape {result}; got {argument} of shape {own}"
+                f"{name}: needs parameters that broadcast to shape {result}; "
+                f"got {argument} of shape {own}"
             )
     return result
 

@@ -1,7 +1,7 @@
 """Random keys: making, splitting, folding, and checking them.
 
-A key is 64 bits: an element of dtype `key<fry>` (`key`), or two words of uint32 (`PRNGKey`). Both forms are accepted
-everywhere, and `split`, `fold_in` and `clone` give back the form that they got.
+A key is 64 bits: an element of dtype `key<fry>` (`key`), or two words of uint32 (`PRNGKey`). Both
+forms are accepted everywhere, and `split`, `fold_in` and `clone` give back the form that they got.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ _IMPLEMENTATIONS = (None, "threefry2x32", "fry", KEY)
 
 def _check_implementation(impl: Any, name: str) -> None:
     if not any(impl is known or impl == known for known in _IMPLEMENTATIONS):
-        raise ValueError(f"{name}: needs the implementation 'threefry2x32'; got {impl!r}; try impl=None")
+        raise ValueError(
+            f"{name}: needs the implementation 'threefry2x32'; got {impl!r}; try impl=None"
+        )
 
 
 def key(seed: Any, *, impl: Any = None, dtype: Any = None) -> Any:
     """A random key from an integer seed: an array of shape () and dtype `key<fry>`.
 
-    Seeds that fit 32 bits (negative ones wrap) give the key (0, seed); wider ones (seed >> 32, seed mod 2**32).
+    Seeds that fit 32 bits (negative ones wrap) give the key (0, seed); wider ones (seed >> 32, seed
+    mod 2**32).
 
     Raises:
         TypeError: when the seed is not one integer.
@@ -90,7 +93,8 @@ def _check_seed(shape: tuple[int, ...], dtype: Any, seed: Any, name: str) -> Non
         raise TypeError(f"{name}: needs an integer seed; got {type_text(seed)}; try {name}(0)")
     if shape:
         raise TypeError(
-            f"{name}: needs one integer seed; got {type_text(seed)}; try vires.vmap(vires.random.{name})(seeds)"
+            f"{name}: needs one integer seed; got {type_text(seed)}; "
+            f"try vires.vmap(vires.random.{name})(seeds)"
         )
 
 
@@ -103,7 +107,7 @@ def is_typed(x: Any) -> bool:
 
 
 def consume(key: Any, name: str) -> Any:
-    """The one typed key that a sampler draws from; eagerly, a second use of the same key is reported."""
+    """The one typed key that a sampler draws from; a second eager use of it is reported."""
     if key.__class__ is Array:
         mark_consumed(key, name)
         if key.dtype is KEY and key.ndim == 0:
@@ -119,7 +123,7 @@ def single_key(key: Any, name: str) -> Any:
     if typed.ndim:
         raise ValueError(
             f"{name}: needs one random key; got {type_text(key)}, a batch of keys; "
-            f"try vires.vmap over the keys: vires.vmap(lambda key: vires.random.{name}(key, ...))(keys)"
+            f"try vires.vmap(lambda key: vires.random.{name}(key, ...))(keys)"
         )
     return typed
 
@@ -131,7 +135,8 @@ def as_typed(key: Any, name: str) -> Any:
     arraylike = key.__class__ is Array or isinstance(key, (Tracer, numpy.ndarray))
     if not arraylike or key.dtype != dtypes.uint32 or not key.ndim or key.shape[-1] != 2:
         raise TypeError(
-            f"{name}: needs a random key (key<fry>[] or uint32[2]); got {type_text(key)}; try vires.random.key(0)"
+            f"{name}: needs a random key (key<fry>[] or uint32[2]); got {type_text(key)}; "
+            "try vires.random.key(0)"
         )
     return random_wrap(key)
 
@@ -186,7 +191,7 @@ def split(key: Any, num: int | tuple[int, ...] = 2) -> Any:
 
 
 def fold_in(key: Any, data: Any) -> Any:
-    """The key that an integer picks from the family of a key: cheap, and different for each integer.
+    """The key that an integer picks from the family of a key, another for each integer.
 
     Raises:
         TypeError: when `data` is not one integer.
@@ -243,5 +248,7 @@ def bits(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
     else:
         chosen = dtypes.canonical(dtype)
     if dtypes.kind(chosen) != "unsigned" or chosen.itemsize * 8 not in (8, 16, 32, 64):
-        raise ValueError(f"bits: needs an unsigned integer dtype; got {chosen.name}; try dtype=uint32")
+        raise ValueError(
+            f"bits: needs an unsigned integer dtype; got {chosen.name}; try dtype=uint32"
+        )
     return random_bits(typed, bit_width=8 * chosen.itemsize, shape=fixed_shape(shape, "bits"))

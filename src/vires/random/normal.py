@@ -1,4 +1,4 @@
-"""Normal draws and what is made of them: truncated, log-normal, multivariate, orthogonal matrices, Maxwell, Wald."""
+"""Normal draws and what is made of them: truncated, multivariate, orthogonal, Maxwell, ..."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from vires.core.dtypes import DType
 from vires.random.arguments import (
     Shape,
     broadcast_shape,
+    common_shape,
     fixed_shape,
     float_dtype,
     inexact_dtype,
@@ -26,7 +27,7 @@ from vires.random.uniform import draw_signs, draw_uniform, draw_unit, split_keys
 
 
 def draw_normal(key: Any, shape: tuple[int, ...], dtype: DType) -> Any:
-    """Standard normal numbers by the inverse of the distribution function, sqrt(2) erf_inv(u), u of (-1, 1)."""
+    """Standard normal numbers: sqrt(2) erf_inv(u) for u uniform in (-1, 1)."""
     if dtypes.kind(dtype) == "complex":
         real = dtypes.real_of(dtype)
         real_key, imaginary_key = split_keys(key, 2)
@@ -78,7 +79,7 @@ def truncated_normal(
 
 
 def draw_truncated(key: Any, shape: tuple[int, ...], dtype: DType, lower: Any, upper: Any) -> Any:
-    """A uniform number between the distribution's values at the bounds, through the inverse distribution."""
+    """The inverse distribution function of a uniform number between its values at the bounds."""
     root = numpy.asarray(math.sqrt(2), dtype)[()]
     lower = lax.convert_element_type(lower, dtype)
     upper = lax.convert_element_type(upper, dtype)
@@ -123,8 +124,10 @@ def multivariate_normal(
     Args:
         key: a random key.
         mean: shape (..., n).
-        cov: shape (..., n, n), symmetric and positive definite (semi-definite for "svd" and "eigh").
-        shape: batch shape of the result, which has shape (*shape, n); by default that of mean and cov.
+        cov: shape (..., n, n), symmetric and positive definite (semi-definite for "svd" and
+            "eigh").
+        shape: batch shape of the result, which has shape (*shape, n); by default that of mean and
+            cov.
         dtype: a float dtype; by default that of mean and cov.
         method: how A is found: "cholesky", "eigh" or "svd".
     """
@@ -143,11 +146,11 @@ def multivariate_normal(
             "multivariate_normal: needs mean of shape (..., n) and cov of shape (..., n, n); "
             f"got {tuple(mean.shape)} and {tuple(cov.shape)}"
         )
-    batch = broadcast_shape(
+    batch = common_shape(
         "multivariate_normal",
         shape,
-        ("the batch of mean", "the batch of cov"),
-        (numpy.empty(mean.shape[:-1], "V0"), numpy.empty(cov.shape[:-2], "V0")),
+        ("a batch of means", "a batch of covariances"),
+        (mean.shape[:-1], cov.shape[:-2]),
     )
     return _multivariate(key, batch, dtype, method, mean, cov)
 
@@ -155,7 +158,7 @@ def multivariate_normal(
 def draw_multivariate(
     key: Any, batch: tuple[int, ...], dtype: DType, method: str, mean: Any, cov: Any
 ) -> Any:
-    """mean + A z, A the Cholesky factor or the eigenvectors scaled by the roots of the eigenvalues."""
+    """mean + A z, A the Cholesky factor or eigenvectors scaled by roots of eigenvalues."""
     mean, cov = mean.astype(dtype), cov.astype(dtype)
     if method == "cholesky":
         factor = np.linalg.cholesky(cov)
@@ -192,7 +195,7 @@ def orthogonal(
 def draw_orthogonal(
     key: Any, shape: tuple[int, ...], dtype: DType, rows: int, columns: int
 ) -> Any:
-    """The Q of a QR decomposition of a normal matrix, columns signed so that R's diagonal is positive."""
+    """The Q of a QR decomposition of a normal matrix, signed to make R's diagonal positive."""
     z = draw_normal(key, (*shape, max(rows, columns), min(rows, columns)), dtype)
     q, r = np.linalg.qr(z)
     diagonal = np.diagonal(r, axis1=-2, axis2=-1)
@@ -270,7 +273,7 @@ def wald(key: Any, mean: Any, shape: Shape | None = None, dtype: Any = None) -> 
 
 
 def draw_wald(key: Any, shape: tuple[int, ...], dtype: DType, mean: Any) -> Any:
-    """The smaller root of the quadratic that a chi-square number fixes, or its mirror mean**2 / root."""
+    """The smaller root of a quadratic in a chi-square number, or its mirror mean**2 / root."""
     normal_key, uniform_key = split_keys(key, 2)
     mean = np.broadcast_to(lax.convert_element_type(mean, dtype), shape)
     z = draw_normal(normal_key, shape, dtype)

@@ -1,9 +1,10 @@
-"""Who has used a random key: drawing twice from one key gives the same numbers twice, nearly always by mistake.
+"""Who has used a random key: drawing twice from one gives the same numbers, mostly by mistake.
 
-What is remembered is the key *object*, by a weak reference, when a sampler consumes it eagerly. Equal bits in another
-object are not reuse: `key(0)` written twice, or a cell run again, restarts a stream on purpose. So `normal(key)` and
-`uniform(key)` warn, and `keys[0]` taken twice from an array of keys is not seen. Splitting and folding do not consume.
-Nothing is remembered while a program is staged (under jit), where one trace stands for many calls.
+What is remembered is the key *object*, by a weak reference, when a sampler consumes it eagerly.
+Equal bits in another object are not reuse: `key(0)` written twice, or a cell run again, restarts a
+stream on purpose. So `normal(key)` and `uniform(key)` warn, and `keys[0]` taken twice from an array
+of keys is not seen. Splitting and folding do not consume. Nothing is remembered while a program is
+staged (under jit), where one trace stands for many calls.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from vires.core.source import here
 from vires.core.staging import StagingTrace
 from vires.core.trace import EVAL, Trace, thread
 
-#: Consumed keys by identity, with the name of the sampler. Entries of keys that are gone are dropped at the limit.
+#: Consumed keys by identity, with the name of the sampler. Entries of keys that are gone are
+#: dropped at the limit.
 _consumed: dict[int, tuple[ref[Any], str]] = {}
 _LIMIT = 4096
 _warned: set[tuple[str, int]] = set()
@@ -57,7 +59,7 @@ def mark_fresh(key: Any) -> None:
 
 def _forget() -> None:
     """Drop the entries of keys that are gone; when too many are alive, the older half as well."""
-    alive = [(identity, entry) for identity, entry in list(_consumed.items()) if entry[0]() is not None]
+    alive = [item for item in list(_consumed.items()) if item[1][0]() is not None]
     _consumed.clear()
     _consumed.update(alive[-_LIMIT // 2 :])
 
@@ -67,9 +69,9 @@ def _report(first: str, name: str) -> None:
     if mode == "allow" or (thread.trace is not EVAL and staging(thread.trace)):
         return
     message = (
-        f"{name}: needs a key that no sampler has used; got one that {first} has consumed already, so that both "
-        "draws are made of the same bits; try `key, subkey = vires.random.split(key)` and draw from subkey, or "
-        "vires.random.clone(key) where repeating the draw is meant"
+        f"{name}: needs a key that no sampler has used; got one that {first} has consumed, so that "
+        "both draws are made of the same bits; try `key, subkey = vires.random.split(key)` and "
+        "draw from subkey, or vires.random.clone(key) where repeating the draw is meant"
     )
     if mode == "error":
         raise KeyReuseError(message)

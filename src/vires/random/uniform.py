@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy
 
 import vires.numpy as np
@@ -43,7 +44,7 @@ def draw_unit(key: Any, shape: tuple[int, ...], dtype: DType) -> Any:
     width = 8 * dtype.itemsize
     one = numpy.ones((), dtype)
     word = numpy.dtype(f"uint{width}")
-    mantissa = int(dtypes.finfo(dtype).nmant)
+    mantissa = int(ml_dtypes.finfo(dtype).nmant)
     # Few mantissa bits are worth no more than 8 random ones.
     drawn = 8 if mantissa < 8 else width
     bits = draw_bits(key, shape, drawn)
@@ -69,8 +70,9 @@ def draw_integers(
 ) -> Any:
     """Integers of [minval, maxval), or of [minval, maxval] where `above` is true.
 
-    Two random words make a number of twice the width, high * 2**width + low, whose remainder by the span is nearly
-    free of bias; the multiplier 2**width is taken modulo the span, so that nothing exceeds one word.
+    Two random words make a number of twice the width, high * 2**width + low, whose remainder by the
+    span is nearly free of bias; the multiplier 2**width is taken modulo the span, so that nothing
+    exceeds one word.
     """
     width = 8 * dtype.itemsize
     word = numpy.dtype(f"uint{width}")
@@ -124,8 +126,8 @@ def uniform(
 def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None) -> Any:
     """Uniform random integers of [minval, maxval).
 
-    Where maxval <= minval the result is minval. A bound outside the dtype's range is clipped to it, and
-    maxval = (largest value) + 1 or more means all values up to the largest.
+    Where maxval <= minval the result is minval. A bound outside the dtype's range is clipped to it,
+    and maxval = (largest value) + 1 or more means all values up to the largest.
 
     Args:
         key: a random key.
@@ -155,11 +157,13 @@ def _bound(value: Any, dtype: DType, drawn: DType, argument: str) -> tuple[Any, 
     """A bound clipped to the range of `dtype`, as `drawn`, and whether it lies above that range."""
     limits = numpy.iinfo(dtype)
     least, most = int(limits.min), int(limits.max)
-    # One more than the largest value is in range when the arithmetic is in a wider type.
-    reach = most + 1 if drawn != dtype else most
+    # When the arithmetic is in a wider type, one more than the largest value is in range.
+    wide = drawn != dtype
+    reach = most + 1 if wide else most
     if value.__class__ is int or isinstance(value, numpy.integer):
         number = int(value)
-        return numpy.asarray(min(max(number, least), reach), drawn), numpy.asarray(number > reach)
+        above = numpy.asarray(number > reach and not wide)
+        return numpy.asarray(min(max(number, least), reach), drawn), above
     value = parameter(value, "randint", argument)
     own = aval_of(value).dtype
     if dtypes.kind(own) not in ("signed", "unsigned", "bool"):
@@ -172,7 +176,7 @@ def _bound(value: Any, dtype: DType, drawn: DType, argument: str) -> tuple[Any, 
     range_ = numpy.iinfo(own)
     above: Any = numpy.asarray(False)
     if int(range_.max) > reach:
-        above = value > reach
+        above = numpy.asarray(False) if wide else value > reach
         value = np.minimum(value, numpy.asarray(reach, own))
     if int(range_.min) < least:
         value = np.maximum(value, numpy.asarray(least, own))
@@ -188,8 +192,8 @@ def bernoulli(
         key: a random key.
         p: probability, a float or an array of floats.
         shape: of the result; by default that of p.
-        mode: "low" compares with one uniform number, of 2**-23 resolution in float32; "high" with two, so that
-            probabilities below that resolution are kept.
+        mode: "low" compares with one uniform number, of 2**-23 resolution in float32; "high" with
+            two, so that probabilities below that resolution are kept.
 
     >>> import vires
     >>> vires.random.bernoulli(vires.random.key(0), 0.3, (8,)).dtype
@@ -211,7 +215,7 @@ def draw_bernoulli(key: Any, shape: tuple[int, ...], dtype: DType, mode: str, p:
     if mode == "low":
         return draw_unit(key, shape, dtype) < p
     coarse, fine = draw_unit(key, (2, *shape), dtype)
-    return fine * dtypes.finfo(dtype).eps < p - coarse
+    return fine * ml_dtypes.finfo(dtype).eps < p - coarse
 
 
 def rademacher(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
