@@ -1,5 +1,62 @@
-"""Vires: NumPy on steroids."""
+"""Vires: NumPy on steroids.
+
+NumPy's API on immutable arrays (`vires.numpy`), with composable function transformations (`jit`, `grad`, `vmap`, ...),
+explicit random keys, networks (`vires.stax`) and optimisers (`vires.minmax`), compiled by a compiler of its own.
+"""
 
 from vires.core import setup as _setup
+from vires.core.config import config
+from vires.engine import engine as _engine
 
-del _setup
+config.on_change(_engine.plug)
+
+from vires import dtypes, errors, tree, tree_util
+from vires.api.array_type import Array
+from vires.api.devices import (
+    Device,
+    block_until_ready,
+    copy_to_host_async,
+    default_backend,
+    device_count,
+    device_get,
+    device_put,
+    devices,
+    local_device_count,
+    local_devices,
+    process_count,
+    process_index,
+)
+from vires.api.differentiate import (
+    grad,
+    hessian,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jvp,
+    linear_transpose,
+    linearize,
+    value_and_grad,
+    vjp,
+)
+from vires.api.inspect import eval_shape, make_jaxpr, typeof
+from vires.api.jit import jit
+from vires.api.options import (
+    clear_caches,
+    debug_infs,
+    debug_nans,
+    default_matmul_precision,
+    disable_jit,
+    enable_checks,
+    enable_x64,
+    ensure_compile_time_eval,
+    live_arrays,
+    log_compiles,
+    named_call,
+    named_scope,
+    numpy_rank_promotion,
+    threads,
+)
+from vires.api.structs import ShapeDtypeStruct
+from vires.api.vectorize import vmap
+
+__version__ = "0.1.0"

@@ -1,1 +1,7 @@
-"""The engines: they run programs. The three never meet."""
+"""Engines: what runs operations and compiled programs."""
+
+from vires.engine.engine import register
+from vires.engine.reference import ReferenceEngine
+
+register("reference", ReferenceEngine)
+register("llvm", ReferenceEngine)

@@ -1,0 +1,59 @@
+"""What an engine is, and which one runs: `config.engine`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from vires.core.config import config
+from vires.core.jaxpr import ClosedJaxpr
+from vires.core.primitive import Primitive
+from vires.core.trace import engine_slot
+
+
+class Engine(Protocol):
+    """Runs operations at once, and compiles programs."""
+
+    name: str
+
+    def eager(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        """The result(s) of one operation on concrete operands; an operand that is a tracer has leaked."""
+        ...
+
+    def compile(self, closed: ClosedJaxpr, *, name: str = "program", donate: Sequence[int] = ()) -> Any:
+        """A native `Executable` of the program, whose inputs are its `invars`."""
+        ...
+
+    def resolve_elementwise(self, name: str, function: Callable[..., Any], descriptors: Sequence[Any]) -> Any:
+        """An `ElementwiseKernel` for a function of scalars on operands of these kinds, or None where there is none."""
+        ...
+
+
+#: Engines by name; made when first asked for.
+_makers: dict[str, Callable[[], Engine]] = {}
+_engines: dict[str, Engine] = {}
+
+
+def register(name: str, maker: Callable[[], Engine]) -> None:
+    """Make an engine selectable by `config.update("engine", name)`."""
+    _makers[name] = maker
+
+
+def current() -> Engine:
+    """The configured engine."""
+    name = config.read("engine")
+    engine = _engines.get(name)
+    if engine is None:
+        maker = _makers.get(name)
+        if maker is None:
+            raise ValueError(f"config.engine: needs one of {', '.join(sorted(_makers))}; got {name!r}")
+        engine = _engines[name] = maker()
+    return engine
+
+
+def plug() -> None:
+    """Make the configured engine the one that the core's interpreter calls."""
+    engine = current()
+    engine_slot.eager = engine.eager  # type: ignore[method-assign]
+    engine_slot.compile = engine.compile  # type: ignore[method-assign]
+    engine_slot.resolve_elementwise = engine.resolve_elementwise  # type: ignore[method-assign]
