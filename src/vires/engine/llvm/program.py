@@ -169,7 +169,7 @@ class Kernel:
 
     __slots__ = (
         "axes", "available", "domain", "exact", "flat", "folds", "lanes", "level", "loops", "name", "near",
-        "nodes", "order", "reduced", "stores", "tasks", "task_size", "task_var", "vector", "weight", "work",
+        "nodes", "order", "part", "reduced", "stores", "tasks", "task_size", "task_var", "vector", "weight", "work",
     )  # fmt: skip
 
     def __init__(self, domain: Shape, available: int) -> None:
@@ -194,6 +194,8 @@ class Kernel:
         self.tasks = 1
         self.task_size = 0
         self.task_var: LoopVar | None = None
+        #: The number of the task, where partial results are written at it.
+        self.part: LoopVar | None = None
         self.level = 0
         self.work = 0.0
         #: No element may be computed twice (a result overwrites an operand).

@@ -1,0 +1,113 @@
+"""The text of a whole program: a function for each kernel, and the entry that runs the steps in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vires.engine.llvm.blocks import emit_block
+from vires.engine.llvm.code import Code, module
+from vires.engine.llvm.emit import Writer
+from vires.engine.llvm.kinds import INT64
+from vires.engine.llvm.program import Buffer, Kernel, Region
+from vires.engine.llvm.ssa import Val
+
+#: Byte offset of `stop` in the runtime's structure, after five function pointers.
+_STOP = 40
+
+
+class ProgramWriter:
+    """Writes the functions of one program."""
+
+    def __init__(self, slots: int, extended: int) -> None:
+        self.codes: list[Code] = []
+        self.functions: list[str] = []
+        #: Slots of the caller's table, and those of the frame (more when the program has pointers of its own).
+        self.slots = slots
+        self.extended = extended
+        self.symbols: dict[str, int] = {}
+        self.main = Code()
+        self.names = 0
+
+    def text(self, region: Region, name: str) -> str:
+        """The module."""
+        code = self.main
+        if self.extended > self.slots:
+            code.emit(f"%frame = alloca ptr, i64 {self.extended}")
+            code.emit(
+                f"call void @llvm.memcpy.p0.p0.i64(ptr %frame, ptr %buffers, i64 {8 * self.slots}, i1 false)"
+            )
+            place = code.value(f"getelementptr ptr, ptr %frame, i64 {self.slots}", INT64, 1).name
+            code.emit(f"store ptr %rt, ptr {place}")
+        else:
+            code.emit("%frame = getelementptr ptr, ptr %buffers, i64 0")
+        self.steps(region)
+        code.emit("ret i32 0")
+        entry = code.define(name, ["ptr %buffers", "ptr %rt"], "i32")
+        declared = "".join(f"declare {s}\n" for s in sorted(self.declarations))
+        return module([*self.functions, entry, declared], [*self.codes, code])
+
+    @property
+    def declarations(self) -> set[str]:
+        return self._declarations
+
+    _declarations: set[str] = set()
+
+    def steps(self, region: Region) -> None:
+        """Run the steps of a region at this place of the entry."""
+        for step in region.steps:
+            if isinstance(step, Kernel):
+                self.kernel(step)
+            else:
+                emit_block(self, step)
+
+    def pointer(self, code: Code) -> Callable[[Buffer], str]:
+        """How a function finds its buffers."""
+
+        def pointer(buffer: Buffer) -> str:
+            root = buffer.find()
+            place = code.value(f"getelementptr ptr, ptr %frame, i64 {root.slot}", INT64, 1).name
+            base = code.value(f"load ptr, ptr {place}", INT64, 1).name
+            if not root.offset:
+                return base
+            return code.value(f"getelementptr i8, ptr {base}, i64 {root.offset}", INT64, 1).name
+
+        return pointer
+
+    def kernel(self, kernel: Kernel) -> None:
+        """A kernel in a function of its own, and its call."""
+        if any(v.size == 0 for v in kernel.order) and not kernel.folds:
+            return
+        code = Code()
+        self.names += 1
+        name = kernel.name = f"k{self.names}"
+        Writer(code, kernel, self.pointer(code)).run(
+            Val(code, "%task", INT64, 1) if kernel.tasks > 1 else None
+        )
+        code.ret()
+        self.codes.append(code)
+        self.functions.append(code.define(name, ["ptr %frame", "i64 %task"]).replace("define", "define internal", 1))
+        main = self.main
+        if kernel.tasks == 1:
+            main.emit(f"call void @{name}(ptr %frame, i64 0)")
+            return
+        function = main.impure("load ptr, ptr %rt", INT64, 1).name
+        main.emit(f"call void {function}(ptr %rt, ptr @{name}, ptr %frame, i64 {kernel.tasks})")
+        self.check_stop()
+
+    def check_stop(self) -> None:
+        """Leave the program if something went wrong or a signal came."""
+        main = self.main
+        place = main.value(f"getelementptr i8, ptr %rt, i64 {_STOP}", INT64, 1).name
+        stop = main.impure(f"load volatile i32, ptr {place}", INT64, 1).name
+        self.leave_if(f"icmp ne i32 {stop}, 0", "1")
+
+    def leave_if(self, condition: str, result: str) -> None:
+        """Return from the program where a condition holds."""
+        main = self.main
+        name = main.fresh()
+        out, on = main.fresh_label("leave"), main.fresh_label("on")
+        main.emit(f"{name} = {condition}")
+        main.emit(f"br i1 {name}, label %{out}, label %{on}")
+        main.label(out)
+        main.emit(f"ret i32 {result}")
+        main.label(on)

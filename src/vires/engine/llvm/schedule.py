@@ -1,0 +1,179 @@
+"""How a kernel runs: the order of its loops, the vector loop and its width, tasks for threads, effort of the compiler.
+
+All of it depends on shapes alone, so that results are the same for any number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from vires.engine.llvm.builder import Builder
+from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
+from vires.engine.llvm.program import Buffer, Fold, Kernel
+
+#: Cost of an operation, in additions; one by default.
+COSTS: dict[str, float] = {
+    **dict.fromkeys("const var index argument".split(), 0.0),
+    **dict.fromkeys("exp exp2 log log2 sin cos tanh logistic erf expm1 log1p atan".split(), 20.0),
+    **dict.fromkeys("tan asin acos sinh cosh asinh acosh atanh atan2 cbrt erfc erf_inv".split(), 40.0),
+    **dict.fromkeys("pow lgamma digamma".split(), 80.0),
+    **dict.fromkeys("div rem sqrt rsqrt".split(), 4.0),
+    "load": 1.5, "floordiv": 3.0,
+}  # fmt: skip
+#: A kernel below this cost is one task; above it, tasks of about that cost.
+_SERIAL, _TASK = 150_000.0, 60_000.0
+_MOST_TASKS = 512
+#: A fold longer than this is cut into partial results, for accuracy and for threads.
+_LONG_FOLD = 65_536
+
+
+def schedule(builder: Builder, kernel: Kernel, vector_bytes: int) -> Kernel | None:
+    """Schedule a kernel. If its fold is long it writes partial results; the kernel that combines them is returned."""
+    _schedule(kernel, vector_bytes)
+    second = _split_fold(builder, kernel)
+    if second is not None:
+        _schedule(second, vector_bytes)
+    return second
+
+
+def _nodes(kernel: Kernel) -> list[Expr]:
+    roots: list[Expr] = []
+    for store in kernel.stores:
+        roots += (store.expr, store.offset)
+    for fold in kernel.folds:
+        roots += (*fold.exprs, fold.offset)
+    return walk(roots)
+
+
+def _schedule(kernel: Kernel, vector_bytes: int) -> None:
+    nodes = _nodes(kernel)
+    weight = sum(COSTS.get(x.op, 1.0) for x in nodes) + 1.5 * len(kernel.stores) + len(kernel.folds)
+    kernel.vector = _vector_loop(kernel, nodes)
+    kernel.lanes = 1 if kernel.vector is None else _lanes(kernel, nodes, weight, vector_bytes)
+    if kernel.lanes == 1:
+        kernel.vector = None
+    kernel.order = [*kernel.loops, *kernel.reduced]
+    if kernel.vector in kernel.loops:
+        kernel.order.remove(kernel.vector)  # type: ignore[arg-type]
+        kernel.order.insert(len(kernel.loops) - 1, kernel.vector)  # type: ignore[arg-type]
+    size = math.prod([v.size for v in kernel.order])
+    kernel.work = weight * size
+    _tasks(kernel, size, weight)
+
+
+def _offsets(kernel: Kernel, nodes: list[Expr]) -> list[Index]:
+    return [x.args[0] for x in nodes if x.op == "load"]  # type: ignore[misc]
+
+
+def _strides(offsets: list[Index], var: LoopVar) -> tuple[int, int]:
+    """How many loads are consecutive or constant along a loop, and how many are neither."""
+    good = bad = 0
+    for x in offsets:
+        factor = x.factor(var)
+        hidden = any(a.op != "var" and a.vars & var.bit for a, _ in x.terms)
+        if hidden or factor not in (0, 1):
+            bad += 1
+        else:
+            good += 1
+    return good, bad
+
+
+def _vector_loop(kernel: Kernel, nodes: list[Expr]) -> LoopVar | None:
+    kept = kernel.loops[-1] if kernel.loops else None
+    reduced = kernel.reduced[-1] if kernel.reduced else None
+    if reduced is None or not kernel.folds:
+        return kept
+    if kept is None:
+        return reduced
+    offsets = _offsets(kernel, nodes)
+    bad_kept, bad_reduced = _strides(offsets, kept)[1], _strides(offsets, reduced)[1]
+    if bad_kept != bad_reduced:
+        # A short loop along memory loses against a long one across it.
+        if bad_reduced < bad_kept and reduced.size >= 8 or kept.size < 4:
+            return reduced
+        return kept
+    return kept if kept.size >= 8 and bad_kept == 0 or reduced.size < 8 else reduced
+
+
+def _lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes: int) -> int:
+    var = kernel.vector
+    assert var is not None
+    widest = 1
+    for x in nodes:
+        if x.vars & var.bit and x.op not in ("index", "var", "floordiv") and not (
+            x.op == "convert" and x.args[0].__class__ is Index
+        ):
+            size = x.dtype.itemsize // 2 if x.dtype.kind == "c" else x.dtype.itemsize
+            widest = max(widest, size)
+    for store in kernel.stores:
+        widest = max(widest, min(store.buffer.dtype.itemsize, 8))
+    for fold in kernel.folds:
+        widest = max(widest, *[min(dtype.itemsize, 8) for dtype in fold.dtypes])
+    lanes = max(vector_bytes // widest, 1)
+    # Light bodies do several registers at once, which hides latency and the loop's own cost.
+    if weight <= 8 and lanes <= 32:
+        lanes *= 4 if kernel.folds else 2
+    while lanes > 1 and lanes > var.size:
+        lanes //= 2
+    if kernel.folds and var in kernel.reduced and var.size % lanes and lanes > 8 and var.size < 4 * lanes:
+        while lanes > 8 and var.size % lanes:
+            lanes //= 2
+    return lanes
+
+
+def _tasks(kernel: Kernel, size: int, weight: float) -> None:
+    kernel.tasks, kernel.task_var = 1, None
+    if kernel.work < _SERIAL and not (kernel.reduced and math.prod([v.size for v in kernel.reduced]) > _LONG_FOLD):
+        return
+    wanted = min(max(int(kernel.work / _TASK), 1), _MOST_TASKS)
+    var = next((v for v in kernel.order if v in kernel.loops and _pieces(kernel, v) >= min(wanted, 16)), None)
+    if var is None and kernel.loops:
+        var = max(kernel.loops, key=lambda v: _pieces(kernel, v))
+        if _pieces(kernel, var) < 4:
+            var = None
+    length = math.prod([v.size for v in kernel.reduced])
+    if kernel.reduced and (var is None or length > _LONG_FOLD) and kernel.folds and not kernel.stores:
+        outer = kernel.reduced[0]
+        if _pieces(kernel, outer) >= 4:
+            var = outer
+    if var is None:
+        return
+    step = kernel.lanes if var is kernel.vector else 1
+    pieces = min(wanted, _pieces(kernel, var))
+    if var in kernel.reduced:
+        pieces = max(pieces, min(-(-length // _LONG_FOLD), _MOST_TASKS, _pieces(kernel, var)))
+    kernel.task_size = -(-_pieces(kernel, var) // pieces) * step
+    kernel.tasks = -(-var.size // kernel.task_size)
+    kernel.task_var = var if kernel.tasks > 1 else None
+    if kernel.task_var is None:
+        kernel.tasks = 1
+
+
+def _pieces(kernel: Kernel, var: LoopVar) -> int:
+    return -(-var.size // (kernel.lanes if var is kernel.vector else 1))
+
+
+def _split_fold(builder: Builder, kernel: Kernel) -> Kernel | None:
+    """When a reduced loop is cut into tasks: let each write partial results, and combine them in a second kernel."""
+    if kernel.task_var is None or kernel.task_var not in kernel.reduced:
+        return None
+    count = kernel.tasks
+    kept_size = math.prod([v.size for v in kernel.loops])
+    part = builder.variable(count)
+    second = Kernel(kernel.domain, 0)
+    second.loops = [builder.variable(kept_size)] if kept_size > 1 else []
+    second.reduced = [builder.variable(count)]
+    whole = builder.as_index(second.reduced[0]) * kept_size
+    kept = builder.as_index(second.loops[0]) if second.loops else builder.index(0, ())
+    for fold in kernel.folds:
+        partial = [Buffer((count, kept_size), dtype) for dtype in fold.dtypes]
+        exprs = [builder.load(b, whole + kept, b.dtype) for b in partial]
+        last = Fold(fold.buffers, kept, exprs, fold.combine, fold.identities)
+        last.arguments, last.combined = fold.arguments, fold.combined
+        second.folds.append(last)
+        fold.buffers = partial
+        fold.offset = fold.offset + builder.as_index(part) * kept_size
+    kernel.part = part
+    return second
+
+
+
