@@ -44,15 +44,23 @@ class OutOfBounds(NamedTuple):
         )
 
 
-def _infer(x: ShapedArray, condition: ShapedArray, shown: ShapedArray, *, failure: Failure) -> ShapedArray:
-    if condition.dtype != dtypes.bool_ or shown.dtype != dtypes.int64 or condition.shape != shown.shape:
+def _infer(
+    x: ShapedArray, condition: ShapedArray, shown: ShapedArray, *, failure: Failure
+) -> ShapedArray:
+    if (
+        condition.dtype != dtypes.bool_
+        or shown.dtype != dtypes.int64
+        or condition.shape != shown.shape
+    ):
         raise refuse(
             "check", "a bool condition and int64 values of one shape", typed_all((condition, shown))
         )
     return x
 
 
-def _reference(x: np.ndarray, condition: np.ndarray, shown: np.ndarray, *, failure: Failure) -> np.ndarray:
+def _reference(
+    x: np.ndarray, condition: np.ndarray, shown: np.ndarray, *, failure: Failure
+) -> np.ndarray:
     if not condition.all():
         position = int(np.argmin(condition))
         raise failure.error(position, int(shown.reshape(-1)[position]))

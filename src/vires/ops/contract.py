@@ -16,7 +16,9 @@ from vires.core.trace import aval_of
 from vires.dialect.loops import Definition, LoopBuilder, Operand
 from vires.ops.accept import BOOL_OR_NUMBER, check_dtype, refuse, typed, typed_all
 from vires.ops.axes import Axes, past, without
-from vires.ops.linear import declared, tangent_zero
+from vires.ops.convert import convert
+from vires.ops.elementwise import add
+from vires.ops.linear import tangent_zero
 from vires.ops.reduce import NUMPY_WIDE
 from vires.ops.shape import transpose
 
@@ -47,20 +49,26 @@ def _infer(
     name = "dot_general"
     check_dtype(name, lhs, BOOL_OR_NUMBER)
     if lhs.dtype != rhs.dtype:
-        raise refuse(name, "operands of one dtype", typed_all((lhs, rhs)), f"x.astype({lhs.dtype.name})")
+        raise refuse(
+            name, "operands of one dtype", typed_all((lhs, rhs)), f"x.astype({lhs.dtype.name})"
+        )
     (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
     for side, x, axes in (
         ("lhs", lhs, (*lhs_contract, *lhs_batch)),
         ("rhs", rhs, (*rhs_contract, *rhs_batch)),
     ):
         if len(set(axes)) != len(axes) or any(not 0 <= d < x.ndim for d in axes):
-            raise refuse(name, f"distinct axes of {side}", f"axes {axes} for {typed(x)}", "", ValueError)
+            raise refuse(
+                name, f"distinct axes of {side}", f"axes {axes} for {typed(x)}", "", ValueError
+            )
     for kind, pairs in (
         ("contracting", (lhs_contract, rhs_contract)),
         ("batch", (lhs_batch, rhs_batch)),
     ):
         if len(pairs[0]) != len(pairs[1]):
-            raise refuse(name, f"as many {kind} axes of lhs as of rhs", f"{pairs[0]} and {pairs[1]}")
+            raise refuse(
+                name, f"as many {kind} axes of lhs as of rhs", f"{pairs[0]} and {pairs[1]}"
+            )
         for i, j in zip(*pairs, strict=True):
             if lhs.shape[i] != rhs.shape[j]:
                 raise refuse(
@@ -77,7 +85,9 @@ def _infer(
         *(lhs.shape[d] for d in _free(lhs.ndim, lhs_contract, lhs_batch)),
         *(rhs.shape[d] for d in _free(rhs.ndim, rhs_contract, rhs_batch)),
     )
-    return ShapedArray(shape, dtype, lhs.weak_type and rhs.weak_type and preferred_element_type is None)
+    return ShapedArray(
+        shape, dtype, lhs.weak_type and rhs.weak_type and preferred_element_type is None
+    )
 
 
 def matrices(x: np.ndarray, batch: Axes, rows: Axes, columns: Axes) -> np.ndarray:
@@ -126,17 +136,16 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tupl
     aval = aval_of(out)
     if not terms or not dtypes.is_inexact(aval.dtype):
         return out, tangent_zero(aval)
-    return out, terms[0] if len(terms) == 1 else declared("add")(*terms)
-
-
-def _cast(x: Any, dtype: DType) -> Any:
-    if aval_of(x).dtype == dtype:
-        return x
-    return declared("convert_element_type")(x, new_dtype=dtype, weak_type=False)
+    return out, terms[0] if len(terms) == 1 else add(*terms)
 
 
 def _operand_cotangent(
-    ct: Any, x: LinearOperand, y: Any, x_axes: tuple[Axes, Axes], y_axes: tuple[Axes, Axes], y_first: bool,
+    ct: Any,
+    x: LinearOperand,
+    y: Any,
+    x_axes: tuple[Axes, Axes],
+    y_axes: tuple[Axes, Axes],
+    y_first: bool,
     precision: Any,
 ) -> Any:
     """The cotangent of operand x, whose partner is y: ct contracted with y over y's free axes.
@@ -154,7 +163,7 @@ def _operand_cotangent(
     wide = aval_of(ct).dtype
     product = dot_general(
         ct,
-        _cast(y, wide),
+        convert(y, wide),
         dimension_numbers=((ct_contract, y_free), (ct_batch, y_batch)),
         precision=precision,
         preferred_element_type=None,
@@ -165,7 +174,7 @@ def _operand_cotangent(
     inverse = tuple(sorted(range(len(order)), key=order.__getitem__))
     if inverse != tuple(range(len(order))):
         product = transpose(product, permutation=inverse)
-    return _cast(product, x.dtype)
+    return convert(product, x.dtype)
 
 
 def _transpose(
@@ -236,4 +245,3 @@ dot_general = Primitive(
     batch=_batch,
     loops=_loops,
 )
-

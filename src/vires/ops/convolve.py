@@ -71,7 +71,9 @@ def _infer(
     name = "conv_general_dilated"
     check_dtype(name, lhs, NUMBER)
     if lhs.dtype != rhs.dtype:
-        raise refuse(name, "operands of one dtype", typed_all((lhs, rhs)), f"x.astype({lhs.dtype.name})")
+        raise refuse(
+            name, "operands of one dtype", typed_all((lhs, rhs)), f"x.astype({lhs.dtype.name})"
+        )
     rank = lhs.ndim
     if rank < 2 or rhs.ndim != rank:
         raise refuse(name, "operands of one rank, at least 2", typed_all((lhs, rhs)))
@@ -127,7 +129,9 @@ def _ordered(lhs: Any, rhs: Any, numbers: ConvDimensionNumbers) -> tuple[list[in
 def spread(x: np.ndarray, first: int, dilation: Axes, padding: Padding, fill: Any) -> np.ndarray:
     """Axes from `first` on dilated by gaps and padded (or, for negative padding, cut)."""
     sizes = [dilated(n, s) for n, s in zip(x.shape[first:], dilation, strict=True)]
-    full = [size + max(low, 0) + max(high, 0) for size, (low, high) in zip(sizes, padding, strict=True)]
+    full = [
+        size + max(low, 0) + max(high, 0) for size, (low, high) in zip(sizes, padding, strict=True)
+    ]
     out = np.full((*x.shape[:first], *full), fill, x.dtype)
     inside = [
         slice(max(low, 0), max(low, 0) + size, s)
@@ -201,7 +205,9 @@ def _reference(
             part = view[:, start : start + chunk]
             count = part.shape[1]
             patches = part.reshape(groups, count * rows, taken)
-            out[:, start : start + count] = np.matmul(patches, kernels).reshape(groups, count, rows, columns)
+            out[:, start : start + count] = np.matmul(patches, kernels).reshape(
+                groups, count, rows, columns
+            )
         result = out.transpose(1, 0, 3, 2).reshape(batch, out_features, *space).astype(dtype)
     return result.transpose(np.argsort(dimension_numbers.out_spec))
 
@@ -228,7 +234,9 @@ def _split_axis(x: Any, axis: int, count: int) -> Any:
     """The axis as two: (count, rest)."""
     shape = aval_of(x).shape
     return reshape(
-        x, new_sizes=(*shape[:axis], count, shape[axis] // count, *shape[axis + 1 :]), dimensions=None
+        x,
+        new_sizes=(*shape[:axis], count, shape[axis] // count, *shape[axis + 1 :]),
+        dimensions=None,
     )
 
 
@@ -237,7 +245,9 @@ def _merge_axis(x: Any, axis: int, into: int) -> Any:
     x = move_axis(x, axis, into)
     shape = aval_of(x).shape
     return reshape(
-        x, new_sizes=(*shape[:into], shape[into] * shape[into + 1], *shape[into + 2 :]), dimensions=None
+        x,
+        new_sizes=(*shape[:into], shape[into] * shape[into + 1], *shape[into + 2 :]),
+        dimensions=None,
     )
 
 
@@ -264,7 +274,9 @@ def _lhs_cotangent(
         rhs_dilation, _spatial(ct, numbers.out_spec), strict=True,
     ):  # fmt: skip
         before = dilated(k, gap) - 1 - low
-        pads.append((before, dilated(n, spread_by) + dilated(k, gap) - 1 - dilated(m, stride) - before))
+        pads.append(
+            (before, dilated(n, spread_by) + dilated(k, gap) - 1 - dilated(m, stride) - before)
+        )
     swapped = (in_axis, out_axis, *numbers.rhs_spec[2:])
     result = conv_general_dilated(
         ct,
@@ -382,7 +394,13 @@ def _batch(
 
 
 def _loops(
-    b: LoopBuilder, lhs: Operand, rhs: Operand, *, precision: Any, preferred_element_type: Any, **params: Any
+    b: LoopBuilder,
+    lhs: Operand,
+    rhs: Operand,
+    *,
+    precision: Any,
+    preferred_element_type: Any,
+    **params: Any,
 ) -> Definition:
     return b.block("convolve", [lhs, rhs], dtype=preferred_element_type or lhs.dtype, **params)[0]
 

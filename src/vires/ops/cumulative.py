@@ -83,7 +83,13 @@ class Cumulative(Primitive):
         return out, self.tangent(x, dx, out, axis, reverse)
 
     def _batch(
-        self, mapped: AxisData, operands: Sequence[Any], dims: Sequence[Any], *, axis: int, reverse: bool
+        self,
+        mapped: AxisData,
+        operands: Sequence[Any],
+        dims: Sequence[Any],
+        *,
+        axis: int,
+        reverse: bool,
     ) -> tuple[Any, int]:
         (x,), (dim,) = operands, dims
         return self(x, axis=axis + (axis >= dim), reverse=reverse), dim
@@ -241,4 +247,3 @@ cumlogsumexp = Cumulative(
     combine="logaddexp",
     tangent=_logsumexp_tangent,
 )
-

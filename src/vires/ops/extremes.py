@@ -12,13 +12,13 @@ from vires.core import dtypes
 from vires.core.dtypes import DType
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def lowest(dtype: DType) -> Any:
     """The identity of max: -inf, the least integer, or False."""
     return _extreme(dtype, "min", -np.inf)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def highest(dtype: DType) -> Any:
     """The identity of min: inf, the greatest integer, or True."""
     return _extreme(dtype, "max", np.inf)

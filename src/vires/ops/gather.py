@@ -70,13 +70,17 @@ def _reference(
         gone = (*dimension_numbers.collapsed_slice_dims, *dimension_numbers.operand_batching_dims)
         within, batch = iter(without(slice_sizes, gone)), iter(indices.shape[:-1])
         offset = dimension_numbers.offset_dims
-        return np.zeros([next(within) if d in offset else next(batch) for d in range(rank)], operand.dtype)
+        return np.zeros(
+            [next(within) if d in offset else next(batch) for d in range(rank)], operand.dtype
+        )
     at = places(operand.shape, indices, dimension_numbers, slice_sizes, mode)
     view = operand.transpose(at.order)
     if len(at.arrays) == 1:
         slices = view.take(at.arrays[0], axis=0, mode="clip")
     else:
-        slices = view[at.arrays] if at.arrays else np.broadcast_to(view, indices.shape[:-1] + view.shape)
+        slices = (
+            view[at.arrays] if at.arrays else np.broadcast_to(view, indices.shape[:-1] + view.shape)
+        )
     if mode is GatherScatterMode.FILL_OR_DROP and not at.valid.all():
         fill = default_fill(operand.dtype) if fill_value is None else fill_value
         missing = ~at.valid.reshape(at.valid.shape + (1,) * (slices.ndim - at.valid.ndim))
@@ -137,7 +141,9 @@ def _batch(
         assert dim is not None
         numbers, result_dim = map_operand(dimension_numbers, dim)
         sizes = insert(slice_sizes, dim, axis.size)
-        return gather(operand, indices, dimension_numbers=numbers, slice_sizes=sizes, **params), result_dim
+        return gather(
+            operand, indices, dimension_numbers=numbers, slice_sizes=sizes, **params
+        ), result_dim
     indices = move_axis(indices, indices_dim, 0)
     params["indices_are_sorted"] = False
     if dim is None:

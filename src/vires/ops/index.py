@@ -26,14 +26,17 @@ from vires.ops.slices import GatherDimensionNumbers, GatherScatterMode, ScatterD
 def _check_starts(name: str, x: ShapedArray, starts: Sequence[ShapedArray]) -> None:
     if len(starts) != x.ndim or any(s.shape for s in starts):
         got = typed_all(starts) if starts else "none"
-        raise refuse(name, f"{x.ndim} 0-d start indices, one for each axis", f"{got} for {typed(x)}")
+        raise refuse(
+            name, f"{x.ndim} 0-d start indices, one for each axis", f"{got} for {typed(x)}"
+        )
     for start in starts:
         check_dtype(name, start, INTEGER)
 
 
 def _clamped(starts: Sequence[np.ndarray], shape: Axes, sizes: Axes) -> list[int]:
     return [
-        min(max(int(start), 0), n - size) for start, n, size in zip(starts, shape, sizes, strict=True)
+        min(max(int(start), 0), n - size)
+        for start, n, size in zip(starts, shape, sizes, strict=True)
     ]
 
 
@@ -73,7 +76,9 @@ def _slice_reference(x: np.ndarray, *starts: np.ndarray, slice_sizes: Axes) -> n
     return x[tuple(slice(i, i + size) for i, size in zip(at, slice_sizes, strict=True))]
 
 
-def _slice_jvp(primals: Sequence[Any], tangents: Sequence[Any], *, slice_sizes: Axes) -> tuple[Any, Any]:
+def _slice_jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, slice_sizes: Axes
+) -> tuple[Any, Any]:
     x, *starts = primals
     out = dynamic_slice(x, *starts, slice_sizes=slice_sizes)
     if tangents[0].__class__ is Zero:
@@ -153,7 +158,10 @@ def _update_infer(x: ShapedArray, update: ShapedArray, *starts: ShapedArray) -> 
     check_dtype(name, x, ANY)
     if x.dtype != update.dtype:
         raise refuse(
-            name, "an update of the operand's dtype", typed_all((x, update)), f"update.astype({x.dtype.name})"
+            name,
+            "an update of the operand's dtype",
+            typed_all((x, update)),
+            f"update.astype({x.dtype.name})",
         )
     if update.ndim != x.ndim or any(m > n for m, n in zip(update.shape, x.shape, strict=True)):
         raise refuse(name, "an update that fits into the operand", typed_all((x, update)))
@@ -188,7 +196,9 @@ def _update_transpose(ct: Any, x: Any, update: Any, *starts: Any) -> list[Any]:
     return [ct_x, ct_update, *([None] * len(starts))]
 
 
-def _update_batch(axis: AxisData, operands: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, int]:
+def _update_batch(
+    axis: AxisData, operands: Sequence[Any], dims: Sequence[int | None]
+) -> tuple[Any, int]:
     x, update, *starts = operands
     dim, update_dim, *start_dims = dims
     if dim is None:

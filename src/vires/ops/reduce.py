@@ -35,9 +35,7 @@ from vires.ops.linear import declared, tangent_zero
 from vires.ops.shape import broadcast_in_dim, reshape, scalar, transpose
 
 #: Dtypes whose sums and products are accumulated in a wider one and rounded once at the end.
-ACCUMULATORS: dict[DType, DType] = {
-    dtype: dtypes.float32 for dtype in (*dtypes.FLOAT8, dtypes.float16, dtypes.bfloat16)
-}
+ACCUMULATORS: dict[DType, DType] = dict.fromkeys((*dtypes.FLOAT8, dtypes.float16, dtypes.bfloat16), dtypes.float32)
 #: What NumPy computes with, for dtypes that it has no fast or no correct loops for.
 NUMPY_WIDE: dict[DType, DType] = {
     dtype: dtypes.int32 if dtypes.is_integer(dtype) else dtypes.float32
@@ -89,7 +87,9 @@ class Reduction(Primitive):
         *,
         reference: Callable[..., Any],
         jvp: Callable[..., Any] | Undefined,
-        transpose: Callable[..., Any] | Undefined = Undefined("transpose: needs a sum; got another reduction"),
+        transpose: Callable[..., Any] | Undefined = Undefined(
+            "transpose: needs a sum; got another reduction"
+        ),
         combine: Any,
         identity: Callable[[DType], Any],
     ) -> None:
@@ -108,7 +108,9 @@ class Reduction(Primitive):
             loops=self._loops,
         )
 
-    def _jvp(self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Axes) -> tuple[Any, Any]:
+    def _jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], *, axes: Axes
+    ) -> tuple[Any, Any]:
         (x,), (dx,) = primals, tangents
         out = self(x, axes=axes)
         if dx.__class__ is Zero or self.tangent.__class__ is Undefined:
@@ -249,7 +251,9 @@ def _ones(dtype: DType) -> Any:
     return -1 if dtypes.kind(dtype) == "signed" else highest(dtype)
 
 
-def _logic(name: str, operation: str, function: np.ufunc, identity: Callable[[DType], Any]) -> Reduction:
+def _logic(
+    name: str, operation: str, function: np.ufunc, identity: Callable[[DType], Any]
+) -> Reduction:
     return Reduction(
         name,
         BOOL_OR_INTEGER,
@@ -273,7 +277,13 @@ class Position(Primitive):
     """Index of the greatest or least element along one axis: the first on ties; nan wins."""
 
     def __init__(
-        self, name: str, doc: str, *, function: Callable[..., Any], better: str, identity: Callable[..., Any]
+        self,
+        name: str,
+        doc: str,
+        *,
+        function: Callable[..., Any],
+        better: str,
+        identity: Callable[..., Any],
     ) -> None:
         self.function = function
         self.better = better
@@ -295,9 +305,13 @@ class Position(Primitive):
         if len(axes) != 1:
             raise refuse(self.name, "one axis", f"axes {axes}", "x.reshape(-1) first", ValueError)
         if not dtypes.is_integer(index_dtype):
-            raise refuse(self.name, "an integer index_dtype", dtypes.canonical(index_dtype).name, "int32")
+            raise refuse(
+                self.name, "an integer index_dtype", dtypes.canonical(index_dtype).name, "int32"
+            )
         if x.shape[axes[0]] == 0:
-            raise refuse(self.name, "at least one element", f"axis {axes[0]} of {typed(x)}", "", ValueError)
+            raise refuse(
+                self.name, "at least one element", f"axis {axes[0]} of {typed(x)}", "", ValueError
+            )
         return ShapedArray(without(x.shape, axes), index_dtype)
 
     def _reference(self, x: np.ndarray, *, axes: Axes, index_dtype: DType) -> np.ndarray:
@@ -305,12 +319,20 @@ class Position(Primitive):
         values = x if wide is None else x.astype(wide)
         return np.asarray(self.function(values, axis=axes[0])).astype(index_dtype)
 
-    def _jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def _jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         out = self(*primals, **params)
         return out, tangent_zero(aval_of(out))
 
     def _batch(
-        self, axis: AxisData, operands: Sequence[Any], dims: Sequence[Any], *, axes: Axes, index_dtype: DType
+        self,
+        axis: AxisData,
+        operands: Sequence[Any],
+        dims: Sequence[Any],
+        *,
+        axes: Axes,
+        index_dtype: DType,
     ) -> tuple[Any, int]:
         (x,), (dim,) = operands, dims
         moved = past(axes, dim)

@@ -14,10 +14,15 @@ from vires.core.trace import aval_of
 from vires.dialect.loops import LoopBuilder, Operand
 from vires.ops.accept import ANY, BOOL_OR_NUMBER, DtypeSet, check_dtype, refuse, typed, typed_all
 from vires.ops.axes import Axes, without
+from vires.ops.compare import eq
 from vires.ops.composed import composed
-from vires.ops.linear import declared, tangent_zero
+from vires.ops.convert import convert
+from vires.ops.elementwise import div, mul
+from vires.ops.gather import gather
+from vires.ops.linear import tangent_zero
 from vires.ops.reduce import NUMPY_WIDE
-from vires.ops.shape import broadcast_in_dim, full, map_at, move_axis, reshape, zeros
+from vires.ops.select import select_n
+from vires.ops.shape import broadcast_in_dim, full, iota, map_at, move_axis, reshape, zeros
 from vires.ops.slices import (
     GatherScatterMode,
     ScatterDimensionNumbers,
@@ -122,7 +127,9 @@ class Scatter(Primitive):
     ) -> np.ndarray:
         numbers = dimension_numbers
         sizes = slice_sizes(numbers, operand.ndim, updates.shape)
-        wide = operand.dtype if self.function is None else NUMPY_WIDE.get(operand.dtype, operand.dtype)
+        wide = (
+            operand.dtype if self.function is None else NUMPY_WIDE.get(operand.dtype, operand.dtype)
+        )
         result = operand.astype(wide, order="C", copy=True)
         if updates.size:
             at = places(operand.shape, indices, gather_numbers(numbers), sizes, mode)
@@ -151,7 +158,11 @@ class Scatter(Primitive):
             self.function.at(view, arrays, parts)
 
     def _jvp(
-        self, rule: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+        self,
+        rule: Callable[..., Any],
+        primals: Sequence[Any],
+        tangents: Sequence[Any],
+        **params: Any,
     ) -> tuple[Any, Any]:
         operand, indices, updates = primals
         out = self(operand, indices, updates, **params)
@@ -159,9 +170,13 @@ class Scatter(Primitive):
         aval = aval_of(out)
         if not dtypes.is_inexact(aval.dtype) or d_operand.__class__ is d_updates.__class__ is Zero:
             return out, tangent_zero(aval)
-        if params["mode"] is GatherScatterMode.ERROR:  # the operation itself has checked the indices
+        if (
+            params["mode"] is GatherScatterMode.ERROR
+        ):  # the operation itself has checked the indices
             params["mode"] = GatherScatterMode.PROMISE_IN_BOUNDS
-        d_operand, d_updates = (zeros(t.aval) if t.__class__ is Zero else t for t in (d_operand, d_updates))
+        d_operand, d_updates = (
+            zeros(t.aval) if t.__class__ is Zero else t for t in (d_operand, d_updates)
+        )
         return out, rule(operand, indices, updates, d_operand, d_updates, out, params)
 
     def _batch(
@@ -196,9 +211,13 @@ class Scatter(Primitive):
         shape = aval_of(operand).shape
         sizes = slice_sizes(numbers, len(shape), aval_of(updates).shape)
         indices = in_bounds(indices, "index", gather_numbers(numbers), shape, sizes)
-        return self(operand, indices, updates, **{**params, "mode": GatherScatterMode.PROMISE_IN_BOUNDS})
+        return self(
+            operand, indices, updates, **{**params, "mode": GatherScatterMode.PROMISE_IN_BOUNDS}
+        )
 
-    def _loops(self, b: LoopBuilder, operand: Operand, indices: Operand, updates: Operand, **params: Any) -> Any:
+    def _loops(
+        self, b: LoopBuilder, operand: Operand, indices: Operand, updates: Operand, **params: Any
+    ) -> Any:
         mode: GatherScatterMode = params["mode"]
         if mode is GatherScatterMode.ERROR:
             return self.checked(b, operand, indices, updates, **params)
@@ -218,7 +237,7 @@ class Scatter(Primitive):
 def _read(x: Any, indices: Any, updates: Axes, params: dict[str, Any]) -> Any:
     """The slices of x where a scatter of updates of the given shape writes; zero where it drops."""
     numbers = params["dimension_numbers"]
-    return declared("gather")(
+    return gather(
         x,
         indices,
         dimension_numbers=gather_numbers(numbers),
@@ -238,15 +257,17 @@ def _last_writes(operand: Axes, indices: Any, updates: Axes, params: dict[str, A
     batch = without(updates, params["dimension_numbers"].update_window_dims)
     count = int(np.prod(batch, dtype=np.int64))
     dtype = dtypes.int32 if count < 2**31 - 1 else dtypes.int64
-    numbers = declared("iota")(dtype=dtype, shape=(count,), dimension=0)
+    numbers = iota(dtype=dtype, shape=(count,), dimension=0)
     kept = without(range(len(updates)), params["dimension_numbers"].update_window_dims)
     order = reshape(numbers, new_sizes=batch, dimensions=None)
     ids = broadcast_in_dim(order, shape=updates, broadcast_dimensions=kept)
     written = scatter(full(operand, -1, dtype), indices, ids, **params)
-    return declared("eq")(_read(written, indices, updates, params), ids)
+    return eq(_read(written, indices, updates, params), ids)
 
 
-def _replace_transpose(ct: Any, operand: Any, indices: Any, updates: Any, **params: Any) -> list[Any]:
+def _replace_transpose(
+    ct: Any, operand: Any, indices: Any, updates: Any, **params: Any
+) -> list[Any]:
     linear_operand = operand.__class__ is LinearOperand
     linear_updates = updates.__class__ is LinearOperand
     shape = aval_of(updates).shape
@@ -257,7 +278,7 @@ def _replace_transpose(ct: Any, operand: Any, indices: Any, updates: Any, **para
         ct_updates = _read(ct, indices, shape, params)
         if not params["unique_indices"]:
             last = _last_writes(aval_of(operand).shape, indices, shape, params)
-            ct_updates = declared("select_n")(last, zeros(ct_updates.aval), ct_updates)
+            ct_updates = select_n(last, zeros(ct_updates.aval), ct_updates)
     return [ct_operand, None, ct_updates]
 
 
@@ -308,20 +329,19 @@ def _product_tangent(
         )
     through_operand = scatter_mul(dx, indices, updates, **params)
     before = _read(x, indices, aval_of(updates).shape, params)
-    return scatter_add(through_operand, indices, declared("mul")(before, du), **params)
+    return scatter_add(through_operand, indices, mul(before, du), **params)
 
 
 def _extreme_tangent(
     x: Any, indices: Any, updates: Any, dx: Any, du: Any, out: Any, params: dict[str, Any]
 ) -> Any:
     """The mean tangent of those among an element and its updates that attain the extreme."""
-    convert, eq, mul = declared("convert_element_type"), declared("eq"), declared("mul")
     dtype = aval_of(out).dtype
-    mine = convert(eq(x, out), new_dtype=dtype, weak_type=False)
+    mine = convert(eq(x, out), dtype)
     attained = eq(updates, _read(out, indices, aval_of(updates).shape, params))
-    theirs = convert(attained, new_dtype=dtype, weak_type=False)
+    theirs = convert(attained, dtype)
     total = scatter_add(mul(dx, mine), indices, mul(du, theirs), **params)
-    return declared("div")(total, scatter_add(mine, indices, theirs, **params))
+    return div(total, scatter_add(mine, indices, theirs, **params))
 
 
 scatter_mul = Scatter(

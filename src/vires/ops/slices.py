@@ -16,9 +16,11 @@ from vires.core.dtypes import DType
 from vires.core.trace import aval_of
 from vires.ops.accept import ANY, INTEGER, check_dtype, refuse, typed
 from vires.ops.axes import Axes, insert, past, without
+from vires.ops.bits import and_
 from vires.ops.check import OutOfBounds, check
+from vires.ops.compare import ge, le
+from vires.ops.convert import convert
 from vires.ops.extremes import highest, lowest
-from vires.ops.linear import declared
 from vires.ops.shape import broadcast_in_dim
 
 
@@ -111,12 +113,18 @@ def default_fill(dtype: DType) -> Any:
 
 
 def check_numbers(
-    name: str, operand: ShapedArray, indices: ShapedArray, numbers: GatherDimensionNumbers, sizes: Axes
+    name: str,
+    operand: ShapedArray,
+    indices: ShapedArray,
+    numbers: GatherDimensionNumbers,
+    sizes: Axes,
 ) -> None:
     """Raise unless dimension numbers and slice sizes fit the operand and the indices."""
 
     def fail(needs: str, got: str) -> Exception:
-        return refuse(name, needs, f"{got} for operand {typed(operand)} and indices {typed(indices)}")
+        return refuse(
+            name, needs, f"{got} for operand {typed(operand)} and indices {typed(indices)}"
+        )
 
     check_dtype(name, operand, ANY)
     check_dtype(name, indices, INTEGER)
@@ -125,8 +133,12 @@ def check_numbers(
             "index vectors along the last axis of indices, one component for each axis indexed",
             f"start_index_map {numbers.start_index_map}",
         )
-    if len(sizes) != operand.ndim or any(not 0 <= s <= n for s, n in zip(sizes, operand.shape, strict=True)):
-        raise fail("a slice size from 0 to the size of its axis for each axis", f"slice sizes {sizes}")
+    if len(sizes) != operand.ndim or any(
+        not 0 <= s <= n for s, n in zip(sizes, operand.shape, strict=True)
+    ):
+        raise fail(
+            "a slice size from 0 to the size of its axis for each axis", f"slice sizes {sizes}"
+        )
     for what, axes, rank in (
         ("collapsed_slice_dims", numbers.collapsed_slice_dims, operand.ndim),
         ("start_index_map", numbers.start_index_map, operand.ndim),
@@ -136,8 +148,13 @@ def check_numbers(
         if len(set(axes)) != len(axes) or any(not 0 <= d < rank for d in axes):
             raise fail(f"distinct {what} below {rank}", f"{what} {axes}")
     gone = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
-    if len(set(gone)) != len(gone) or set(numbers.operand_batching_dims) & set(numbers.start_index_map):
-        raise fail("each operand axis to be collapsed, batched or indexed, not several of them", str(numbers))
+    if len(set(gone)) != len(gone) or set(numbers.operand_batching_dims) & set(
+        numbers.start_index_map
+    ):
+        raise fail(
+            "each operand axis to be collapsed, batched or indexed, not several of them",
+            str(numbers),
+        )
     if any(sizes[d] != 1 for d in gone):
         raise fail("slice size 1 for collapsed and batching axes", f"slice sizes {sizes}")
     shared = [
@@ -211,7 +228,11 @@ class Places(NamedTuple):
 
 
 def places(
-    shape: Axes, indices: np.ndarray, numbers: GatherDimensionNumbers, sizes: Axes, mode: GatherScatterMode
+    shape: Axes,
+    indices: np.ndarray,
+    numbers: GatherDimensionNumbers,
+    sizes: Axes,
+    mode: GatherScatterMode,
 ) -> Places:
     """Where slices of a gather (or, with offset_dims for update_window_dims, of a scatter) lie."""
     batch_rank = indices.ndim - 1
@@ -231,7 +252,9 @@ def places(
     pointed = [
         d
         for d in range(len(shape))
-        if d in numbers.start_index_map or d in numbers.operand_batching_dims or sizes[d] != shape[d]
+        if d in numbers.start_index_map
+        or d in numbers.operand_batching_dims
+        or sizes[d] != shape[d]
     ]
     running = [d for d in pointed if d not in gone]
     rank = batch_rank + len(running)
@@ -257,7 +280,10 @@ def places(
     batch_axes = without(range(rank + len(whole)), numbers.offset_dims)
     result_axes = [*batch_axes, *(offset_axis[d] for d in inner)]
     return Places(
-        (*pointed, *whole), tuple(arrays), tuple(np.argsort(result_axes).tolist()), inside.all(axis=-1)
+        (*pointed, *whole),
+        tuple(arrays),
+        tuple(np.argsort(result_axes).tolist()),
+        inside.all(axis=-1),
     )
 
 
@@ -265,18 +291,22 @@ def _along(rank: int, axis: int, size: int) -> Axes:
     return tuple(size if d == axis else 1 for d in range(rank))
 
 
-def in_bounds(indices: Any, operation: str, numbers: GatherDimensionNumbers, shape: Axes, sizes: Axes) -> Any:
+def in_bounds(
+    indices: Any, operation: str, numbers: GatherDimensionNumbers, shape: Axes, sizes: Axes
+) -> Any:
     """The indices, checked at run time to lie inside the operand."""
     axes = numbers.start_index_map
     aval = aval_of(indices)
     if not axes or not aval.size:
         return indices
-    shown = declared("convert_element_type")(indices, new_dtype=dtypes.int64, weak_type=False)
+    shown = convert(indices, dtypes.int64)
     last = (aval.ndim - 1,)
     limits, least = (
         broadcast_in_dim(np.array(row, np.int64), shape=aval.shape, broadcast_dimensions=last)
         for row in ([shape[d] - sizes[d] for d in axes], [0] * len(axes))
     )
-    inside = declared("and")(declared("ge")(shown, least), declared("le")(shown, limits))
-    failure = OutOfBounds(operation, axes, tuple(shape[d] for d in axes), tuple(sizes[d] for d in axes))
+    inside = and_(ge(shown, least), le(shown, limits))
+    failure = OutOfBounds(
+        operation, axes, tuple(shape[d] for d in axes), tuple(sizes[d] for d in axes)
+    )
     return check(indices, inside, shown, failure=failure)

@@ -12,7 +12,15 @@ from vires.core.avals import ShapedArray
 from vires.core.primitive import AxisData, Primitive, Undefined, Zero
 from vires.core.trace import aval_of
 from vires.dialect.loops import Definition, LoopBuilder, Operand
-from vires.ops.accept import ANY, BOOL_OR_NUMBER, BOOL_OR_REAL, check_dtype, refuse, typed, typed_all
+from vires.ops.accept import (
+    ANY,
+    BOOL_OR_NUMBER,
+    BOOL_OR_REAL,
+    check_dtype,
+    refuse,
+    typed,
+    typed_all,
+)
 from vires.ops.axes import check_axes
 from vires.ops.composed import composed
 from vires.ops.cumulative import take_along
@@ -30,7 +38,9 @@ def position_dtype(count: int) -> Any:
 # --- sort
 
 
-def _sort_infer(*operands: ShapedArray, dimension: int, is_stable: bool, num_keys: int) -> list[ShapedArray]:
+def _sort_infer(
+    *operands: ShapedArray, dimension: int, is_stable: bool, num_keys: int
+) -> list[ShapedArray]:
     if not operands or any(x.shape != operands[0].shape for x in operands):
         raise refuse("sort", "operands of one shape", typed_all(operands) if operands else "none")
     check_axes("sort", operands[0], (dimension,))
@@ -69,7 +79,9 @@ def _sort_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) ->
     aval = aval_of(primals[0])
     if not moving or not aval.size:
         out = sort(*primals, **params)
-        return out, [tangents[k] if k in moving else tangent_zero(aval_of(y)) for k, y in enumerate(out)]
+        return out, [
+            tangents[k] if k in moving else tangent_zero(aval_of(y)) for k, y in enumerate(out)
+        ]
     places = iota(dtype=position_dtype(aval.shape[axis]), shape=aval.shape, dimension=axis)
     *out, order = sort(*primals, places, **params)
     return out, [
@@ -79,7 +91,12 @@ def _sort_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) ->
 
 
 def _sort_batch(
-    axis: AxisData, operands: Sequence[Any], dims: Sequence[int | None], *, dimension: int, **params: Any
+    axis: AxisData,
+    operands: Sequence[Any],
+    dims: Sequence[int | None],
+    *,
+    dimension: int,
+    **params: Any,
 ) -> tuple[Any, list[int]]:
     aligned, dim = align(axis, operands, dims)
     return sort(*aligned, dimension=dimension + (dimension >= dim), **params), [dim] * len(operands)
@@ -115,10 +132,17 @@ def _top_infer(x: ShapedArray, *, k: int, axis: int) -> list[ShapedArray]:
     check_axes("top_k", x, (axis,))
     if not 0 <= k <= x.shape[axis]:
         raise refuse(
-            "top_k", f"k from 0 to {x.shape[axis]}, the size of the axis", f"{k} for {typed(x)}", "", ValueError
+            "top_k",
+            f"k from 0 to {x.shape[axis]}, the size of the axis",
+            f"{k} for {typed(x)}",
+            "",
+            ValueError,
         )
     shape = tuple(k if d == axis else n for d, n in enumerate(x.shape))
-    return [ShapedArray(shape, x.dtype, x.weak_type), ShapedArray(shape, position_dtype(x.shape[axis]))]
+    return [
+        ShapedArray(shape, x.dtype, x.weak_type),
+        ShapedArray(shape, position_dtype(x.shape[axis])),
+    ]
 
 
 def _top_reference(x: np.ndarray, *, k: int, axis: int) -> list[np.ndarray]:
@@ -130,7 +154,9 @@ def _top_reference(x: np.ndarray, *, k: int, axis: int) -> list[np.ndarray]:
     return [np.take_along_axis(x, positions, axis), positions]
 
 
-def _top_jvp(primals: Sequence[Any], tangents: Sequence[Any], *, k: int, axis: int) -> tuple[Any, Any]:
+def _top_jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, k: int, axis: int
+) -> tuple[Any, Any]:
     values, positions = top_k(primals[0], k=k, axis=axis)
     (dx,) = tangents
     none = tangent_zero(aval_of(positions))
