@@ -58,7 +58,8 @@ PyObject* array_from_scalar(PyObject* value, int code, bool weak);
 
 // The cached aval, made by the registered factory.
 PyObject* array_aval(Array* array);
-bool set_aval_factory(PyObject* factory);
+// Takes a reference (null: none) and gives back the one before it.
+PyObject* set_aval_factory(PyObject* factory);
 void set_array_text(PyObject* repr, PyObject* str);
 
 // Slots and methods that other files supply to the type.

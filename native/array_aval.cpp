@@ -25,10 +25,9 @@ void clear() {
 
 }  // namespace
 
-bool set_aval_factory(PyObject* callable) {
-  Py_XSETREF(factory, Py_NewRef(callable));
+PyObject* set_aval_factory(PyObject* callable) {
   clear();
-  return true;
+  return std::exchange(factory, callable);
 }
 
 PyObject* array_aval(Array* array) {

@@ -31,6 +31,13 @@ void checked(bool good) {
   if (!good) throw nb::python_error();
 }
 
+// For registered callables: None stands for none, on the way in and out.
+PyObject* reference(nb::handle callable) {
+  return callable.is_none() ? nullptr : Py_NewRef(callable.ptr());
+}
+
+nb::object previous(PyObject* stolen) { return stolen ? nb::steal(stolen) : nb::none(); }
+
 Array* live_array(nb::handle object) {
   if (!is_array(object.ptr()))
     throw nb::type_error("needs an Array");
@@ -112,13 +119,15 @@ void define_arrays(nb::module_& m) {
   m.def("writable", [](nb::handle array) {
     return reinterpret_cast<uintptr_t>(live_array(array)->data);
   }, "array"_a);
-  m.def("set_aval_factory", [](nb::handle factory) { set_aval_factory(factory.ptr()); },
-        "factory"_a);
+  m.def("set_aval_factory", [](nb::handle factory) {
+    return previous(set_aval_factory(reference(factory)));
+  }, "factory"_a.none());
   m.def("set_array_text", [](nb::handle repr, nb::handle str) {
     set_array_text(repr.ptr(), str.ptr());
   }, "repr"_a, "str"_a);
-  m.def("set_operators", [](nb::dict callables) { checked(set_operators(callables.ptr())); },
-        "callables"_a);
+  m.def("set_operators", [](nb::dict callables) {
+    return checked(set_operators(callables.ptr()));
+  }, "callables"_a);
   m.def("register_operand_type", [](nb::handle type) {
     checked(register_operand_type(type.ptr()));
   }, "type"_a);
@@ -150,16 +159,18 @@ void define_machine(nb::module_& m) {
 }
 
 void define_context(nb::module_& m) {
-  m.def("set_tracing", [](bool flag) { tracing = flag; }, "flag"_a);
+  m.def("set_tracing", [](bool flag) { return std::exchange(tracing, flag); }, "flag"_a);
   m.def("tracing", [] { return tracing; });
-  m.def("set_context", [](int64_t number, bool wide) { context = {number, wide}; }, "number"_a,
-        "wide"_a = false);
+  m.def("set_context", [](int64_t number, bool wide) {
+    const Context before = std::exchange(context, {number, wide});
+    return nb::make_tuple(before.number, before.wide);
+  }, "number"_a, "wide"_a = false);
   m.def("set_converter", [](nb::handle function) {
-    Py_XSETREF(converter, Py_NewRef(function.ptr()));
-  }, "function"_a);
+    return previous(std::exchange(converter, reference(function)));
+  }, "function"_a.none());
   m.def("set_flattener", [](nb::handle function) {
-    Py_XSETREF(flattener, Py_NewRef(function.ptr()));
-  }, "function"_a);
+    return previous(std::exchange(flattener, reference(function)));
+  }, "function"_a.none());
 }
 
 bool import_numpy() {

@@ -117,22 +117,25 @@ PyType_Slot array_operator_slots[] = {
     {Py_mp_ass_subscript, slot(assign)},
     {0, nullptr}};
 
-bool set_operators(PyObject* table) {
+PyObject* set_operators(PyObject* table) {
+  Owned before(PyDict_New());
   PyObject *key, *value;
   Py_ssize_t position = 0;
-  while (PyDict_Next(table, &position, &key, &value)) {
+  while (before && PyDict_Next(table, &position, &key, &value)) {
     int which = 0;
     while (which < kOperators &&
            !(PyUnicode_Check(key) && PyUnicode_CompareWithASCIIString(key, names[which]) == 0))
       ++which;
-    if (which == kOperators || !PyCallable_Check(value)) {
+    if (which == kOperators || (value != Py_None && !PyCallable_Check(value))) {
       PyErr_Format(PyExc_ValueError,
                    "set_operators: needs operator names with callables; got %R: %R", key, value);
-      return false;
+      return nullptr;
     }
-    Py_XSETREF(callables[which], Py_NewRef(value));
+    PyObject* old = callables[which] ? callables[which] : Py_None;
+    if (PyDict_SetItem(before.get(), key, old) < 0) return nullptr;
+    Py_XSETREF(callables[which], value == Py_None ? nullptr : Py_NewRef(value));
   }
-  return true;
+  return before.release();
 }
 
 bool register_operand_type(PyObject* type) {

@@ -5,8 +5,9 @@
 
 namespace vires {
 
-// Takes a dict from names ("add", "eq", "getitem", ...) to callables; unknown names are refused.
-bool set_operators(PyObject* callables);
+// Takes a dict from names ("add", "eq", "getitem", ...) to callables, or None for none; unknown names
+// are refused. Returns a dict of what was registered under these names before; null on error.
+PyObject* set_operators(PyObject* callables);
 
 // Lets operands of `type` (and its subclasses) reach the registered callables.
 bool register_operand_type(PyObject* type);
