@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vires.control.dce import choose, dce
+from vires.control.dce import choose, dce, keep_inputs
 from vires.control.masked import has_checks, masked
 from vires.control.programs import (
     array_of,
@@ -179,7 +179,7 @@ def _transpose(cts: Sequence[Any], index: Any, *operands: Any, branches: Branche
     order = tuple(sorted(range(len(kept)), key=kept.__getitem__))
     known = [x for x, flag, n in zip(operands, linear, needed, strict=True) if n and not flag]
     programs = tuple(
-        backward_jaxpr(rearranged(_keep(branch, used, needed), order), len(known)) for branch in branches
+        backward_jaxpr(rearranged(keep_inputs(branch, dce(branch, used)[0], needed), order), len(known)) for branch in branches
     )
     given = [ct for ct in cts if ct.__class__ is not Zero]
     answers = iter(cond_call(index, *known, *given, branches=programs))
@@ -219,7 +219,7 @@ def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[boo
     branches: Branches = eqn.params["branches"]
     flags = tuple(used)
     needed = union([dce(branch, flags)[1] for branch in branches])
-    programs = tuple(_keep(branch, flags, needed) for branch in branches)
+    programs = tuple(keep_inputs(branch, dce(branch, flags)[0], needed) for branch in branches)
     if not any(used) and not any(program.eqns for program in programs):
         return None, [False] * len(eqn.invars)
     smaller = eqn.replace(
@@ -228,15 +228,6 @@ def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[boo
         params={"branches": programs},
     )
     return smaller, [True, *needed]
-
-
-@memo.per_program
-def _keep(branch: ClosedJaxpr, used: tuple[bool, ...], inputs: tuple[bool, ...]) -> ClosedJaxpr:
-    """The branch for the used results, still taking all the flagged arguments."""
-    smaller = dce(branch, used)[0]
-    kept = smaller.jaxpr
-    invars = choose(branch.jaxpr.invars, inputs)
-    return ClosedJaxpr(Jaxpr(kept.constvars, invars, kept.outvars, kept.eqns), smaller.consts)
 
 
 cond_call = Primitive(

@@ -12,12 +12,13 @@ from vires.core.jaxpr import ClosedJaxpr, DropVar, Jaxpr, JaxprEqn, Literal, Var
 def has_effects(eqn: JaxprEqn) -> bool:
     """Whether an equation does something besides computing its results, such as printing."""
     return getattr(eqn.primitive, "effectful", False) or any(
-        _program_has_effects(p if isinstance(p, ClosedJaxpr) else ClosedJaxpr(p)) for p in subjaxprs(eqn.params)
+        program_has_effects(p if isinstance(p, ClosedJaxpr) else ClosedJaxpr(p)) for p in subjaxprs(eqn.params)
     )
 
 
 @memo.per_program
-def _program_has_effects(closed: ClosedJaxpr) -> bool:
+def program_has_effects(closed: ClosedJaxpr) -> bool:
+    """Whether any equation of a program has effects."""
     return any(has_effects(eqn) for eqn in closed.eqns)
 
 
@@ -59,6 +60,13 @@ def dce(closed: ClosedJaxpr, used_results: tuple[bool, ...]) -> tuple[ClosedJaxp
         eqns,
     )
     return ClosedJaxpr(smaller, [c for _, c in consts]), used_inputs
+
+
+def keep_inputs(closed: ClosedJaxpr, smaller: ClosedJaxpr, inputs: tuple[bool, ...]) -> ClosedJaxpr:
+    """A program cut from `closed`, taking all the flagged arguments whether it needs them or not."""
+    jaxpr = smaller.jaxpr
+    invars = choose(closed.jaxpr.invars, inputs)
+    return ClosedJaxpr(Jaxpr(jaxpr.constvars, invars, jaxpr.outvars, jaxpr.eqns), smaller.consts)
 
 
 def dce_call(used: Sequence[bool], eqn: JaxprEqn, program: str = "jaxpr") -> tuple[JaxprEqn | None, list[bool]]:
