@@ -9,6 +9,7 @@ import numpy as np
 
 from vires.core.avals import ShapedArray
 from vires.core.source import SourceLine
+from vires.core.trace import thread
 
 if TYPE_CHECKING:
     from vires.core.primitive import Primitive
@@ -162,12 +163,17 @@ def evaluate(jaxpr: Jaxpr, consts: Iterable[Any], *args: Any) -> list[Any]:
     read: Callable[[Atom], Any] = lambda atom: (  # noqa: E731 - hot
         atom.val if atom.__class__ is Literal else environment[atom]  # type: ignore[index]
     )
-    for eqn in jaxpr.eqns:
-        results = eqn.primitive.bind(*map(read, eqn.invars), **eqn.params)
-        if eqn.primitive.multiple_results:
-            environment.update(zip(eqn.outvars, results, strict=True))
-        else:
-            environment[eqn.outvars[0]] = results
+    before = thread.source
+    try:
+        for eqn in jaxpr.eqns:
+            thread.source = eqn.source
+            results = eqn.primitive(*map(read, eqn.invars), **eqn.params)
+            if eqn.primitive.multiple_results:
+                environment.update(zip(eqn.outvars, results, strict=True))
+            else:
+                environment[eqn.outvars[0]] = results
+    finally:
+        thread.source = before
     return [read(v) for v in jaxpr.outvars]
 
 

@@ -80,10 +80,10 @@ class StagingTrace(Trace):
         out = primitive.infer(*[v.aval for v in invars], **params)
         if primitive.multiple_results:
             outvars = [Var(aval) for aval in out]
-            self.eqns.append(JaxprEqn(invars, outvars, primitive, params, here()))
+            self.eqns.append(JaxprEqn(invars, outvars, primitive, params, thread.source or here()))
             return [StagedTracer(self, var) for var in outvars]
         var = Var(out)
-        self.eqns.append(JaxprEqn(invars, [var], primitive, params, here()))
+        self.eqns.append(JaxprEqn(invars, [var], primitive, params, thread.source or here()))
         return StagedTracer(self, var)
 
     def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:

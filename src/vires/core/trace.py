@@ -27,6 +27,7 @@ from vires.core.errors import (
 
 if TYPE_CHECKING:
     from vires.core.primitive import Primitive
+    from vires.core.source import SourceLine
 
 
 class Trace:
@@ -86,6 +87,8 @@ class _Thread(threading.local):
         self.trace: Trace = EVAL
         #: Sizes of the named axes in scope (vmap's axis_name).
         self.axes: dict[Any, int] = {}
+        #: The user's line that operations belong to while a transformation derives them from others.
+        self.source: SourceLine | None = None
 
 
 thread = _Thread()

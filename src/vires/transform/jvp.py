@@ -12,6 +12,7 @@ from vires.core import memo
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, evaluate
 from vires.core.primitive import Primitive, Zero
+from vires.core.source import here
 from vires.core.staging import leaked, stage
 from vires.core.trace import Trace, Tracer, aval_of, set_trace, thread
 from vires.ops.shape import zeros
@@ -78,12 +79,15 @@ class JVPTrace(Trace):
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         primals, tangents, moving = self._split(operands)
         before = set_trace(self.parent)
+        source = thread.source
         try:
             if not moving:
                 return self.parent.process(primitive, primals, params)
+            thread.source = source or here()
             tangents = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
             result, tangent = primitive.jvp(primals, tangents, **params)
         finally:
+            thread.source = source
             set_trace(before)
         if primitive.multiple_results:
             return [self._wrap(r, t) for r, t in zip(result, tangent, strict=True)]

@@ -14,6 +14,7 @@ from vires.core import memo
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, evaluate
 from vires.core.primitive import Primitive, Zero
+from vires.core.source import here
 from vires.core.staging import StagedTracer, StagingTrace, leaked, stage
 from vires.core.trace import Trace, Tracer, aval_of, set_trace, thread
 from vires.transform.custom_tangent import custom_vjp_tangent
@@ -110,10 +111,13 @@ class LinearizeTrace(Trace):
         primals, tangents, moving = self._split(operands)
         if moving and primitive.linearize is None:
             before = set_trace(self.tangents)
+            source = thread.source
+            thread.source = source or here()
             try:
                 full = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
                 result, tangent = primitive.jvp(primals, full, **params)
             finally:
+                thread.source = source
                 set_trace(before)
             if primitive.multiple_results:
                 return [self._wrap(r, t) for r, t in zip(result, tangent, strict=True)]

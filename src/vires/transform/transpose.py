@@ -6,13 +6,14 @@ transpose rule says what a cotangent of its result means for its linear operands
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from vires.core import memo
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.primitive import LinearOperand, Zero
 from vires.core.staging import stage
+from vires.core.trace import thread
 from vires.ops.elementwise import add
 from vires.ops.shape import zeros
 
@@ -40,9 +41,22 @@ def backward(
 
     for atom, ct in zip(jaxpr.outvars, cotangents, strict=True):
         accumulate(atom, ct)
-    for eqn in reversed(linear_equations):
+    before = thread.source
+    try:
+        _pull(linear_equations, values, gathered, accumulate)
+    finally:
+        thread.source = before
+    return [gathered[v] if v in gathered else Zero(v.aval) for v in linear_inputs]
+
+
+def _pull(
+    equations: Sequence[JaxprEqn], values: dict[Var, Any], gathered: dict[Var, Any], accumulate: Callable[[Any, Any], None]
+) -> None:
+    """Visit equations in reverse, turning the cotangents of results into those of operands."""
+    for eqn in reversed(equations):
         if not any(v in gathered for v in eqn.outvars):
             continue
+        thread.source = eqn.source
         found = [gathered.pop(v, None) for v in eqn.outvars]
         cts = [Zero(v.aval) if ct is None else ct for v, ct in zip(eqn.outvars, found, strict=True)]
         operands = [
@@ -57,7 +71,6 @@ def backward(
         answers = primitive.transpose(cts if primitive.multiple_results else cts[0], *operands, **eqn.params)
         for atom, ct in zip(eqn.invars, answers, strict=True):
             accumulate(atom, ct)
-    return [gathered[v] if v in gathered else Zero(v.aval) for v in linear_inputs]
 
 
 def _evaluate_known(jaxpr: Jaxpr, values: dict[Var, Any], linear: set[Var]) -> list[JaxprEqn]:

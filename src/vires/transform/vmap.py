@@ -12,6 +12,7 @@ from vires.core import memo
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, evaluate
 from vires.core.primitive import AxisData, Primitive
+from vires.core.source import here
 from vires.core.staging import leaked, stage
 from vires.core.trace import Trace, Tracer, aval_of, set_trace, thread
 from vires.ops.shape import broadcast, move_axis
@@ -70,14 +71,17 @@ class BatchTrace(Trace):
             and self.axis.name in primitive.axis_names(params)  # type: ignore[attr-defined]
         )
         before = set_trace(self.parent)
+        source = thread.source
         try:
             if collective:
                 result, dim = primitive.batch_collective(self.axis, values, dims, **params)  # type: ignore[attr-defined]
             elif not mapped:
                 return self.parent.process(primitive, values, params)
             else:
+                thread.source = source or here()
                 result, dim = primitive.batch(self.axis, values, dims, **params)
         finally:
+            thread.source = source
             set_trace(before)
         if primitive.multiple_results:
             return [self._wrap(r, d) for r, d in zip(result, dim, strict=True)]
