@@ -8,7 +8,7 @@ import numpy
 
 import vires.numpy as np
 from vires import lax
-from vires.api import jit
+from vires.api.jit import jit
 from vires.core.dtypes import DType
 from vires.ops.random_bits import random_split
 from vires.random.arguments import (
@@ -117,9 +117,7 @@ def draw_binomial(
     small = bad_n | (n * q <= 10)
     whole = np.floor(n)
     counted = _inversion(key, shape, drawn, np.where(small, whole, 0.0), q)
-    rejected = _rejection(
-        key, shape, drawn, np.where(small, 1e4, whole), np.where(small, 0.5, q)
-    )
+    rejected = _rejection(key, shape, drawn, np.where(small, 1e4, whole), np.where(small, 0.5, q))
     result = np.where(small, counted, rejected).astype(dtype)
     invalid = bad_q | bad_n
     result = np.where(invalid, numpy.nan, result)
@@ -128,9 +126,7 @@ def draw_binomial(
     return np.where(unturned, result, whole.astype(dtype) - result)
 
 
-def binomial(
-    key: Any, n: Any, p: Any, shape: Shape | None = None, dtype: Any = None
-) -> Any:
+def binomial(key: Any, n: Any, p: Any, shape: Shape | None = None, dtype: Any = None) -> Any:
     """Binomial random counts, as floats: successes in n trials of probability p each.
 
     Args:

@@ -10,7 +10,7 @@ import numpy
 
 import vires.numpy as np
 from vires import lax
-from vires.api import jit
+from vires.api.jit import jit
 from vires.core.dtypes import DType
 from vires.random.arguments import (
     Shape,

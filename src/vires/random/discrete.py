@@ -9,7 +9,7 @@ import numpy
 
 import vires.numpy as np
 from vires import lax
-from vires.api import jit
+from vires.api.jit import jit
 from vires.core import dtypes
 from vires.core.dtypes import DType
 from vires.random.arguments import (
@@ -112,9 +112,7 @@ def geometric(key: Any, p: Any, shape: Shape | None = None, dtype: Any = None) -
     return _geometric(key, shape, dtype, promoted_float(p), p)
 
 
-def draw_geometric(
-    key: Any, shape: tuple[int, ...], dtype: DType, drawn: DType, p: Any
-) -> Any:
+def draw_geometric(key: Any, shape: tuple[int, ...], dtype: DType, drawn: DType, p: Any) -> Any:
     p = lax.stop_gradient(lax.convert_element_type(p, drawn))
     u = draw_unit(key, shape, drawn)
     log_u = np.log(np.where(u == 0, numpy.ones((), drawn), u))

@@ -9,7 +9,9 @@ import numpy
 
 import vires.numpy as np
 from vires import lax
-from vires.api import custom_jvp, jit, vmap
+from vires.api.jit import jit
+from vires.api.vectorize import vmap
+from vires.control.custom import custom_jvp
 from vires.core.dtypes import DType
 from vires.ops.random_bits import random_split
 from vires.random.arguments import (
@@ -86,9 +88,7 @@ def _gamma_numbers_jvp(log_space: bool, primals: Any, tangents: Any) -> tuple[An
     return result, tangents[1] * lax.random_gamma_grad(a, result)
 
 
-def draw_gamma(
-    key: Any, shape: tuple[int, ...], dtype: DType, log_space: bool, a: Any
-) -> Any:
+def draw_gamma(key: Any, shape: tuple[int, ...], dtype: DType, log_space: bool, a: Any) -> Any:
     a = np.broadcast_to(lax.convert_element_type(a, dtype), shape)
     return gamma_numbers(key, a, log_space)
 

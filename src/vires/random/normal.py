@@ -9,7 +9,7 @@ import numpy
 
 import vires.numpy as np
 from vires import lax
-from vires.api import jit
+from vires.api.jit import jit
 from vires.core import dtypes
 from vires.core.dtypes import DType
 from vires.random.arguments import (
@@ -172,9 +172,7 @@ def draw_multivariate(
     return mean + np.einsum("...ij,...j->...i", factor, z)
 
 
-def orthogonal(
-    key: Any, n: int, shape: Shape = (), dtype: Any = None, m: int | None = None
-) -> Any:
+def orthogonal(key: Any, n: int, shape: Shape = (), dtype: Any = None, m: int | None = None) -> Any:
     """Random orthogonal (or unitary) matrices, uniform by the Haar measure.
 
     With m, matrices of shape (n, m) with orthonormal columns (n >= m) or rows (n < m).
@@ -192,9 +190,7 @@ def orthogonal(
     return _orthogonal(key, fixed_shape(shape, "orthogonal"), dtype, rows, columns)
 
 
-def draw_orthogonal(
-    key: Any, shape: tuple[int, ...], dtype: DType, rows: int, columns: int
-) -> Any:
+def draw_orthogonal(key: Any, shape: tuple[int, ...], dtype: DType, rows: int, columns: int) -> Any:
     """The Q of a QR decomposition of a normal matrix, signed to make R's diagonal positive."""
     z = draw_normal(key, (*shape, max(rows, columns), min(rows, columns)), dtype)
     q, r = np.linalg.qr(z)
@@ -246,9 +242,7 @@ def double_sided_maxwell(
     return _double_sided(key, full, dtype, loc, scale)
 
 
-def draw_double_sided(
-    key: Any, shape: tuple[int, ...], dtype: DType, loc: Any, scale: Any
-) -> Any:
+def draw_double_sided(key: Any, shape: tuple[int, ...], dtype: DType, loc: Any, scale: Any) -> Any:
     size_key, sign_key = split_keys(key, 2)
     signed = draw_signs(sign_key, shape, dtype) * draw_maxwell(size_key, shape, dtype)
     return signed * lax.convert_element_type(scale, dtype) + lax.convert_element_type(loc, dtype)

@@ -9,7 +9,7 @@ import numpy
 
 import vires.numpy as np
 from vires import lax
-from vires.api import jit
+from vires.api.jit import jit
 from vires.core import dtypes
 from vires.core.dtypes import DType
 from vires.core.trace import aval_of
@@ -55,9 +55,7 @@ def draw_unit(key: Any, shape: tuple[int, ...], dtype: DType) -> Any:
     return floats - numpy.ones((), dtype)
 
 
-def draw_uniform(
-    key: Any, shape: tuple[int, ...], dtype: DType, minval: Any, maxval: Any
-) -> Any:
+def draw_uniform(key: Any, shape: tuple[int, ...], dtype: DType, minval: Any, maxval: Any) -> Any:
     """Uniform numbers of [minval, maxval)."""
     low = lax.convert_element_type(minval, dtype)
     high = lax.convert_element_type(maxval, dtype)
@@ -183,9 +181,7 @@ def _bound(value: Any, dtype: DType, drawn: DType, argument: str) -> tuple[Any, 
     return value.astype(drawn), above
 
 
-def bernoulli(
-    key: Any, p: Any = 0.5, shape: Shape | None = None, mode: str = "low"
-) -> Any:
+def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None, mode: str = "low") -> Any:
     """Random booleans, true with probability p.
 
     Args:

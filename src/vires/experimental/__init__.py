@@ -1,0 +1,5 @@
+"""What is meant for experiments: the networks and optimisers, under their first names."""
+
+from vires import minmax, stax
+
+__all__ = ["minmax", "stax"]
