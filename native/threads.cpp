@@ -43,8 +43,10 @@ struct Job {
       const int64_t first = next.fetch_add(grain, std::memory_order_relaxed);
       if (first >= tasks) return;
       const int64_t last = std::min(first + grain, tasks);
-      for (int64_t i = first; i < last && !stopped(); ++i) task(context, i);
-      if (caller && attendant.attend) attendant.attend(attendant.context);
+      for (int64_t i = first; i < last && !stopped(); ++i) {
+        task(context, i);
+        if (caller && attendant.attend) attendant.attend(attendant.context);
+      }
     }
   }
 };
@@ -153,7 +155,7 @@ void set_count(int number) { wanted.store(std::clamp(number, 1, kMaxThreads)); }
 void parallel_for(Task task, void* context, int64_t tasks, const Attendant& attendant) {
   if (tasks <= 0) return;
   const int threads = static_cast<int>(std::min<int64_t>(count(), tasks));
-  Job job{task, context, tasks, std::clamp<int64_t>(tasks / (32 * threads), 1, 1024),
+  Job job{task, context, tasks, std::clamp<int64_t>(tasks / (32 * threads), 1, 64),
           threads - 1, attendant};
   State* s = state;
   if (threads == 1 || inside || !s->owner.try_lock()) return run_alone(job);

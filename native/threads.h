@@ -8,7 +8,7 @@ namespace vires::threads {
 
 using Task = void (*)(void* context, int64_t index);
 
-// What the calling thread does now and then while a job runs.
+// What the calling thread does after each of its tasks, and now and then while it waits.
 struct Attendant {
   void (*attend)(void* context) = nullptr;
   void* context = nullptr;
