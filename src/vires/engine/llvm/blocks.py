@@ -1,15 +1,91 @@
-"""Steps that are algorithms on operands in memory. Each kind has a function that writes its call."""
+"""Steps that are algorithms on operands in memory. Each kind has a function that writes its call.
+
+What has none yet runs on the host, by the operation's NumPy reference: `ON_HOST` lists it, with the reason.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from vires.core.avals import ShapedArray
+from vires.engine.llvm.builder import reference_of
 from vires.engine.llvm.program import Block
+from vires.engine.reference import view
 
 if TYPE_CHECKING:
     from vires.engine.llvm.emit_program import ProgramWriter
 
+Emitter = Callable[["ProgramWriter", Block], None]
+#: Blocks with code of their own, by kind.
+EMITTERS: dict[str, Emitter] = {}
+#: Blocks that run on the host, and why.
+ON_HOST: dict[str, str] = {
+    "convolve": "the packing kernels are not written yet",
+    "sort": "NumPy's sort is vectorised",
+    "cumulate": "the two-pass kernel is not written yet",
+    "scatter": "the loop is not written yet",
+    "window": "the loop is not written yet",
+    "random_bits": "the operation is elementwise in its rule",
+    "library": "no routine is bound yet",
+    "contract": "the micro-kernel is not written yet",
+    "update_slice": "the copy is not written yet",
+    "branch": "the branch is not written yet",
+    "while": "the loop is not written yet",
+    "scan": "the loop is not written yet",
+    "check": "the check is not written yet",
+}
+
 
 def emit_block(writer: ProgramWriter, block: Block) -> None:
     """Write one block into the entry."""
-    raise NotImplementedError(block.kind)
+    emitter = EMITTERS.get(block.kind)
+    if emitter is not None:
+        emitter(writer, block)
+    elif block.kind == "host":
+        emit_host(writer, block, block.params["function"])
+    else:
+        emit_host(writer, block, reference_of(block.equation))
+
+
+def emit_host(writer: ProgramWriter, block: Block, function: Callable[..., Sequence[Any]]) -> None:
+    """Call a Python function with NumPy views of the operands; copy what it returns."""
+    results = [x for x in block.results if x.buffer is not None]
+    nodes = [*block.operands, *results]
+    number = len(writer.host_functions)
+    call = host_call(function, [x.aval for x in block.operands], [x.aval for x in results])
+    writer.host_functions.append((call, len(nodes)))
+    main = writer.main
+    table = main.fresh()
+    writer.entry_allocas.append(f"  {table} = alloca ptr, i64 {max(len(nodes), 1)}")
+    for position, node in enumerate(nodes):
+        assert node.buffer is not None
+        place = main.fresh()
+        main.emit(f"{place} = getelementptr ptr, ptr {table}, i64 {position}")
+        main.emit(f"store ptr {writer.main_pointer(node.buffer)}, ptr {place}")
+    field, host, failed = main.fresh(), main.fresh(), main.fresh()
+    main.emit(f"{field} = getelementptr ptr, ptr %rt, i64 3")
+    main.emit(f"{host} = load ptr, ptr {field}")
+    main.emit(f"{failed} = call i32 {host}(ptr %rt, i64 {number}, ptr {table})")
+    writer.leave_if(f"icmp ne i32 {failed}, 0", "-1")
+
+
+def host_call(
+    function: Callable[..., Sequence[Any]], operands: Sequence[ShapedArray], results: Sequence[ShapedArray]
+) -> Callable[..., None]:
+    """What the runtime calls with addresses: operands, then results."""
+    count = len(operands)
+
+    def call(*addresses: int) -> None:
+        arrays = []
+        for address, aval in zip(addresses, operands, strict=False):
+            array = view(address, aval)
+            array.flags.writeable = False
+            arrays.append(array)
+        values = function(*arrays)
+        for address, aval, value in zip(addresses[count:], results, values, strict=True):
+            np.copyto(view(address, aval), value, casting="unsafe")
+
+    return call

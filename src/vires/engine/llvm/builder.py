@@ -59,6 +59,8 @@ class Builder(Graph):
         self.identity_offset: Index | None = None
         self.identity_shape: tuple[int, ...] = ()
         self._expected: Sequence[ShapedArray] = ()
+        #: Literals that blocks need in memory.
+        self.written: dict[Expr, tuple[Region, Node]] = {}
         #: One loop variable for each axis of the domain.
         self.axis_variables: list[LoopVar] = []
 
@@ -126,23 +128,26 @@ class Builder(Graph):
             raise ValueError(f"block: needs one of {', '.join(sorted(BLOCKS))}; got {kind!r}")
         if kind == "call":
             return self.inline(params["jaxpr"], operands)  # type: ignore[return-value]
-        block = Block(kind, operands, params)
-        if kind == "check":
-            self.region.nodes.append(self._effect(block))
-            return []
+        block = Block(kind, [self.in_memory(x) for x in operands], params)
         return [self._result("memory", block) for _ in self._expected]
+
+    def in_memory(self, x: Node) -> Node:
+        """A node that a block can take: literals are written to memory."""
+        if x.kind != "literal":
+            return x
+        found = self.written.get(x.definition)
+        if found is None or found[0] is not self.region:
+            node = self.pull(lambda index: x.definition).typed(x.aval)
+            node.name, node.pointwise = "constant", True
+            node.number = self.number = self.number + 1
+            self.region.nodes.append(node)
+            found = self.written[x.definition] = (self.region, node)
+        return found[1]
 
     def _result(self, kind: str, definition: Any) -> Operand:
         node = Operand(kind, None, definition)
         node.builder = self
         definition.results.append(node)
-        return node
-
-    def _effect(self, block: Block) -> Node:
-        """A node without elements for a block that is there for its effect."""
-        block.params["effect"] = True
-        node = self._result("memory", block).typed(ShapedArray((0,), canonical(np.bool_)))
-        node.number = self.number = self.number + 1
         return node
 
     # --- programs
@@ -247,7 +252,7 @@ class Builder(Graph):
             node.number = self.number = self.number + 1
             nodes.append(node)
             if node.definition.__class__ is Block:
-                node.definition.source = eqn.source
+                node.definition.equation = eqn
         return list(definitions)
 
 

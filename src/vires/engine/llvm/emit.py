@@ -95,7 +95,8 @@ class Writer:
             self._plan_address(store.buffer, store.offset)
         for fold in kernel.folds:
             for buffer in fold.buffers:
-                self._plan_address(buffer, fold.offset)
+                if buffer is not None:
+                    self._plan_address(buffer, fold.offset)
 
     def _only_offset(self, x: Expr) -> bool:
         kernel = self.kernel
@@ -410,6 +411,8 @@ class Writer:
             if self.vector_bit and self.kernel.vector in self.kernel.reduced:
                 values = across(self.code, fold, values)
             for buffer, value in zip(fold.buffers, values, strict=True):
+                if buffer is None:
+                    continue
                 vector = bool(fold.offset.vars & self.vector_bit)
                 self._put(buffer, fold.offset, self.code.convert(value, buffer.dtype), vector)
 

@@ -27,6 +27,10 @@ class ProgramWriter:
         self.symbols: dict[str, int] = {}
         self.main = Code()
         self.names = 0
+        #: Python functions that the program calls, each with its number of buffers.
+        self.host_functions: list[tuple[Callable[..., None], int]] = []
+        #: Stack memory of the entry, taken once at its start.
+        self.entry_allocas: list[str] = []
 
     def text(self, region: Region, name: str) -> str:
         """The module."""
@@ -42,15 +46,9 @@ class ProgramWriter:
             code.emit("%frame = getelementptr ptr, ptr %buffers, i64 0")
         self.steps(region)
         code.emit("ret i32 0")
+        code.lines[:0] = self.entry_allocas
         entry = code.define(name, ["ptr %buffers", "ptr %rt"], "i32")
-        declared = "".join(f"declare {s}\n" for s in sorted(self.declarations))
-        return module([*self.functions, entry, declared], [*self.codes, code])
-
-    @property
-    def declarations(self) -> set[str]:
-        return self._declarations
-
-    _declarations: set[str] = set()
+        return module([*self.functions, entry], [*self.codes, code])
 
     def steps(self, region: Region) -> None:
         """Run the steps of a region at this place of the entry."""
@@ -72,6 +70,10 @@ class ProgramWriter:
             return code.value(f"getelementptr i8, ptr {base}, i64 {root.offset}", INT64, 1).name
 
         return pointer
+
+    def main_pointer(self, buffer: Buffer) -> str:
+        """The address of a buffer, in the entry."""
+        return self.pointer(self.main)(buffer)
 
     def kernel(self, kernel: Kernel) -> None:
         """A kernel in a function of its own, and its call."""

@@ -101,7 +101,7 @@ def _fold(builder: Builder, group: Reduction, indices: list[Index], whole: Index
         exprs = [builder.element(x, index) for x in group.sources]
     else:
         exprs = list(group.element(index))
-    buffers = [_buffer(x) for x in group.results]
+    buffers = [x.buffer for x in group.results]
     fold = Fold(buffers, kept, exprs, group.combine, group.identities)
     if not isinstance(group.combine, str):
         left, right = ([builder.argument(x.dtype) for x in exprs] for _ in range(2))

@@ -8,7 +8,7 @@ needs another one at a different index.
 
 from __future__ import annotations
 
-from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Reduction, Region, Shape
+from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Reduction, Region, Shape, leader
 
 #: An expression deeper than this is cut by a value in memory (the pull is recursive).
 _DEPTH = 40
@@ -66,7 +66,7 @@ def _decide(region: Region) -> None:
             _decide_pull(node)
             continue
         definition = node.definition
-        if definition.results[0] is not node:
+        if leader(definition) is not node:
             continue
         if definition.__class__ is Reduction:
             if any(x.used for x in definition.results):
@@ -77,11 +77,8 @@ def _decide(region: Region) -> None:
                 if definition.element is not None:
                     for x in node.operands:
                         _want(x, key, size)
-        elif any(x.used for x in definition.results) or definition.params.get("effect"):
+        elif any(x.used for x in definition.results):
             _need_block(definition)
-    for node in region.nodes:  # blocks without results
-        if node.definition.__class__ is Block and node.definition.params.get("effect"):
-            node.used += 1
 
 
 def _need_block(block: Block) -> None:
@@ -150,9 +147,9 @@ def _group(region: Region) -> None:
                 made |= 1 << node.number
         elif node.definition.__class__ is Reduction:
             group = node.definition
-            if group.results[0] is node and any(x.used for x in group.results):
+            if leader(group) is node and any(x.used for x in group.results):
                 made |= _group_reduction(region, open_kernels, group, made)
-        elif node.definition.results[0] is node and (node.used or any(x.used for x in node.definition.results)):
+        elif leader(node.definition) is node and any(x.used for x in node.definition.results):
             for x in node.definition.results:
                 x.buffer = Buffer(x.shape, x.dtype)
                 made |= 1 << x.number
@@ -169,7 +166,7 @@ def _group_reduction(region: Region, open_kernels: dict[Shape, list[Kernel]], gr
     near = far = 0
     flat = group.element is None
     weight = 1.0
-    for x in (*group.sources, *(group.results[0].operands if group.element is not None else ())):
+    for x in (*group.sources, *(leader(group).operands if group.element is not None else ())):
         if x.kind == "literal":
             continue
         inlined = x.kind == "pull" and not x.store
@@ -185,8 +182,9 @@ def _group_reduction(region: Region, open_kernels: dict[Shape, list[Kernel]], gr
     found.axes = axes
     bits = 0
     for x in group.results:
-        _add(found, x)
-        bits |= 1 << x.number
+        if x.number >= 0:
+            _add(found, x)
+            bits |= 1 << x.number
     return bits
 
 

@@ -6,14 +6,12 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from vires import _native
 from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr
 from vires.core.trace import as_array
-from vires.engine.llvm import machine
+from vires.engine.llvm import machine, objects
 from vires.engine.llvm.builder import Builder, Operand
 from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.express import express
@@ -97,8 +95,7 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
     scratch = arena_of(region, slots)
     symbol = f"entry_{next(_counter)}"
     text = writer.text(region, symbol)
-    image = machine.compile_ir(text, 0, name=name)
-    linked = machine.link(image, name, writer.symbols, [symbol])
+    linked = objects.build(text, symbol, level=0, symbols=writer.symbols)
     outputs = [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype], bool(v.aval.weak_type)) for v in jaxpr.outvars]
     heavy = any(isinstance(s, Kernel) and s.work > 20_000 for s in region.steps)
     return _native.Executable(
@@ -108,12 +105,16 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
         [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype]) for v in jaxpr.invars],
         outputs,
         scratch,
-        [],
-        None,
+        writer.host_functions,
+        _no_error,
         heavy,
         {},
         forward,
     )
+
+
+def _no_error(site: int, a: int, b: int) -> Exception:
+    return RuntimeError(f"program: failed at site {site} ({a}, {b})")
 
 
 def lower_kernels(builder: Builder, region: Region) -> None:
@@ -146,6 +147,3 @@ def arena_of(region: Region, slot: int) -> int:
     for buffer in found:
         buffer.slot = slot
     return arena(found)
-
-
-__all__ = ["ProgramBuilder", "compile_program", "np"]

@@ -35,7 +35,7 @@ def writes(step: Kernel | Block) -> list[Buffer]:
     if isinstance(step, Kernel):
         found = [store.buffer for store in step.stores]
         for fold in step.folds:
-            found += fold.buffers
+            found += [b for b in fold.buffers if b is not None]
         return found
     found = [x.buffer for x in step.results if x.buffer is not None]
     for region in step.regions:

@@ -65,6 +65,9 @@ class Node:
         self.pointwise = False
         self.cheap = True
         self.used = 0
+        self.depth = 0
+        self.near = self.far = 0
+        self.flat = False
         self.number = -1
         self.name = ""
         self.weight = 0.0
@@ -103,13 +106,14 @@ class Reduction:
         self.identities = tuple(identities)
         self.element = element
         self.shape = shape
+        #: Results that the operation does not give are untyped and have no memory.
         self.results: list[Node] = []
 
 
 class Block:
     """An algorithm on operands in memory. Regions are the programs that it runs, if any."""
 
-    __slots__ = ("kind", "number", "operands", "params", "regions", "results", "source")
+    __slots__ = ("equation", "kind", "operands", "params", "regions", "results")
 
     def __init__(self, kind: str, operands: Sequence[Node], params: dict[str, Any]) -> None:
         self.kind = kind
@@ -117,11 +121,16 @@ class Block:
         self.params = params
         self.results: list[Node] = []
         self.regions: list[Region] = []
-        self.source: Any = None
-        self.number = -1
+        #: The equation that it came from.
+        self.equation: Any = None
 
     def __repr__(self) -> str:
         return f"{self.kind} {', '.join(map(repr, self.operands))} -> {', '.join(map(repr, self.results))}"
+
+
+def leader(definition: Reduction | Block) -> Node:
+    """The first of the results that the program has."""
+    return next(x for x in definition.results if x.number >= 0)
 
 
 class Store:
@@ -144,7 +153,7 @@ class Fold:
     __slots__ = ("arguments", "buffers", "combine", "combined", "dtypes", "exprs", "identities", "offset")
 
     def __init__(
-        self, buffers: list[Buffer], offset: Index, exprs: list[Expr], combine: Any, identities: tuple[Any, ...]
+        self, buffers: list[Buffer | None], offset: Index, exprs: list[Expr], combine: Any, identities: tuple[Any, ...]
     ) -> None:
         self.buffers = buffers
         self.offset = offset

@@ -48,7 +48,7 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     nodes = _nodes(kernel)
     weight = sum(COSTS.get(x.op, 1.0) for x in nodes) + 1.5 * len(kernel.stores) + len(kernel.folds)
     kernel.vector = _vector_loop(kernel, nodes)
-    kernel.lanes = 1 if kernel.vector is None else _lanes(kernel, nodes, weight, vector_bytes)
+    kernel.lanes = 1 if kernel.vector is None else choose_lanes(kernel, nodes, weight, vector_bytes)
     if kernel.lanes == 1:
         kernel.vector = None
     kernel.order = [*kernel.loops, *kernel.reduced]
@@ -94,7 +94,8 @@ def _vector_loop(kernel: Kernel, nodes: list[Expr]) -> LoopVar | None:
     return kept if kept.size >= 8 and bad_kept == 0 or reduced.size < 8 else reduced
 
 
-def _lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes: int) -> int:
+def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes: int) -> int:
+    """Lanes of the vector loop: a register of the widest dtype, more for light bodies, fewer for short loops."""
     var = kernel.vector
     assert var is not None
     widest = 1
