@@ -3,11 +3,7 @@
 // Floats: -inf < ... < -0.0 = 0.0 < ... < inf < nan, all nans equal: what a stable sort has to see.
 #pragma once
 
-#include <bit>
 #include <cstdint>
-#include <cstring>
-
-#include "dtype.h"
 
 namespace vires::sorting {
 
@@ -34,8 +30,8 @@ struct KeyType {
   uint64_t exponent;
 };
 
-// The key of an operand of this dtype code; bytes 0: it has no order (random keys, complex numbers,
-// which the caller splits into two operands).
+// The key of an operand of this dtype code; bytes 0: none here (random keys; complex numbers, which the
+// caller splits into two operands; float8 types whose nan is the negative zero).
 inline KeyType key_type(int code) {
   switch (code) {
     case 0: case 5: case 22: return {1, Order::plain, 0};
@@ -50,6 +46,8 @@ inline KeyType key_type(int code) {
     case 10: return {2, Order::from_float, 0x7f80};
     case 11: return {4, Order::from_float, 0x7f800000};
     case 12: return {8, Order::from_float, 0x7ff0000000000000};
+    case 16: return {1, Order::from_float, 0x7e};
+    case 17: return {1, Order::from_float, 0x7c};
     default: return {0, Order::plain, 0};
   }
 }
