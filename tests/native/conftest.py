@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from native_code import EagerAdd
 
+from native_code import EagerAdd
 from vires import _native
 
 

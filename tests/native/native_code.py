@@ -16,6 +16,7 @@ assert setup  # imported for what it registers: dtypes, avals
 BOOL, INT32, INT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64, COMPLEX64 = 0, 3, 4, 9, 10, 11, 12, 13
 COMPLEX128, KEY, FLOAT8, INT4 = 14, 15, 16, 21
 
+
 def dtype_of(code: int) -> np.dtype:
     return dtypes.CODES[code]
 
@@ -87,9 +88,7 @@ exit:
 
 def add_executable(n: int, shape: tuple[int, ...] | None = None, **options) -> object:
     """An executable that adds two float32 arrays of n elements."""
-    code = entry(
-        buffer("a", 0) + buffer("b", 1) + buffer("out", 2) + binary_loop(n) + "ret i32 0"
-    )
+    code = entry(buffer("a", 0) + buffer("b", 1) + buffer("out", 2) + binary_loop(n) + "ret i32 0")
     shape = (n,) if shape is None else shape
     return _native.Executable(
         code.address(), code, [], [(shape, FLOAT32)] * 2, [(shape, FLOAT32, False)], **options
@@ -164,8 +163,9 @@ class EagerAdd:
     def resolve(self, descriptors: tuple) -> object:
         self.resolved.append(descriptors)
         scalars = [None if isinstance(d, tuple) else FLOAT32 for d in descriptors]
-        if len(descriptors) != 2 or any(isinstance(d, tuple) and d[0] != FLOAT32
-                                        for d in descriptors):
+        if len(descriptors) != 2 or any(
+            isinstance(d, tuple) and d[0] != FLOAT32 for d in descriptors
+        ):
             return None
         weak = all(d[1] if isinstance(d, tuple) else True for d in descriptors)
         return _native.ElementwiseKernel([(FLOAT32, weak)], scalars, self.variant, self.code)

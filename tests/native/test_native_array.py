@@ -10,10 +10,10 @@ import weakref
 
 import numpy as np
 import pytest
-from native_code import BFLOAT16, FLOAT32, FLOAT64, INT32, KEY, dtype_of
-
-from vires import _native
 from vires._native import Array
+
+from native_code import BFLOAT16, FLOAT32, FLOAT64, INT32, KEY, dtype_of
+from vires import _native
 
 CODES = [code for code in range(23) if code != KEY]
 SHAPES = [(), (1,), (3,), (0,), (2, 0, 3), (3, 4), (1, 2, 3, 4, 5, 6), (1,) * 40]
@@ -110,7 +110,9 @@ def test_from_scalar(value: object, code: int, expected: object) -> None:
     assert type(x.item()) is type(expected)
 
 
-@pytest.mark.parametrize("value", [0.0, -0.0, 1.0, 1.00390625, 1.01171875, 3e38, np.inf, 1e-40, np.nan])
+@pytest.mark.parametrize(
+    "value", [0.0, -0.0, 1.0, 1.00390625, 1.01171875, 3e38, np.inf, 1e-40, np.nan]
+)
 def test_bfloat16_scalars_round_as_ml_dtypes(value: float) -> None:
     x = _native.from_scalar(value, BFLOAT16)
     expected = np.array(value).astype(np.float32).astype(dtype_of(BFLOAT16))
@@ -160,7 +162,13 @@ def test_delete() -> None:
     assert x.is_deleted()
     assert x.shape == (3,)
     np.testing.assert_array_equal(view, [0, 1, 2])
-    for use in (x._numpy, x.tolist, x.block_until_ready, lambda: memoryview(x), lambda: x._view((3,))):
+    for use in (
+        x._numpy,
+        x.tolist,
+        x.block_until_ready,
+        lambda: memoryview(x),
+        lambda: x._view((3,)),
+    ):
         with pytest.raises(RuntimeError, match=r"got float32\[3\] that was deleted or donated"):
             use()
 

@@ -12,6 +12,7 @@ import weakref
 
 import numpy as np
 import pytest
+
 from native_code import (
     BFLOAT16,
     BOOL,
@@ -24,7 +25,6 @@ from native_code import (
     binary_kernel,
     dtype_of,
 )
-
 from vires import _native
 
 
@@ -76,7 +76,9 @@ def test_random_broadcasting(eager_add: EagerAdd) -> None:
             check(eager_add, ramp(*shapes[0]), ramp(*shapes[1]))
 
 
-@pytest.mark.parametrize("shapes", [((3,), (4,)), ((2, 3), (2,)), ((0,), (2,)), ((5, 1, 2), (3, 3))])
+@pytest.mark.parametrize(
+    "shapes", [((3,), (4,)), ((2, 3), (2,)), ((0,), (2,)), ((5, 1, 2), (3, 3))]
+)
 def test_shapes_that_do_not_fit(eager_add: EagerAdd, shapes: tuple) -> None:
     a, b = (array(ramp(*shape)) for shape in shapes)
     assert eager_add.op(a, b) == "fallback"
@@ -129,8 +131,10 @@ class Half(float):
     "args, kwargs",
     [
         ((1.0, 2.0), {}), ((), {}), ((np.ones(2), 1.0), {}), ((np.float32(1), 1.0), {}),
-        ((array([1.0]), np.float64(2)), {}), ((array([1.0]), Half(2)), {}), ((array([1.0]), "a"), {}),
-        ((array([1.0]), 1.0), {"out": None}), ((array([1.0]),) * 8, {}), ((array([1], np.int32), 1), {}),
+        ((array([1.0]), np.float64(2)), {}), ((array([1.0]), Half(2)), {}),
+        ((array([1.0]), "a"), {}),
+        ((array([1.0]), 1.0), {"out": None}), ((array([1.0]),) * 8, {}),
+        ((array([1], np.int32), 1), {}),
         ((array([1.0]), 10**400), {}),
     ],
 )  # fmt: skip
@@ -256,7 +260,9 @@ def test_errors_of_callables() -> None:
     for op in (
         _native.EagerOp("f", fail, lambda ds: None),
         _native.EagerOp("f", None, fail),
-        _native.EagerOp("f", None, lambda ds: _native.ElementwiseKernel([(11, False)], [None], fail)),
+        _native.EagerOp(
+            "f", None, lambda ds: _native.ElementwiseKernel([(11, False)], [None], fail)
+        ),
     ):
         with pytest.raises(LookupError, match="from Python"):
             op(x)
@@ -278,7 +284,7 @@ def test_as_a_method_and_attributes(eager_add: EagerAdd) -> None:
     _native.Array._test_plus = op
     try:
         assert array([1, 2])._test_plus(1.0).tolist() == [2.0, 3.0]
-        assert list(map(op, [array(1)], [array(2)]))[0].item() == 3.0
+        assert next(map(op, [array(1)], [array(2)])).item() == 3.0
     finally:
         del _native.Array._test_plus
     assert op.__name__ == "add"

@@ -82,7 +82,7 @@ def test_unary(name: str) -> None:
 @pytest.mark.parametrize("name", set(BINARY) - {"mod"})
 @pytest.mark.parametrize("other", [[1, 2, 3], "a", None, {}, (1.0,)], ids=str)
 def test_operands_that_are_refused(name: str, other: object) -> None:
-    with pytest.raises(TypeError, match="unsupported operand|index: needs"):
+    with pytest.raises(TypeError, match=r"unsupported operand|index: needs"):
         BINARY[name](array(), other)
     with pytest.raises(TypeError):
         BINARY[name](other, array())
@@ -110,7 +110,9 @@ def test_subscripts_and_iteration() -> None:
 
 def test_assignment_advises() -> None:
     x = array()
-    with pytest.raises(TypeError, match=r"arrays are immutable; instead of x\[i\] = y, write x = x.at"):
+    with pytest.raises(
+        TypeError, match=r"arrays are immutable; instead of x\[i\] = y, write x = x.at"
+    ):
         x[0] = 1
     before = _native.set_operators({"getitem": lambda x, i: 1.0})
     with pytest.raises(TypeError, match=r"instead of x\[i\] \+= y, x = x.at\[i\].add\(y\)"):

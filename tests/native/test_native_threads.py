@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 import pytest
-from native_code import FLOAT32, INT64, EagerAdd, entry, field
 
+from native_code import FLOAT32, INT64, EagerAdd, entry, field
 from vires import _native
 
 # out[i] = i * i for 0 <= i < TASKS, as one task for each element.
@@ -35,9 +35,7 @@ define void @task(ptr %out, i64 %i) {
 
 def squares(tasks: int, heavy: bool = True) -> object:
     code = entry(field(0) + SQUARES.replace("TASKS", str(tasks)), SQUARE_TASK)
-    return _native.Executable(
-        code.address(), code, [], [], [((tasks,), INT64, False)], heavy=heavy
-    )
+    return _native.Executable(code.address(), code, [], [], [((tasks,), INT64, False)], heavy=heavy)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
