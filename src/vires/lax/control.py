@@ -1,0 +1,23 @@
+"""Control flow, custom derivatives and solves, as users of `vires.lax` call them."""
+
+from __future__ import annotations
+
+from vires.control.associative import associative_scan
+from vires.control.branches import cond, switch
+from vires.control.identities import stop_gradient
+from vires.control.linear_solve import custom_linear_solve
+from vires.control.loops import fori_loop, map, scan, while_loop
+from vires.control.roots import custom_root
+
+__all__ = [
+    "associative_scan",
+    "cond",
+    "custom_linear_solve",
+    "custom_root",
+    "fori_loop",
+    "map",
+    "scan",
+    "stop_gradient",
+    "switch",
+    "while_loop",
+]
