@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vires.control.dce import has_effects
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.primitive import Undefined
@@ -265,11 +266,6 @@ def reference_of(eqn: JaxprEqn) -> Callable[..., Any]:
         return results if primitive.multiple_results else [results]
 
     return reference
-
-
-def has_effects(eqn: JaxprEqn) -> bool:
-    """Whether an equation must run even if nothing uses its results."""
-    return bool(getattr(eqn.primitive, "effectful", False)) or bool(eqn.effects)
 
 
 def live_equations(jaxpr: Jaxpr) -> list[bool]:
