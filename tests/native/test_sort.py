@@ -10,27 +10,10 @@ import pytest
 
 import vires  # noqa: F401 - registers dtypes
 from vires import _native
+from tests.native.plain_runtime import runtime
 from vires.core import dtypes
 
 RNG = np.random.default_rng(0)
-_RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
-
-
-class Runtime(ctypes.Structure):
-    """A runtime whose parallel_for runs the tasks in order."""
-
-    _fields_ = [
-        ("parallel_for", ctypes.c_void_p), ("poll", ctypes.c_void_p), ("fail", ctypes.c_void_p),
-        ("host", ctypes.c_void_p), ("allocate", ctypes.c_void_p), ("stop", ctypes.c_int32),
-    ]  # fmt: skip
-
-
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-def _in_order(runtime, task, context, tasks):
-    run = _RUN(task)
-    for i in range(tasks):
-        run(context, i)
-
 
 def native_sort(operands, axis, num_keys):
     """vires_sort on NumPy arrays."""
@@ -43,12 +26,12 @@ def native_sort(operands, axis, num_keys):
     pointers = [
         (ctypes.c_void_p * count)(*[x.ctypes.data for x in arrays]) for arrays in (operands, outs)
     ]
-    runtime = Runtime(parallel_for=ctypes.cast(_in_order, ctypes.c_void_p).value)
+    rt = runtime()
     call = ctypes.CFUNCTYPE(
         ctypes.c_int32, ctypes.c_void_p, *[ctypes.c_int64] * 5, *[ctypes.c_void_p] * 4
     )(_native.symbols()["vires_sort"])
     assert (
-        call(ctypes.addressof(runtime), outer, n, inner, count, num_keys, codes, sizes, *pointers)
+        call(ctypes.addressof(rt), outer, n, inner, count, num_keys, codes, sizes, *pointers)
         == 0
     )
     return outs
