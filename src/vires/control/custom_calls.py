@@ -19,10 +19,10 @@ from vires.core import dtypes
 from vires.core.jaxpr import ClosedJaxpr, evaluate
 from vires.core.primitive import AxisData, Primitive, Undefined, Zero
 from vires.core.staging import close_over, stage
-from vires.core.trace import Trace, aval_of, thread
+from vires.core.trace import Trace, Tracer, aval_of, thread
 from vires.ops.linear import declared
 from vires.ops.shape import zeros
-from vires.transform.vmap import batch, batch_jaxpr, bring_to
+from vires.transform.vmap import BatchTrace, batch, batch_jaxpr, bring_to
 
 Dims = Sequence[int | None]
 
@@ -57,20 +57,48 @@ class Rule:
         return self.name
 
 
-def mapped_function(function: Callable[..., Sequence[Any]], axis: AxisData, dims: Dims) -> Callable[..., list[Any]]:
-    """A flat function for all examples at once, with each result mapped along its axis 0."""
+def mapped_function(
+    function: Callable[..., Sequence[Any]], axis: AxisData, dims: Dims, trace: BatchTrace | None
+) -> Callable[..., list[Any]]:
+    """A flat function for all examples at once, with each result mapped along its axis 0.
+
+    `trace` is the interpreter whose tracers the function may close over.
+    """
 
     def mapped(*operands: Any) -> list[Any]:
-        results, out_dims = batch(function, axis, operands, dims)
+        results, out_dims = batch(function, axis, operands, dims, trace)
         return [bring_to(axis, r, d, 0) for r, d in zip(results, out_dims, strict=True)]
 
     return mapped
 
 
+class _Call:
+    """What calls with a forward and with a reverse rule have in common."""
+
+    name: str
+    function: Callable[..., Sequence[Any]]
+
+    def closes_over(self, trace: Trace, operands: Sequence[Any]) -> bool:
+        """Whether the function refers to tracers of an interpreter besides its operands."""
+        closed = stage(self.function, [aval_of(x) for x in operands], name=self.name)
+        own = (trace, *getattr(trace, "stands_for", ()))
+        return any(isinstance(c, Tracer) and c._trace in own for c in closed.consts)
+
+    def check_moving(self, nonzeros: Sequence[bool]) -> None:
+        """Raise if derivatives are wanted of a value that the rules do not know of."""
+
+    def _refuse_closure(self, operation: str, nonzeros: Sequence[bool]) -> None:
+        if any(nonzeros):
+            raise TypeError(
+                f"{operation}: needs derivatives with respect to arguments only; got one with respect to a value that "
+                f"{self.name} closes over, of which its rules know nothing; try to pass the value as an argument"
+            )
+
+
 # --- forward rules
 
 
-class CustomJVPCall:
+class CustomJVPCall(_Call):
     """One call of a function with a forward rule.
 
     * `function(*operands) -> results` runs the function itself, all flat.
@@ -96,9 +124,11 @@ class CustomJVPCall:
         given = list(tangents) if self.symbolic_zeros else [dense(t) for t in tangents]
         return self.rule(primals, given)
 
-    def batched(self, axis: AxisData, dims: Dims) -> tuple[CustomJVPCall, Callable[[], list[int | None]]]:
-        function = counted(mapped_function(self.function, axis, dims))
-        rule = counted(_mapped_jvp(self.jvp, axis, dims))
+    def batched(
+        self, axis: AxisData, dims: Dims, trace: BatchTrace | None = None
+    ) -> tuple[CustomJVPCall, Callable[[], list[int | None]]]:
+        function = counted(mapped_function(self.function, axis, dims, trace))
+        rule = counted(_mapped_jvp(self.jvp, axis, dims, trace))
         call = CustomJVPCall(self.name, function, rule, symbolic_zeros=True)
         return call, lambda: [0] * (function.count or rule.count)
 
@@ -131,7 +161,10 @@ class counted:
 
 
 def _mapped_jvp(
-    rule: Callable[..., tuple[Sequence[Any], Sequence[Any]]], axis: AxisData, dims: Dims
+    rule: Callable[..., tuple[Sequence[Any], Sequence[Any]]],
+    axis: AxisData,
+    dims: Dims,
+    trace: BatchTrace | None,
 ) -> Callable[..., tuple[list[Any], list[Any]]]:
     """A forward rule for all examples; tangents that are zero stay out of the mapped function."""
 
@@ -152,7 +185,7 @@ def _mapped_jvp(
             out_still[:] = [is_still(t) for t in out]
             return [*results, *(t for t in out if not is_still(t))]
 
-        values = mapped_function(flat, axis, [*dims, *moving_dims])(*primals, *moving)
+        values = mapped_function(flat, axis, [*dims, *moving_dims], trace)(*primals, *moving)
         results, rest = values[: len(out_still)], iter(values[len(out_still) :])
         return results, [
             Zero(aval_of(r).to_tangent_aval()) if s else next(rest) for r, s in zip(results, out_still, strict=True)
@@ -176,19 +209,17 @@ class _StagedJVPCall(CustomJVPCall):
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         count = self.params["num_consts"]
-        if any(t.__class__ is not Zero for t in tangents[:count]):
-            raise TypeError(
-                f"custom_jvp: needs derivatives with respect to arguments only; got one with respect to a value that "
-                f"{self.name} closes over, of which its rule knows nothing; try to pass the value as an argument"
-            )
+        self._refuse_closure("custom_jvp", [t.__class__ is not Zero for t in tangents[:count]])
         results, out = super().jvp(primals[count:], tangents[count:])
         check_results("custom_jvp", self.name, "its jvp rule", results, self.params["call_jaxpr"])
         return results, out
 
-    def batched(self, axis: AxisData, dims: Dims) -> tuple[CustomJVPCall, Callable[[], list[int | None]]]:
+    def batched(
+        self, axis: AxisData, dims: Dims, trace: BatchTrace | None = None
+    ) -> tuple[CustomJVPCall, Callable[[], list[int | None]]]:
         params = self.params
         program, _ = batch_jaxpr(params["call_jaxpr"], axis, tuple(dims), True)
-        rule = _mapped_jvp(super().jvp, axis, dims[params["num_consts"] :])
+        rule = _mapped_jvp(super().jvp, axis, dims[params["num_consts"] :], trace)
         call = _StagedJVPCall(
             {**params, "call_jaxpr": program, "jvp_jaxpr_fun": Rule(f"vmap of {self.rule}", rule), "symbolic_zeros": True}
         )
@@ -212,7 +243,7 @@ def check_results(operation: str, name: str, what: str, results: Sequence[Any], 
 # --- reverse rules
 
 
-class CustomVJPCall:
+class CustomVJPCall(_Call):
     """One call of a function with a reverse rule.
 
     * `function(*operands) -> results` runs the function itself, all flat.
@@ -234,9 +265,11 @@ class CustomVJPCall:
         self.forward = forward
         self.backward = backward
 
-    def batched(self, axis: AxisData, dims: Dims) -> tuple[CustomVJPCall, Callable[[], list[int | None]]]:
-        function = counted(mapped_function(self.function, axis, dims))
-        forward, backward = _mapped_vjp(self.forward, self.backward, axis, dims)
+    def batched(
+        self, axis: AxisData, dims: Dims, trace: BatchTrace | None = None
+    ) -> tuple[CustomVJPCall, Callable[[], list[int | None]]]:
+        function = counted(mapped_function(self.function, axis, dims, trace))
+        forward, backward = _mapped_vjp(self.forward, self.backward, axis, dims, trace)
         forward = counted(forward)
         return CustomVJPCall(self.name, function, forward, backward), lambda: [0] * (function.count or forward.count)
 
@@ -260,6 +293,7 @@ def _mapped_vjp(
     backward: Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]],
     axis: AxisData,
     dims: Dims,
+    trace: BatchTrace | None,
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Forward and backward rules for all examples. Residuals stay unmapped where they do not depend on the example."""
     residual_dims: list[int | None] = []
@@ -273,7 +307,7 @@ def _mapped_vjp(
             count = len(results)
             return [*results, *residuals]
 
-        values, out_dims = batch(flat, axis, operands, dims)
+        values, out_dims = batch(flat, axis, operands, dims, trace)
         residual_dims[:] = out_dims[count:]
         results = [bring_to(axis, r, d, 0) for r, d in zip(values[:count], out_dims[:count], strict=True)]
         return results, values[count:]
@@ -294,7 +328,7 @@ def _mapped_vjp(
             still[:] = [a if is_still(a) else None for a in answers]
             return [a for a in answers if not is_still(a)]
 
-        values, out_dims = batch(flat, axis, [*residuals, *present], [*residual_dims, *[0] * len(present)])
+        values, out_dims = batch(flat, axis, [*residuals, *present], [*residual_dims, *[0] * len(present)], trace)
         pairs = iter(zip(values, out_dims, strict=True))
         answers: list[Any] = []
         for zero, dim in zip(still, dims, strict=True):
@@ -335,11 +369,16 @@ class _StagedVJPCall(CustomVJPCall):
         )
         self.params = params
 
-    def batched(self, axis: AxisData, dims: Dims) -> tuple[CustomVJPCall, Callable[[], list[int | None]]]:
+    def check_moving(self, nonzeros: Sequence[bool]) -> None:
+        self._refuse_closure("custom_vjp", nonzeros[: self.params["num_consts"]])
+
+    def batched(
+        self, axis: AxisData, dims: Dims, trace: BatchTrace | None = None
+    ) -> tuple[CustomVJPCall, Callable[[], list[int | None]]]:
         params = self.params
         program, _ = batch_jaxpr(params["call_jaxpr"], axis, tuple(dims), True)
         own = dims[params["num_consts"] :]
-        forward, backward = _mapped_vjp(params["fwd_jaxpr_thunk"], params["bwd"], axis, own)
+        forward, backward = _mapped_vjp(params["fwd_jaxpr_thunk"], params["bwd"], axis, own, trace)
         changed = {
             "call_jaxpr": program,
             "fwd_jaxpr_thunk": Rule(f"vmap of {params['fwd_jaxpr_thunk']}", forward),

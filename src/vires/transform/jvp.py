@@ -111,6 +111,7 @@ class JVPTrace(Trace):
         try:
             if not moving:
                 return self.parent.process_custom_vjp(call, primals)
+            call.check_moving([t is not None for t in tangents])
             tangents = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
             results, residuals = call.forward(*primals)
             out = custom_vjp_tangent(call, results, residuals, [instantiate(t) for t in tangents])

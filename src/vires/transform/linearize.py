@@ -153,6 +153,7 @@ class LinearizeTrace(Trace):
         try:
             if not moving:
                 return self.parent.process_custom_vjp(call, primals)
+            call.check_moving([t is not None for t in tangents])
             results, residuals = call.forward(*primals)
             full = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
             dense = [instantiate(t) for t in full]

@@ -38,18 +38,23 @@ class BatchTracer(Tracer):
 
 
 class BatchTrace(Trace):
-    """Runs each operation for all examples at once."""
+    """Runs each operation for all examples at once.
 
-    def __init__(self, axis: AxisData) -> None:
+    `stands_for` are other such interpreters whose tracers count as this one's own: a function with custom derivatives
+    is run again under a new interpreter, but may close over tracers of the earlier ones.
+    """
+
+    def __init__(self, axis: AxisData, stands_for: BatchTrace | None = None) -> None:
         self.parent: Trace = thread.trace
         self.axis = axis
+        self.stands_for = (stands_for, *stands_for.stands_for) if stands_for is not None else ()
 
     def _split(self, operands: Sequence[Any]) -> tuple[list[Any], list[int | None], bool]:
         values: list[Any] = []
         dims: list[int | None] = []
         mapped = False
         for x in operands:
-            if x.__class__ is BatchTracer and x._trace is self:
+            if x.__class__ is BatchTracer and (x._trace is self or x._trace in self.stands_for):
                 values.append(x.value)
                 dims.append(x.dim)
                 mapped = True
@@ -98,9 +103,9 @@ class BatchTrace(Trace):
         before = set_trace(self.parent)
         try:
             handle = getattr(self.parent, method)
-            if not mapped:
+            if not mapped and not call.closes_over(self, values):
                 return handle(call, values)
-            batched, out_dims = call.batched(self.axis, tuple(dims))
+            batched, out_dims = call.batched(self.axis, tuple(dims), self)
             results = handle(batched, values)
             found = out_dims() if callable(out_dims) else out_dims
         finally:
@@ -122,10 +127,14 @@ def bring_to(axis: AxisData, value: Any, source: int | None, target: int | None)
 
 
 def batch(
-    function: Callable[..., Sequence[Any]], axis: AxisData, values: Sequence[Any], dims: Sequence[int | None]
+    function: Callable[..., Sequence[Any]],
+    axis: AxisData,
+    values: Sequence[Any],
+    dims: Sequence[int | None],
+    stands_for: BatchTrace | None = None,
 ) -> tuple[list[Any], list[int | None]]:
     """Results and mapped dims of a function of flat arguments for all examples."""
-    trace = BatchTrace(axis)
+    trace = BatchTrace(axis, stands_for)
     arguments = [x if d is None else BatchTracer(trace, x, d) for x, d in zip(values, dims, strict=True)]
     axes = thread.axes
     before = set_trace(trace)
@@ -140,7 +149,7 @@ def batch(
     results: list[Any] = []
     out_dims: list[int | None] = []
     for y in outputs:
-        mine = y.__class__ is BatchTracer and y._trace is trace
+        mine = y.__class__ is BatchTracer and (y._trace is trace or y._trace in trace.stands_for)
         results.append(y.value if mine else y)
         out_dims.append(y.dim if mine else None)
     return results, out_dims
