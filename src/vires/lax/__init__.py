@@ -5,6 +5,7 @@ from typing import Any
 from vires.core.primitive import PRIMITIVES
 from vires.lax.elementwise import *
 from vires.lax.shape import *
+from vires.lax.special import *
 
 
 def __getattr__(name: str) -> Any:
@@ -13,5 +14,3 @@ def __getattr__(name: str) -> Any:
     if primitive is None:
         raise AttributeError(f"module 'vires.lax' has no attribute {name!r}")
     return primitive
-
-

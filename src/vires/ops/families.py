@@ -65,7 +65,7 @@ class Elementwise(Primitive):
     * `reference(*arrays, **params)`: NumPy. Dtypes that NumPy lacks are widened to float32 and rounded afterwards.
     * `jvp`: one rule for each operand (a tuple, or just the one): `lambda x, y, dx, **params: tangent of the result`;
       a rule with a keyword-only `out` receives the result too. `ZERO`, `SAME` and `Undefined(reason)` are rules.
-    * `loops(b, *elements, **params)`: the element of the result. The number of operands is read from it.
+    * `loops(b, *elements, **params)`: the element of the result. The number of operands is read from it, unless `arity` is given.
     * `transpose(ct, *operands, **params)`: cotangents, for operations that are linear in some operands.
     * `infer`, when operands differ in dtype: takes the place of what `accepts` and `result` say.
     """
@@ -84,11 +84,12 @@ class Elementwise(Primitive):
         infer: Callable[..., ShapedArray] | None = None,
         batch: Callable[..., Any] | None = None,
         widen: bool = True,
+        arity: int | None = None,
     ) -> None:
         self.accepts = accepts
         self._element = loops
         self._widen = widen
-        self.arity = loops.__code__.co_argcount - 1
+        self.arity = loops.__code__.co_argcount - 1 if arity is None else arity
         self.rules = jvp if isinstance(jvp, tuple) else (jvp,) * self.arity
         if len(self.rules) != self.arity:
             raise ValueError(f"{name}: needs a derivative rule for each of {self.arity} operands")
@@ -106,10 +107,14 @@ class Elementwise(Primitive):
             loops=self._loops,
         )
 
-    def _jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    def _jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Any]:
         out = self(*primals, **params)
         total = None
-        for rule, wants_result, tangent in zip(self.rules, self._wants_result, tangents, strict=True):
+        for rule, wants_result, tangent in zip(
+            self.rules, self._wants_result, tangents, strict=True
+        ):
             if tangent.__class__ is Zero or rule is ZERO:
                 continue
             if rule is SAME:
@@ -139,7 +144,9 @@ class Elementwise(Primitive):
 
     def _loops(self, b: LoopBuilder, *operands: Operand, **params: Any) -> Definition:
         return b.pull(
-            lambda index: self.element(b, *(x.at(index if x.shape else ()) for x in operands), **params)
+            lambda index: self.element(
+                b, *(x.at(index if x.shape else ()) for x in operands), **params
+            )
         )
 
 
@@ -184,7 +191,8 @@ def _inference(
 _WIDENED = {
     dtype: np.dtype(np.float32 if dtypes.kind(dtype) == "float" else np.int32)
     for dtype in dtypes.CODES
-    if not dtypes.is_key(dtype) and (dtype.kind == "V" or dtype.name in ("float16", "bfloat16", "int4", "uint4"))
+    if not dtypes.is_key(dtype)
+    and (dtype.kind == "V" or dtype.name in ("float16", "bfloat16", "int4", "uint4"))
 }
 
 #: Of these the ones that kernels have no arithmetic for.
@@ -202,7 +210,9 @@ def _on_numpy(function: Callable[..., Any], widen: bool) -> Callable[..., np.nda
             wide = _WIDENED.get(narrow) if widen else None
             if wide is None:
                 return np.asarray(function(*arrays, **params))
-            out = np.asarray(function(*(x.astype(wide) if x.dtype == narrow else x for x in arrays), **params))
+            out = np.asarray(
+                function(*(x.astype(wide) if x.dtype == narrow else x for x in arrays), **params)
+            )
             return out.astype(narrow) if out.dtype == wide else out
 
     return reference
