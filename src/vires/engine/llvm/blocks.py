@@ -12,6 +12,7 @@ import numpy as np
 
 from vires.core.avals import ShapedArray
 from vires.engine.llvm.builder import reference_of
+from vires.engine.llvm.contract import emit_contract
 from vires.engine.llvm.program import Block
 from vires.engine.reference import view
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Emitter = Callable[["ProgramWriter", Block], None]
 #: Blocks with code of their own, by kind.
-EMITTERS: dict[str, Emitter] = {}
+EMITTERS: dict[str, Emitter] = {"contract": emit_contract}
 #: Blocks that run on the host, and why.
 ON_HOST: dict[str, str] = {
     "convolve": "the packing kernels are not written yet",
@@ -30,7 +31,6 @@ ON_HOST: dict[str, str] = {
     "window": "the loop is not written yet",
     "random_bits": "the operation is elementwise in its rule",
     "library": "no routine is bound yet",
-    "contract": "the micro-kernel is not written yet",
     "update_slice": "the copy is not written yet",
     "branch": "the branch is not written yet",
     "while": "the loop is not written yet",

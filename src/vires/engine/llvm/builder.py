@@ -16,6 +16,7 @@ from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.primitive import Undefined
 from vires.dialect.loops import BLOCKS
+from vires.engine.llvm.contract import contract
 from vires.engine.llvm.expressions import Expr, Graph, Index, LoopVar, canonical
 from vires.engine.llvm.program import Block, Buffer, Node, Reduction, Region
 
@@ -24,6 +25,8 @@ _NOT_POINTWISE_PULLS = frozenset(
     "broadcast_in_dim reshape transpose squeeze expand_dims rev slice split iota concatenate pad gather "
     "dynamic_slice reduce_window select_and_gather_add random_bits".split()
 )
+#: Primitives whose result has the elements of the operand in the same order.
+_SAME_ORDER = frozenset(("reshape", "squeeze", "expand_dims"))
 #: Rough cost of an element, in additions, where it is not one.
 WEIGHTS: dict[str, float] = {
     **dict.fromkeys("broadcast_in_dim reshape transpose squeeze slice rev copy expand_dims".split(), 0.0),
@@ -122,15 +125,36 @@ class Builder(Graph):
     ) -> list[Operand]:
         shape = sources[0].shape
         group = Reduction(sources, tuple(sorted(axes)), combine, identities, element, shape)
-        return [self._result("reduce", group) for _ in identities]
+        return [self.result("reduce", group) for _ in identities]
 
     def block(self, kind: str, operands: Sequence[Node], **params: Any) -> list[Operand]:
         if kind not in BLOCKS:
             raise ValueError(f"block: needs one of {', '.join(sorted(BLOCKS))}; got {kind!r}")
         if kind == "call":
             return self.inline(params["jaxpr"], operands)  # type: ignore[return-value]
+        if kind == "contract":
+            made = contract(self, operands[0], operands[1], **params)
+            return made  # type: ignore[return-value]
         block = Block(kind, [self.in_memory(x) for x in operands], params)
-        return [self._result("memory", block) for _ in self._expected]
+        return [self.result("memory", block) for _ in self._expected]
+
+    def derived(
+        self, name: str, x: Node, shape: tuple[int, ...], dtype: Any, element: Callable[[Any], Expr]
+    ) -> Node:
+        """A pull of one operand that is no equation of the program."""
+        return self.adopt(self.pull(element), ShapedArray(shape, dtype), name, (x,))
+
+    def adopt(self, node: Node, aval: ShapedArray, name: str, operands: Sequence[Node]) -> Node:
+        """Make a definition a node of the region. It may know its operands better than the equation does."""
+        node.typed(aval)
+        operands = node.operands or tuple(operands)
+        node.name, node.operands, node.weight = name, operands, WEIGHTS.get(name, 1.0)
+        node.pointwise = (
+            node.kind == "pull" and name not in _NOT_POINTWISE_PULLS and all(x.shape == node.shape for x in operands)
+        )
+        node.number = self.number = self.number + 1
+        self.region.nodes.append(node)
+        return node
 
     def in_memory(self, x: Node) -> Node:
         """A node that a block can take: literals are written to memory."""
@@ -138,14 +162,11 @@ class Builder(Graph):
             return x
         found = self.written.get(x.definition)
         if found is None or found[0] is not self.region:
-            node = self.pull(lambda index: x.definition).typed(x.aval)
-            node.name, node.pointwise = "constant", True
-            node.number = self.number = self.number + 1
-            self.region.nodes.append(node)
+            node = self.adopt(self.pull(lambda index: x.definition), x.aval, "constant", ())
             found = self.written[x.definition] = (self.region, node)
         return found[1]
 
-    def _result(self, kind: str, definition: Any) -> Operand:
+    def result(self, kind: str, definition: Any) -> Operand:
         node = Operand(kind, None, definition)
         node.builder = self
         definition.results.append(node)
@@ -192,7 +213,6 @@ class Builder(Graph):
         """Nodes for the equations that are needed; gives the results."""
         needed = live_equations(jaxpr)
         known: dict[Any, list[Node]] = {}
-        nodes = self.region.nodes
         for position, eqn in enumerate(jaxpr.eqns):
             if not needed[position]:
                 continue
@@ -203,7 +223,7 @@ class Builder(Graph):
             key = self._key(eqn, operands)
             found = known.get(key) if key is not None else None
             if found is None:
-                found = self.equation(eqn, operands, nodes)
+                found = self.equation(eqn, operands)
                 if key is not None:
                     known[key] = found
             environment.update(zip(eqn.outvars, found, strict=True))
@@ -225,7 +245,7 @@ class Builder(Graph):
             return None
         return key
 
-    def equation(self, eqn: JaxprEqn, operands: list[Node], nodes: list[Node]) -> list[Node]:
+    def equation(self, eqn: JaxprEqn, operands: list[Node]) -> list[Node]:
         primitive = eqn.primitive
         avals = [v.aval for v in eqn.outvars]
         before, self._expected = self._expected, avals
@@ -238,20 +258,14 @@ class Builder(Graph):
         self._expected = before
         if len(definitions) != len(avals):
             raise ValueError(f"{primitive}: its loops rule gives {len(definitions)} results of {len(avals)}")
-        weight = WEIGHTS.get(primitive.name, 1.0)
-        pointwise = primitive.name not in _NOT_POINTWISE_PULLS
         for node, aval in zip(definitions, avals, strict=True):
             if node.number >= 0:  # a node that exists already: the operation is the identity, or a call
                 continue
-            node.typed(aval)
-            node.name = primitive.name
-            node.operands = tuple(operands)
-            node.weight = weight
-            node.pointwise = pointwise and node.kind == "pull" and all(
-                x.shape == node.shape for x in operands
-            )
-            node.number = self.number = self.number + 1
-            nodes.append(node)
+            self.adopt(node, aval, primitive.name, operands)
+            if primitive.name == "transpose":
+                node.view = eqn.params["permutation"]
+            elif primitive.name in _SAME_ORDER and node.kind == "pull":
+                node.same = True
             if node.definition.__class__ is Block:
                 node.definition.equation = eqn
         return list(definitions)

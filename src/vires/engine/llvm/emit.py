@@ -63,6 +63,8 @@ class Writer:
         for fold in kernel.folds:
             roots += (*fold.exprs, fold.offset)
         self.buckets: list[list[Any]] = [[] for _ in range(len(self.order) + 1)]
+        # The product of a contraction is part of a fused multiply-add.
+        self.products = {x for fold in kernel.folds if fold.contraction for x in fold.exprs if x.op == "mul"}
         as_values = {x for x in roots if x.__class__ is Index and not self._only_offset(x)}
         nodes = walk(roots)
         self.hoisted: set[Expr] = set()
@@ -81,7 +83,7 @@ class Writer:
                     if not a.vars & vector_bit and a.op != "const":
                         self.hoisted.add(a)
         for x in nodes:
-            if x.op == "const" or x.op == "var" or (x.op == "index" and x not in as_values):
+            if x.op == "const" or x.op == "var" or (x.op == "index" and x not in as_values) or x in self.products:
                 continue
             level = self.level(x.vars)
             if x.op == "load":
@@ -390,6 +392,16 @@ class Writer:
             count = len(fold.exprs)
             before = carried[position : position + count]
             values = []
+            if fold.contraction and fold.exprs[0] in self.products:
+                a, b = (self.operand(x, vector) for x in fold.exprs[0].args)
+                if vector:
+                    a, b = code.splat(a, self.lanes), code.splat(b, self.lanes)
+                after = [code.op("fma", a, b, before[0])]
+                if self.active is not None and self.kernel.vector in self.kernel.reduced:
+                    after = [code.select(self.active, after[0], before[0])]
+                result += after
+                position += 1
+                continue
             for number, x in enumerate(fold.exprs):
                 value = code.convert(self.operand(x, vector), fold.dtype(number))
                 if vector:

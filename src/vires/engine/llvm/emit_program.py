@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
 
 from vires.engine.llvm.blocks import emit_block
 from vires.engine.llvm.code import Code, module
@@ -24,7 +27,8 @@ class ProgramWriter:
         #: Slots of the caller's table, and those of the frame (more when the program has pointers of its own).
         self.slots = slots
         self.extended = extended
-        self.symbols: dict[str, int] = {}
+        #: C functions that the program calls, with their declarations.
+        self.symbols: dict[str, str] = {}
         self.main = Code()
         self.names = 0
         #: Python functions that the program calls, each with its number of buffers.
@@ -48,7 +52,7 @@ class ProgramWriter:
         code.emit("ret i32 0")
         code.lines[:0] = self.entry_allocas
         entry = code.define(name, ["ptr %buffers", "ptr %rt"], "i32")
-        return module([*self.functions, entry], [*self.codes, code])
+        return module([*self.symbols.values(), *self.functions, entry], [*self.codes, code])
 
     def steps(self, region: Region) -> None:
         """Run the steps of a region at this place of the entry."""
@@ -70,6 +74,62 @@ class ProgramWriter:
             return code.value(f"getelementptr i8, ptr {base}, i64 {root.offset}", INT64, 1).name
 
         return pointer
+
+    def call(self, name: str, result: str, *operands: str) -> str:
+        """Call a C function in the entry; operands are written with their types. Gives the result's name."""
+        types = ", ".join(operand.split(" ", 1)[0] for operand in operands)
+        self.symbols[name] = f"declare {result} @{name}({types})"
+        text = f"call {result} @{name}({', '.join(operands)})"
+        if result == "void":
+            self.main.emit(text)
+            return ""
+        return self.main.impure(text, INT64, 1).name
+
+    def table(self, dtype: Any, value: complex) -> str:
+        """The name of a constant of the module that holds a complex number."""
+        kind = "float" if dtype.itemsize == 8 else "double"
+        name = f"vires_{kind}_{int(value.real)}"
+        self.main.helpers[name] = f"@{name} = private constant [2 x {kind}] [{kind} {value.real:.1f}, {kind} 0.0]"
+        return f"@{name}"
+
+    def batch_loop(
+        self,
+        sizes: Sequence[int],
+        strides: Sequence[Sequence[int]],
+        dtypes: Sequence[Any],
+        pointers: Sequence[str],
+        call: Callable[[Sequence[str]], None],
+    ) -> None:
+        """Nested loops of the entry around a call, with pointers that move by strides (in elements)."""
+        main = self.main
+        if not sizes:
+            call(pointers)
+            return
+
+        def body(counter: Val) -> None:
+            moved = [
+                main.gep(p, dtype, counter * s[0]) if s[0] else p
+                for p, s, dtype in zip(pointers, strides, dtypes, strict=True)
+            ]
+            self.batch_loop(sizes[1:], [s[1:] for s in strides], dtypes, moved, call)
+
+        self.loop(sizes[0], body)
+
+    def loop(self, count: int, body: Callable[[Val], None]) -> None:
+        """A loop of the entry."""
+        main = self.main
+        if count == 1:
+            body(main.index(0))
+            return
+        before, head, done = main.block, main.fresh_label("times"), main.fresh_label("end")
+        main.br(head)
+        main.label(head)
+        counter = main.phi(np.int64, 1, [(main.index(0), before)])
+        body(counter)
+        following = counter + 1
+        main.add_incoming(counter, following, main.block)
+        main.cond_br(following.compare("slt", count), head, done)
+        main.label(done)
 
     def main_pointer(self, buffer: Buffer) -> str:
         """The address of a buffer, in the entry."""

@@ -103,6 +103,7 @@ def _fold(builder: Builder, group: Reduction, indices: list[Index], whole: Index
         exprs = list(group.element(index))
     buffers = [x.buffer for x in group.results]
     fold = Fold(buffers, kept, exprs, group.combine, group.identities)
+    fold.contraction = group.contraction
     if not isinstance(group.combine, str):
         left, right = ([builder.argument(x.dtype) for x in exprs] for _ in range(2))
         fold.arguments = (*left, *right)

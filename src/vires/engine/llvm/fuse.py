@@ -8,6 +8,8 @@ needs another one at a different index.
 
 from __future__ import annotations
 
+import math
+
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Reduction, Region, Shape, leader
 
 #: An expression deeper than this is cut by a value in memory (the pull is recursive).
@@ -29,6 +31,7 @@ def _estimate(region: Region) -> None:
     """The cost of an element with its operands inlined, and the depth of that expression."""
     for node in region.nodes:
         node.used = 0
+        node.alias = node.output = False
         node.demand = {}
         node.store = node.kind != "pull"
         node.depth = 0
@@ -59,6 +62,7 @@ def _decide(region: Region) -> None:
     """From the last value to the first: who is needed, how often, and who goes to memory."""
     for node in region.outputs:
         node.used += 1
+        node.output = True
         if node.kind == "pull":
             node.store = True
     for node in reversed(region.nodes):
@@ -71,7 +75,7 @@ def _decide(region: Region) -> None:
         if definition.__class__ is Reduction:
             if any(x.used for x in definition.results):
                 key = (squeezed(definition.shape), ())
-                size = max(definition.sources[0].size, 1)
+                size = math.prod(definition.shape)
                 for x in definition.sources:
                     _want(x, key, size)
                 if definition.element is not None:
@@ -92,6 +96,13 @@ def _decide_pull(node: Node) -> None:
     if not node.used:
         return
     demand = node.demand
+    if node.store and node.same and not node.output and node.operands[0].kind != "literal":
+        node.alias = True
+        source = node.operands[0]
+        source.used += 1
+        if source.kind == "pull":
+            source.store = True
+        return
     if not node.store and demand:
         total, size = sum(demand.values()), node.size
         waste = node.weight * (total - size)
@@ -138,7 +149,13 @@ def _group(region: Region) -> None:
     for node in region.nodes:
         if node.kind == "pull":
             _reach(node)
-            if node.store and node.used:
+            if node.alias:
+                node.buffer = Buffer(node.shape, node.dtype)
+                source = node.operands[0].buffer
+                assert source is not None
+                node.buffer.root = source
+                made |= 1 << node.number
+            elif node.store and node.used:
                 domain = squeezed(node.shape)
                 found = _join(region, open_kernels, domain, node.near, node.far, made, None, node.weight)
                 found.flat = found.flat and node.flat

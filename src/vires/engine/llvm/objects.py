@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from vires.engine.llvm import machine
+from vires.engine.llvm import machine, symbols
 
 
-def build(text: str, symbol: str, *, level: int, symbols: Mapping[str, int] | None = None) -> Any:
-    """Load the code of a module; `symbol` names its entry."""
+def build(text: str, symbol: str, *, level: int, names: Iterable[str] = ()) -> Any:
+    """Load the code of a module; `symbol` names its entry, `names` the C functions that
+    it calls."""
     image = machine.compile_ir(text, level, name=symbol)
-    return machine.link(image, symbol, symbols, [symbol])
+    return machine.link(image, symbol, symbols.addresses(names), [symbol])

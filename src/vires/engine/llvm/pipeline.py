@@ -95,7 +95,7 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
     scratch = arena_of(region, slots)
     symbol = f"entry_{next(_counter)}"
     text = writer.text(region, symbol)
-    linked = objects.build(text, symbol, level=0, symbols=writer.symbols)
+    linked = objects.build(text, symbol, level=0, names=writer.symbols)
     outputs = [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype], bool(v.aval.weak_type)) for v in jaxpr.outvars]
     heavy = any(isinstance(s, Kernel) and s.work > 20_000 for s in region.steps)
     return _native.Executable(

@@ -50,9 +50,9 @@ class Node:
     """A value of the program: how its elements come about and, once decided, the buffer that holds them."""
 
     __slots__ = (
-        "aval", "block", "buffer", "cheap", "definition", "demand", "depth", "dtype", "element", "flat",
-        "kind", "name", "near", "far", "number", "operands", "pointwise", "shape", "size", "store", "used",
-        "weight",
+        "alias", "aval", "buffer", "cheap", "definition", "demand", "depth", "dtype", "element", "flat",
+        "kind", "name", "near", "far", "number", "operands", "output", "pointwise", "same", "shape", "size", "store", "used",
+        "view", "weight",
     )  # fmt: skip
 
     def __init__(self, kind: str, element: Callable[..., Any] | None = None, definition: Any = None) -> None:
@@ -68,11 +68,15 @@ class Node:
         self.depth = 0
         self.near = self.far = 0
         self.flat = False
+        self.alias = self.output = False
         self.number = -1
         self.name = ""
         self.weight = 0.0
         self.store = False
-        self.block: Block | None = None
+        #: For a transpose, its permutation.
+        self.view: tuple[int, ...] | None = None
+        #: Whether the elements are the operand's in the same order, so that memory can be shared.
+        self.same = False
 
     def typed(self, aval: Any, graph_at: Any = None) -> Node:
         """Give the node its type."""
@@ -89,7 +93,7 @@ class Node:
 class Reduction:
     """Sources combined over some axes; one result node for each source."""
 
-    __slots__ = ("axes", "combine", "element", "identities", "results", "shape", "sources")
+    __slots__ = ("axes", "combine", "contraction", "element", "identities", "results", "shape", "sources")
 
     def __init__(
         self,
@@ -106,6 +110,8 @@ class Reduction:
         self.identities = tuple(identities)
         self.element = element
         self.shape = shape
+        #: A sum of products of floats, which may be rounded once for each term.
+        self.contraction = False
         #: Results that the operation does not give are untyped and have no memory.
         self.results: list[Node] = []
 
@@ -150,7 +156,7 @@ class Fold:
     A `combine` that is no name is given as expressions `combined` of `arguments` (those of the left, then right).
     """
 
-    __slots__ = ("arguments", "buffers", "combine", "combined", "dtypes", "exprs", "identities", "offset")
+    __slots__ = ("arguments", "buffers", "combine", "combined", "contraction", "dtypes", "exprs", "identities", "offset")
 
     def __init__(
         self, buffers: list[Buffer | None], offset: Index, exprs: list[Expr], combine: Any, identities: tuple[Any, ...]
@@ -160,6 +166,7 @@ class Fold:
         self.exprs = exprs
         self.combine = combine
         self.identities = identities
+        self.contraction = False
         self.arguments: tuple[Expr, ...] = ()
         self.combined: list[Expr] = []
         # Sums and products of half precision are accumulated in float32.
