@@ -6,6 +6,7 @@ In the formulas g is the gradient, x the parameter, a the step size and i the st
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy
@@ -17,11 +18,15 @@ from vires.minmax.schedules import make_schedule
 from vires.minmax.state import first, itself
 
 
-def _one_minus_power(base: float, step: Any, x: Any) -> Any:
-    """1 - base**(step + 1), the weight that a mean started at zero lacks, as precise as x."""
-    if isinstance(step, (int, numpy.integer)):
+def _one_minus_power(base: Any, step: Any, x: Any) -> Any:
+    """1 - base**(step + 1), the weight that a mean started at zero lacks.
+
+    By expm1, since 1 - 0.999**1 in float32 is wrong in the fifth digit.
+    """
+    if isinstance(step, (int, numpy.integer)) and isinstance(base, (int, float)):
         return 1 - base ** (int(step) + 1)
-    return 1 - np.power(base, (step + 1).astype(x.real.dtype))
+    log_base = math.log(base) if isinstance(base, (int, float)) and base > 0 else np.log(base)
+    return -np.expm1(np.asarray(step + 1).astype(x.real.dtype) * log_base)
 
 
 def _fraction(value: Any, name: str, argument: str) -> Any:
@@ -253,19 +258,21 @@ def sm3(step_size: Any, momentum: Any = 0.9) -> ArrayRules:
     _fraction(momentum, "sm3", "momentum")
 
     def init(x: Any) -> Any:
-        return x, np.zeros_like(x), [np.zeros(size, x.real.dtype) for size in x.shape]
+        covers = [np.zeros(size, x.real.dtype) for size in x.shape or ((),)]
+        return x, np.zeros_like(x), covers
 
     def update(i: Any, g: Any, state: Any) -> Any:
         x, m, covers = state
         along = [
-            v.reshape([1] * axis + [-1] + [1] * (g.ndim - axis - 1))
+            v.reshape([-1 if a == axis else 1 for a in range(g.ndim)])
             for axis, v in enumerate(covers)
         ]
-        smallest = functools.reduce(np.minimum, along) if along else np.zeros_like(x.real)
-        total = smallest + _square(g)
+        total = functools.reduce(np.minimum, along) + _square(g)
         m = (1 - momentum) * (g * _inverse_root(total)) + momentum * m
-        axes = range(g.ndim)
-        covers = [np.max(total, axis=tuple(a for a in axes if a != axis)) for axis in axes]
+        covers = [
+            np.max(total, axis=tuple(a for a in range(g.ndim) if a != axis))
+            for axis in range(len(covers))
+        ]
         return x - schedule(i) * m, m, covers
 
     return init, update, first
