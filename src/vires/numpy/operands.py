@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vires import _native
 from vires._native import Array
 from vires.core import config, dtypes
 from vires.core.avals import ShapedArray
@@ -90,7 +91,7 @@ def scalar_of(value: Any, dtype: Any, weak: bool = False) -> Array:
                 )
     elif value.__class__ is complex and not dtypes.kind(dtype) == "complex":
         value = value.real
-    return Array.from_numpy(np.asarray(value).astype(dtype), weak_type=weak)
+    return _native.from_numpy(np.asarray(value).astype(dtype), weak_type=weak)
 
 
 def _integer_limits(dtype: Any) -> tuple[int, int]:

@@ -6,20 +6,22 @@ included. Everything else (tracers, NumPy arrays, keywords, errors) takes the Py
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from vires import _native
-from vires._native import Array
 from vires.core import dtypes
+from vires.core.avals import ShapedArray
 from vires.core.trace import EVAL, Tracer, engine_slot, thread
 from vires.numpy import operands
-from vires.numpy.operands import SCALARS, broadcast, common_shape, convert, operand
+from vires.numpy.operands import SCALARS, broadcast, common_shape, operand, scalar_of
 
 Body = Callable[..., Any]
+_ALL = frozenset(dtypes.CODES)
+_INEXACT = frozenset(dtype for dtype in dtypes.CODES if dtypes.is_inexact(dtype))
+_NONE: frozenset[Any] = frozenset()
 
 
 def _common(*xs: Any) -> list[Any]:
@@ -38,14 +40,17 @@ def _as_given(*xs: Any) -> list[Any]:
 PROMOTIONS: dict[str, Callable[..., list[Any]]] = {"common": _common, "inexact": _inexact, "none": _as_given}
 
 
-def elementwise(promotion: str = "common", *, name: str | None = None) -> Callable[[Body], Any]:
+def elementwise(
+    promotion: str | Callable[..., list[Any]] = "common", *, name: str | None = None
+) -> Callable[[Body], Any]:
     """Make a function of promoted operands of one shape into an elementwise function of the namespace.
 
-    `promotion` is a key of `PROMOTIONS`. The body binds primitives; it sees arrays or tracers with one dtype (but for
-    "none") and one shape, and gives one result, or a tuple.
+    `promotion` is a key of `PROMOTIONS`, or a function from operands to promoted ones. The body binds primitives; it
+    sees arrays or tracers of one shape, promoted, and gives one result, or a tuple.
     """
-    promoted = PROMOTIONS[promotion]
-    needs_inexact = promotion == "inexact"
+    promoted = PROMOTIONS[promotion] if isinstance(promotion, str) else promotion
+    # Operands of one dtype need no promotion if that dtype is among these.
+    direct = {"common": _ALL, "inexact": _INEXACT}.get(promotion, _NONE) if isinstance(promotion, str) else _NONE
 
     def decorate(body: Body) -> Any:
         function = name or body.__name__
@@ -68,8 +73,7 @@ def elementwise(promotion: str = "common", *, name: str | None = None) -> Callab
                 if any(x is not y for x, y in zip(args, converted)):
                     return op(*converted)
             xs = [operand(x, function, a) for x, a in zip(args, arguments, strict=True)]
-            if promotion != "none":
-                xs = promoted(*xs)
+            xs = promoted(*xs)
             shapes = [x.aval.shape for x in xs]
             shape = common_shape(function, *shapes)
             if any(own != shape for own in shapes):
@@ -80,23 +84,28 @@ def elementwise(promotion: str = "common", *, name: str | None = None) -> Callab
         def unary(*args: Any, **keywords: Any) -> Any:
             if len(args) == 1 and not keywords:
                 (x,) = args
-                if isinstance(x, Tracer) and (not needs_inexact or x.aval.dtype in _INEXACT):
+                if isinstance(x, Tracer) and x.aval.dtype in direct:
                     return body(x)
             return general(*args, **keywords)
 
         def binary(*args: Any, **keywords: Any) -> Any:
-            if len(args) == 2 and not keywords:
-                x, y = args
-                try:
-                    a, b = x.aval, y.aval
-                except AttributeError:
-                    return general(x, y)
-                if (
-                    a is b
-                    or (a.dtype is b.dtype and a.shape == b.shape and a.weak_type == b.weak_type)
-                ) and (not needs_inexact or a.dtype in _INEXACT):
-                    return body(x, y)
-            return general(*args, **keywords)
+            if len(args) != 2 or keywords:
+                return general(*args, **keywords)
+            x, y = args
+            if isinstance(x, Tracer):
+                a = x.aval
+                if a.dtype in direct:
+                    if isinstance(y, Tracer):
+                        b = y.aval
+                        if a is b or (a.dtype is b.dtype and a.shape == b.shape):
+                            return body(x, y)
+                    elif y.__class__ in SCALARS and _adopts(a.dtype, y.__class__):
+                        return body(x, _repeated(y, a))
+            elif isinstance(y, Tracer) and x.__class__ in SCALARS:
+                b = y.aval
+                if b.dtype in direct and _adopts(b.dtype, x.__class__):
+                    return body(_repeated(x, b), y)
+            return general(x, y)
 
         fallback = {1: unary, 2: binary}.get(count, general)
 
@@ -121,7 +130,18 @@ def elementwise(promotion: str = "common", *, name: str | None = None) -> Callab
     return decorate
 
 
-_INEXACT = frozenset(dtype for dtype in dtypes.CODES if dtypes.is_inexact(dtype))
+def _repeated(value: Any, aval: ShapedArray) -> Any:
+    """A Python scalar with an operand's type."""
+    scalar = scalar_of(value, aval.dtype, aval.weak_type)
+    return broadcast(scalar, aval.shape) if aval.shape else scalar
+
+
+@functools.lru_cache(maxsize=None)
+def _adopts(dtype: Any, scalar_type: type) -> bool:
+    """Whether a Python scalar next to an operand of this dtype leaves the dtype as it is."""
+    rank = {"bool": 0, "signed": 1, "unsigned": 1, "float": 2, "complex": 3}.get(dtypes.kind(dtype), -1)
+    return rank >= {bool: 0, int: 1, float: 2, complex: 3}[scalar_type]
+
 
 
 def _signature(arguments: list[str]) -> inspect.Signature:
@@ -151,5 +171,3 @@ def is_ufunc(x: Any) -> bool:
     """Whether `x` is an elementwise function of the namespace."""
     return isinstance(x, _native.EagerOp)
 
-
-__all__ = ["Array", "convert", "elementwise", "is_ufunc", "np"]
