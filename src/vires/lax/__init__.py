@@ -1,11 +1,20 @@
 """Operations of the language as functions: stricter than vires.numpy, and closer to what is executed."""
 
+# ruff: noqa: F403 - each module lists in __all__ what it offers
 from typing import Any
 
 from vires.core.primitive import PRIMITIVES
+from vires.lax.collective import *
+from vires.lax.contract import *
+from vires.lax.control import *
+from vires.lax.convolve import *
 from vires.lax.elementwise import *
+from vires.lax.indexing import *
+from vires.lax.reduce import *
 from vires.lax.shape import *
+from vires.lax.sort import *
 from vires.lax.special import *
+from vires.lax.window import *
 
 
 def __getattr__(name: str) -> Any:

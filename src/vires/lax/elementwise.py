@@ -20,13 +20,9 @@ from vires.ops.elementwise import RoundingMethod
 from vires.ops.select import select_n as _select_n
 from vires.ops.shape import full_like
 
-__all__ = ["RoundingMethod"]
-
-
 def _public(function: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
-    __all__.append(name)
     return function
 
 
@@ -68,7 +64,9 @@ add = _binary(
     """,
 )
 sub = _binary("sub", ops.sub, """x - y of operands of one dtype.""")
-div = _binary("div", ops.div, """x / y; the quotient towards zero for integers, -1 for a divisor 0.""")
+div = _binary(
+    "div", ops.div, """x / y; the quotient towards zero for integers, -1 for a divisor 0."""
+)
 rem = _binary("rem", ops.rem, """The remainder of x / y with the sign of x, as C's % and fmod.""")
 max = _binary("max", ops.max, """The larger of x and y, nan when either is.""")
 min = _binary("min", ops.min, """The smaller of x and y, nan when either is.""")
@@ -76,7 +74,9 @@ abs = _unary("abs", ops.abs, """|x|; real for complex x.""")
 sign = _unary("sign", ops.sign, """-1, 0 or 1; x / |x| for complex x.""")
 floor = _unary("floor", ops.floor, """The largest integer that is not above x.""")
 ceil = _unary("ceil", ops.ceil, """The smallest integer that is not below x.""")
-nextafter = _binary("nextafter", ops.nextafter, """The next number after x in the direction of y.""")
+nextafter = _binary(
+    "nextafter", ops.nextafter, """The next number after x in the direction of y."""
+)
 
 
 def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Any:
@@ -122,7 +122,11 @@ def clamp(min: Any, x: Any, max: Any) -> Any:
     x = array(x)
     bounds = []
     for bound in (min, max):
-        bound = scalar_of(bound, x.dtype) if isinstance(bound, (int, float, np.generic)) else array(bound)
+        bound = (
+            scalar_of(bound, x.dtype)
+            if isinstance(bound, (int, float, np.generic))
+            else array(bound)
+        )
         bounds.append(bound)
     return ops.clamp(bounds[0], x, bounds[1])
 
@@ -148,7 +152,9 @@ shift_right_logical = _binary(
     "shift_right_logical", bits.shift_right_logical, """Bits moved down by y, zeros from above."""
 )
 shift_right_arithmetic = _binary(
-    "shift_right_arithmetic", bits.shift_right_arithmetic, """Bits moved down by y, the sign from above."""
+    "shift_right_arithmetic",
+    bits.shift_right_arithmetic,
+    """Bits moved down by y, the sign from above.""",
 )
 population_count = _unary("population_count", bits.population_count, """The number of bits set.""")
 clz = _unary("clz", bits.clz, """The number of leading zero bits.""")
@@ -156,7 +162,9 @@ mulhi = _binary("mulhi", bits.mulhi, """The upper half of the bits of the produc
 
 # --- powers, exponentials, logarithms
 
-sqrt = _accurate("sqrt", math.sqrt, """The square root, correctly rounded; nan for negative real x.""")
+sqrt = _accurate(
+    "sqrt", math.sqrt, """The square root, correctly rounded; nan for negative real x."""
+)
 rsqrt = _accurate("rsqrt", math.rsqrt, """1 / sqrt(x).""")
 cbrt = _accurate("cbrt", math.cbrt, """The real cube root.""")
 square = _unary("square", math.square, """x x.""")
@@ -201,7 +209,9 @@ tan = _accurate("tan", math.tan, """The tangent of x in radians.""")
 asin = _unary("asin", math.asin, """The angle in [-pi/2, pi/2] whose sine is x.""")
 acos = _unary("acos", math.acos, """The angle in [0, pi] whose cosine is x.""")
 atan = _unary("atan", math.atan, """The angle in [-pi/2, pi/2] whose tangent is x.""")
-atan2 = _binary("atan2", math.atan2, """The angle in [-pi, pi] of the point with ordinate x and abscissa y.""")
+atan2 = _binary(
+    "atan2", math.atan2, """The angle in [-pi, pi] of the point with ordinate x and abscissa y."""
+)
 sinh = _unary("sinh", math.sinh, """The hyperbolic sine.""")
 cosh = _unary("cosh", math.cosh, """The hyperbolic cosine.""")
 tanh = _accurate("tanh", math.tanh, """The hyperbolic tangent.""")
@@ -327,7 +337,14 @@ def copy(x: Any) -> Any:
     return identity.copy(array(x))
 
 
-__all__ += [
-    "bitcast_convert_type", "clamp", "conj", "convert_element_type", "copy", "erf", "erf_inv", "erfc",
-    "integer_pow", "mul", "pow", "reciprocal", "reduce_precision", "round", "select", "select_n",
+__all__ = [
+    "RoundingMethod", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh",
+    "bitcast_convert_type", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt",
+    "ceil", "clamp", "clz", "complex", "conj", "convert_element_type", "copy", "cos", "cosh",
+    "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "imag",
+    "integer_pow", "is_finite", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul",
+    "mulhi", "ne", "neg", "nextafter", "population_count", "pow", "real", "reciprocal",
+    "reduce_precision", "rem", "round", "rsqrt", "select", "select_n", "shift_left",
+    "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "sqrt", "square",
+    "sub", "tan", "tanh",
 ]  # fmt: skip
