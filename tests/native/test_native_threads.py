@@ -127,6 +127,7 @@ def run(text: str, environment: dict[str, str] | None = None) -> subprocess.Comp
     )  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_fork() -> None:
     _native.set_num_threads(4)
     executable, eager = squares(10_000), EagerAdd()
