@@ -22,7 +22,6 @@ from vires.ops.extremes import highest, lowest
 from vires.ops.join import pad
 from vires.ops.linear import declared, tangent_zero
 from vires.ops.reduce import ACCUMULATORS, NUMPY_WIDE
-from vires.ops.shape import scalar
 from vires.ops.shape import slice as slice_
 
 
@@ -81,13 +80,13 @@ class Window(NamedTuple):
         return list(itertools.product(*map(range, self.window_dimensions)))
 
     def elements(self, x: Any, fill: Any) -> list[Any]:
-        """For each place within a window, the elements there of all windows."""
+        """For each place within a window, the elements there of all windows; `fill` is a 0-d array."""
         aval = aval_of(x)
         config = tuple(
             (low, high, base - 1)
             for (low, high), base in zip(self.padding, self.base_dilation, strict=True)
         )
-        padded = pad(x, scalar(fill, aval.dtype), padding_config=config)
+        padded = pad(x, fill, padding_config=config)
         found = []
         for offset in self.offsets():
             start = tuple(o * gap for o, gap in zip(offset, self.window_dilation, strict=True))

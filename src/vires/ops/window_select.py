@@ -58,10 +58,10 @@ def _best_places(x: Any, window: Window, select: str) -> tuple[list[Any], Any]:
     """The elements at each place within the windows, and the number of the chosen place."""
     aval = aval_of(x)
     shape = window.positions(aval.shape)
-    candidates = window.elements(x, _outside(select, aval.dtype))
+    candidates = window.elements(x, scalar(_outside(select, aval.dtype), aval.dtype))
     best, place = candidates[0], full(shape, 0, dtypes.int32)
     floating = dtypes.kind(aval.dtype) == "float"
-    present = window.elements(full(aval.shape, True, dtypes.bool_), False)
+    present = window.elements(full(aval.shape, True, dtypes.bool_), scalar(False, dtypes.bool_))
     seen = present[0]
     for k, (candidate, here) in enumerate(zip(candidates[1:], present[1:], strict=True), 1):
         better = _STRICT[select](candidate, best)
@@ -112,7 +112,7 @@ def _gather_reference(
 def _gather_composed(tangents: Any, operand: Any, *, select: str, **params: Any) -> Any:
     window = Window(**params)
     _, place = _best_places(operand, window, select)
-    parts = window.elements(tangents, 0)
+    parts = window.elements(tangents, scalar(0, aval_of(tangents).dtype))
     out = parts[0]
     for k, part in enumerate(parts[1:], 1):
         out = select_n(eq(place, full(aval_of(place).shape, k, dtypes.int32)), out, part)
