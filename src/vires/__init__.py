@@ -58,5 +58,15 @@ from vires.api.options import (
 )
 from vires.api.structs import ShapeDtypeStruct
 from vires.api.vectorize import vmap
+from vires.control.callback import pure_callback
+from vires.control.closures import closure_convert, custom_gradient
+from vires.control.custom import custom_jvp, custom_vjp
+from vires.control.remat import checkpoint, checkpoint_policies
+from vires.control.remat import checkpoint as remat
+from vires.numpy.methods import attach as _attach
+
+_attach()
+
+from vires import lax, nn, numpy, random
 
 __version__ = "0.1.0"
