@@ -13,6 +13,7 @@ import numpy as np
 from vires.core.avals import ShapedArray
 from vires.engine.llvm.builder import reference_of
 from vires.engine.llvm.contract import emit_contract
+from vires.engine.llvm.emit_control import emit_branch, emit_scan, emit_while
 from vires.engine.llvm.program import Block
 from vires.engine.reference import view
 
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
 Emitter = Callable[["ProgramWriter", Block], None]
 #: Blocks with code of their own, by kind.
-EMITTERS: dict[str, Emitter] = {"contract": emit_contract}
+EMITTERS: dict[str, Emitter] = {
+    "contract": emit_contract,
+    "scan": emit_scan,
+    "while": emit_while,
+    "branch": emit_branch,
+}
 #: Blocks that run on the host, and why.
 ON_HOST: dict[str, str] = {
     "convolve": "the packing kernels are not written yet",
@@ -32,9 +38,6 @@ ON_HOST: dict[str, str] = {
     "random_bits": "the operation is elementwise in its rule",
     "library": "no routine is bound yet",
     "update_slice": "the copy is not written yet",
-    "branch": "the branch is not written yet",
-    "while": "the loop is not written yet",
-    "scan": "the loop is not written yet",
     "check": "the check is not written yet",
 }
 

@@ -16,6 +16,7 @@ from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.primitive import Undefined
 from vires.dialect.loops import BLOCKS
+from vires.engine.llvm import control
 from vires.engine.llvm.contract import contract
 from vires.engine.llvm.expressions import Expr, Graph, Index, LoopVar, canonical
 from vires.engine.llvm.program import Block, Buffer, Node, Reduction, Region
@@ -135,6 +136,13 @@ class Builder(Graph):
         if kind == "contract":
             made = contract(self, operands[0], operands[1], **params)
             return made  # type: ignore[return-value]
+        if kind == "scan":
+            return control.scan(self, operands, **params)  # type: ignore[return-value]
+        if kind == "while":
+            return control.while_loop(self, operands, **params)  # type: ignore[return-value]
+        if kind == "branch":
+            index, *arguments = operands
+            return control.branch(self, [index, *arguments], **params)  # type: ignore[return-value]
         block = Block(kind, [self.in_memory(x) for x in operands], params)
         return [self.result("memory", block) for _ in self._expected]
 

@@ -40,12 +40,10 @@ class ProgramWriter:
         """The module."""
         code = self.main
         if self.extended > self.slots:
-            code.emit(f"%frame = alloca ptr, i64 {self.extended}")
+            self.entry_allocas.append(f"  %frame = alloca ptr, i64 {self.extended}")
             code.emit(
                 f"call void @llvm.memcpy.p0.p0.i64(ptr %frame, ptr %buffers, i64 {8 * self.slots}, i1 false)"
             )
-            place = code.value(f"getelementptr ptr, ptr %frame, i64 {self.slots}", INT64, 1).name
-            code.emit(f"store ptr %rt, ptr {place}")
         else:
             code.emit("%frame = getelementptr ptr, ptr %buffers, i64 0")
         self.steps(region)
@@ -133,7 +131,23 @@ class ProgramWriter:
 
     def main_pointer(self, buffer: Buffer) -> str:
         """The address of a buffer, in the entry."""
-        return self.pointer(self.main)(buffer)
+        root, main = buffer.find(), self.main
+        place = main.value(f"getelementptr ptr, ptr %frame, i64 {root.slot}", INT64, 1).name
+        base = main.impure(f"load ptr, ptr {place}", INT64, 1).name
+        if not root.offset:
+            return base
+        return main.value(f"getelementptr i8, ptr {base}, i64 {root.offset}", INT64, 1).name
+
+    def set_pointer(self, buffer: Buffer, address: str) -> None:
+        """Let the frame's slot of a buffer hold an address."""
+        main = self.main
+        place = main.value(f"getelementptr ptr, ptr %frame, i64 {buffer.slot}", INT64, 1).name
+        main.emit(f"store ptr {address}, ptr {place}")
+
+    def copy(self, target: str, source: str, nbytes: int) -> None:
+        """Copy memory in the entry."""
+        if nbytes:
+            self.main.emit(f"call void @llvm.memmove.p0.p0.i64(ptr {target}, ptr {source}, i64 {nbytes}, i1 false)")
 
     def kernel(self, kernel: Kernel) -> None:
         """A kernel in a function of its own, and its call."""

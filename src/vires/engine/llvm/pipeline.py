@@ -13,11 +13,13 @@ from vires.core.jaxpr import ClosedJaxpr
 from vires.core.trace import as_array
 from vires.engine.llvm import machine, objects
 from vires.engine.llvm.builder import Builder, Operand
+from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.express import express
 from vires.engine.llvm.fuse import fuse
 from vires.engine.llvm.plan import arena, temporaries
-from vires.engine.llvm.program import Kernel, Node, Region
+from vires.engine.llvm.inplace import share
+from vires.engine.llvm.program import Block, Kernel, Node, Region
 from vires.engine.llvm.schedule import schedule
 
 _counter = itertools.count()
@@ -45,25 +47,6 @@ class ProgramBuilder(Builder):
         return found
 
 
-def own_outputs(builder: Builder, region: Region, results: Sequence[Node]) -> None:
-    """Make every result a node of its own that the region writes to memory."""
-    seen: set[int] = set()
-    for node in results:
-        if node.kind == "literal" or node.number in seen or (node.kind == "memory" and node.definition is None):
-            node = copy_of(builder, region, node)
-        seen.add(node.number)
-        region.outputs.append(node)
-
-
-def copy_of(builder: Builder, region: Region, source: Node) -> Node:
-    """A node with the elements of another one, in memory of its own."""
-    node = builder.pull(lambda index: builder.element(source, index)).typed(source.aval)
-    node.name, node.operands, node.pointwise, node.weight = "copy", (source,), True, 0.0
-    node.number = builder.number = builder.number + 1
-    region.nodes.append(node)
-    return node
-
-
 def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) -> Any:
     """An executable of the native core for a staged program."""
     builder = ProgramBuilder()
@@ -88,11 +71,11 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
             written.append(node)
             positions.append(number)
     own_outputs(builder, region, written)
-    fuse(region)
-    lower_kernels(builder, region)
+    lower_region(builder, region)
+    share(region)
     slots = assign(builder, region)
-    writer = ProgramWriter(slots + 1, slots + 1)
-    scratch = arena_of(region, slots)
+    scratch, extended = place(region, slots)
+    writer = ProgramWriter(slots + 1, extended)
     symbol = f"entry_{next(_counter)}"
     text = writer.text(region, symbol)
     linked = objects.build(text, symbol, level=0, names=writer.symbols)
@@ -117,8 +100,9 @@ def _no_error(site: int, a: int, b: int) -> Exception:
     return RuntimeError(f"program: failed at site {site} ({a}, {b})")
 
 
-def lower_kernels(builder: Builder, region: Region) -> None:
-    """Express and schedule the kernels of a region."""
+def lower_region(builder: Builder, region: Region) -> None:
+    """Fuse a region into steps; express and schedule its kernels, and those of the regions inside."""
+    fuse(region)
     vector_bytes = machine.host().vector_bytes
     for position, step in reversed(list(enumerate(region.steps))):
         if isinstance(step, Kernel):
@@ -126,6 +110,10 @@ def lower_kernels(builder: Builder, region: Region) -> None:
             second = schedule(builder, step, vector_bytes)
             if second is not None:
                 region.steps.insert(position + 1, second)
+    for step in region.steps:
+        if not isinstance(step, Kernel):
+            for inner in step.regions:
+                lower_region(builder, inner)
 
 
 def assign(builder: ProgramBuilder, region: Region) -> int:
@@ -141,9 +129,36 @@ def assign(builder: ProgramBuilder, region: Region) -> int:
     return slot
 
 
-def arena_of(region: Region, slot: int) -> int:
-    """Place the temporaries; the size of the arena."""
+def place(region: Region, slot: int) -> tuple[int, int]:
+    """Place temporaries in the arena, whose address is in a slot, and give moving pointers slots after it.
+
+    Returns the size of the arena and the number of slots.
+    """
     found = temporaries(region)
     for buffer in found:
         buffer.slot = slot
-    return arena(found)
+    return arena(found), pointer_slots(region, slot + 1)
+
+
+def pointer_slots(region: Region, slot: int) -> int:
+    """Slots for the pointers of loops; gives the next free one."""
+    for step in region.steps:
+        if isinstance(step, Kernel):
+            continue
+        for node in moving_nodes(step):
+            root = node.buffer.find() if node.buffer is not None else None
+            if root is not None and root.kind == "pointer" and root.slot < 0:
+                root.slot = slot
+                slot += 1
+        for inner in step.regions:
+            slot = pointer_slots(inner, slot)
+    return slot
+
+
+def moving_nodes(block: Block) -> list[Node]:
+    """The values of a loop whose address changes from turn to turn."""
+    nodes = [x for pair in block.params.get("slices", ()) for x in pair[:1]]
+    nodes += [x for pair in block.params.get("stacked", ()) for x in pair[:1]]
+    for carry in block.params.get("carries", ()):
+        nodes += (carry.inside, carry.following)
+    return nodes

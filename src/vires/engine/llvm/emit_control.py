@@ -1,0 +1,162 @@
+"""Loops and branches in the entry of a program."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from vires.engine.llvm.control import Carry
+from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Region
+
+if TYPE_CHECKING:
+    from vires.engine.llvm.emit_program import ProgramWriter
+    from vires.engine.llvm.ssa import Val
+
+#: A loop asks for signals about every so much work.
+_POLL_WORK = 1_000_000.0
+
+
+def emit_scan(writer: ProgramWriter, block: Block) -> None:
+    """Run the body for each slice; slices and results are pointers that move."""
+    params, region = block.params, block.regions[0]
+    length, reverse = params["length"], params["reverse"]
+    _begin(writer, params["carries"])
+    moving = [(inner, outer) for inner, outer in params["slices"]]
+    moving += [(inner, outer) for inner, outer in params["stacked"]]
+    bases = [writer.main_pointer(_buffer(outer)) for _, outer in moving]
+    if length == 0:
+        return
+
+    def turn(counter: Val) -> None:
+        position = length - 1 - counter if reverse else counter
+        for (inner, _), base in zip(moving, bases, strict=True):
+            buffer = _buffer(inner).find()
+            if buffer.slot < 0:
+                continue
+            step = math.prod(inner.shape)
+            address = writer.main.gep(base, buffer.dtype, position * step)
+            writer.set_pointer(buffer, address)
+        writer.steps(region)
+        _swap(writer, params["carries"])
+        _poll(writer, region, counter)
+
+    writer.loop(length, turn)
+    _end(writer, params["carries"])
+
+
+def emit_while(writer: ProgramWriter, block: Block) -> None:
+    """Run the body as long as the condition holds."""
+    main, params = writer.main, block.params
+    test, body = block.regions
+    _begin(writer, params["carries"])
+    before, head = main.block, main.fresh_label("while")
+    inside, done = main.fresh_label("body"), main.fresh_label("done")
+    main.br(head)
+    main.label(head)
+    counter = main.phi("int64", 1, [(main.index(0), before)])
+    writer.steps(test)
+    holds = main.load(writer.main_pointer(_buffer(params["test"])), "bool")
+    main.cond_br(holds, inside, done)
+    main.label(inside)
+    writer.steps(body)
+    _swap(writer, params["carries"])
+    _poll(writer, body, counter)
+    main.add_incoming(counter, counter + 1, main.block)
+    main.br(head)
+    main.label(done)
+    _end(writer, params["carries"])
+
+
+def emit_branch(writer: ProgramWriter, block: Block) -> None:
+    """Run one of the regions."""
+    main, index = writer.main, block.operands[0]
+    value = main.load(writer.main_pointer(_buffer(index)), index.dtype)
+    value = main.convert(value, "int64")
+    count = len(block.regions)
+    labels = [main.fresh_label("case") for _ in range(count)]
+    join = main.fresh_label("join")
+    for number in range(count - 1):
+        after = main.fresh_label("case")
+        main.cond_br(value.compare("sle", number), labels[number], after)
+        main.label(after)
+    main.br(labels[-1])
+    for label, region in zip(labels, block.regions, strict=True):
+        main.label(label)
+        writer.steps(region)
+        main.br(join)
+    main.label(join)
+
+
+def _buffer(node: Node) -> Buffer:
+    assert node.buffer is not None
+    return node.buffer
+
+
+def _begin(writer: ProgramWriter, carries: list[Carry]) -> None:
+    """Bring the first values to the memory of the results, and set the pointers."""
+    for carry in carries:
+        source, result = _buffer(carry.init), _buffer(carry.result)
+        target = writer.main_pointer(result)
+        if source.find() is not result.find():
+            writer.copy(target, writer.main_pointer(source), result.nbytes)
+        if carry.spare is not None:
+            writer.set_pointer(_buffer(carry.inside), target)
+            writer.set_pointer(_buffer(carry.following).find(), writer.main_pointer(carry.spare))
+
+
+def _swap(writer: ProgramWriter, carries: list[Carry]) -> None:
+    for carry in carries:
+        if carry.spare is not None:
+            old, new = _buffer(carry.inside), _buffer(carry.following).find()
+            first, second = writer.main_pointer(old), writer.main_pointer(new)
+            writer.set_pointer(old, second)
+            writer.set_pointer(new, first)
+
+
+def _end(writer: ProgramWriter, carries: list[Carry]) -> None:
+    """Bring the last values to the memory of the results, where they are not there already."""
+    main = writer.main
+    for carry in carries:
+        if carry.spare is None:
+            continue
+        at, target = writer.main_pointer(_buffer(carry.inside)), writer.main_pointer(_buffer(carry.result))
+        same = main.fresh()
+        move, done = main.fresh_label("move"), main.fresh_label("moved")
+        main.emit(f"{same} = icmp eq ptr {at}, {target}")
+        main.emit(f"br i1 {same}, label %{done}, label %{move}")
+        main.label(move)
+        writer.copy(target, at, _buffer(carry.result).nbytes)
+        main.br(done)
+        main.label(done)
+
+
+def work(region: Region) -> float:
+    """The cost of a region, in additions."""
+    total = 0.0
+    for step in region.steps:
+        if isinstance(step, Kernel):
+            total += step.work + 20
+        else:
+            total += 1000 + sum(work(r) for r in step.regions) * step.params.get("length", 10)
+    return total
+
+
+def _poll(writer: ProgramWriter, region: Region, counter: Val) -> None:
+    """Now and then, stop if a signal came."""
+    main = writer.main
+    turns = max(int(_POLL_WORK / max(work(region), 1.0)), 1)
+    turns = 1 << (turns.bit_length() - 1)
+    ask, on = main.fresh_label("ask"), main.fresh_label("on")
+    if turns > 1:
+        due = (counter & (turns - 1)).compare("eq", turns - 1)
+        main.cond_br(due, ask, on)
+    else:
+        main.br(ask)
+    main.label(ask)
+    place, function, answer = main.fresh(), main.fresh(), main.fresh()
+    main.emit(f"{place} = getelementptr ptr, ptr %rt, i64 1")
+    main.emit(f"{function} = load ptr, ptr {place}")
+    main.emit(f"{answer} = call i32 {function}(ptr %rt)")
+    writer.leave_if(f"icmp ne i32 {answer}, 0", "-1")
+    main.br(on)
+    main.label(on)

@@ -1,0 +1,119 @@
+"""Sharing memory: results written over operands that nothing needs any more, and carried values of loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vires.engine.llvm.control import Carry
+from vires.engine.llvm.expressions import walk
+from vires.engine.llvm.plan import reads, writes
+from vires.engine.llvm.program import Block, Buffer, Kernel, Region
+
+#: Blocks that write only a part of their first operand's copy.
+UPDATES = frozenset(("update_slice", "scatter"))
+
+
+def share(region: Region, keep: Sequence[Buffer] = ()) -> None:
+    """Decide which buffers are one, in a region and those inside it. `keep`: buffers that are read afterwards."""
+    for step in region.steps:
+        if isinstance(step, Block):
+            _share_block(step)
+    last = _last_reads(region, keep)
+    for position, step in enumerate(region.steps):
+        if isinstance(step, Block) and step.kind in UPDATES:
+            operand, result = step.operands[0].buffer, step.results[0].buffer
+            assert operand is not None and result is not None
+            others = [x.buffer for x in step.operands[1:]]
+            root = operand.find()
+            made_here = any(root is b.find() for s in region.steps[:position] for b in writes(s))
+            if (
+                made_here
+                and root.kind == "temporary"
+                and last.get(root, -1) <= position
+                and all(b is None or b.find() is not root for b in others)
+            ):
+                root.root = result.find()
+
+
+def _last_reads(region: Region, keep: Sequence[Buffer]) -> dict[Buffer, int]:
+    last: dict[Buffer, int] = {}
+    for position, step in enumerate(region.steps):
+        for buffer in reads(step):
+            last[buffer.find()] = position
+    for buffer in keep:
+        last[buffer.find()] = len(region.steps)
+    for node in region.outputs:
+        if node.buffer is not None:
+            last[node.buffer.find()] = len(region.steps)
+    return last
+
+
+def _share_block(block: Block) -> None:
+    carries: list[Carry] = block.params.get("carries", [])
+    for region in block.regions:
+        share(region)
+    if block.kind == "branch":
+        for region in block.regions:
+            for inner, result in zip(region.outputs, block.results, strict=True):
+                _join(inner.buffer, result.buffer)
+        return
+    for inner, _ in block.params.get("stacked", ()):
+        inner.buffer.find().kind = "pointer"
+    if not carries:
+        return
+    body = block.regions[-1]
+    extra: list[Buffer] = []
+    for carry in carries:
+        old, new, result = carry.inside.buffer, carry.following.buffer, carry.result.buffer
+        assert old is not None and new is not None and result is not None
+        if new.find().kind == "temporary" and _may_overwrite(body, old, new.find()):
+            _join(new, result)
+            old.root = result
+        else:
+            new.find().kind = "pointer"
+            carry.spare = Buffer(old.shape, old.dtype)
+            extra.append(carry.spare)
+    block.params["buffers"] = extra
+
+
+def _join(inner: Buffer | None, outer: Buffer | None) -> None:
+    assert inner is not None and outer is not None
+    inner.find().root = outer.find()
+
+
+def _may_overwrite(region: Region, old: Buffer, new: Buffer) -> bool:
+    """Whether the memory of `old` can take `new`: nothing reads `old` once `new` is being written."""
+    first = next(
+        (i for i, step in enumerate(region.steps) if any(b.find() is new for b in writes(step))), len(region.steps)
+    )
+    for position, step in enumerate(region.steps):
+        if not any(b.find() is old for b in reads(step)):
+            continue
+        if position > first:
+            return False
+        if position == first and not _same_place(step, old, new):
+            return False
+    return True
+
+
+def _same_place(step: Kernel | Block, old: Buffer, new: Buffer) -> bool:
+    """Whether a step reads each element of `old` before it writes it in `new`, and not later."""
+    if isinstance(step, Block):
+        if step.kind in UPDATES:
+            others = [x.buffer for x in step.operands[1:]]
+            return step.operands[0].buffer.find() is old and all(b is None or b.find() is not old for b in others)  # type: ignore[union-attr]
+        inner: list[Carry] = step.params.get("carries", [])
+        if not inner:
+            return False
+        return sum(x.buffer is not None and x.buffer.find() is old for x in step.operands) == 1 and any(
+            c.init.buffer.find() is old and c.result.buffer.find() is new for c in inner  # type: ignore[union-attr]
+        )
+    store = next((s for s in step.stores if s.buffer.find() is new), None)
+    if store is None or step.folds:
+        return False
+    roots = [x for s in step.stores for x in (s.expr, s.offset)]
+    for x in walk(roots):
+        if x.op == "load" and x.attr.find() is old and x.args[0] is not store.offset:
+            return False
+    step.exact = True
+    return True
