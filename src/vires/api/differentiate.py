@@ -62,7 +62,7 @@ class _Selected:
                     f"got {len(args)} positional arguments"
                 )
         self.single = not isinstance(argnums, (tuple, list))
-        self.function, self.args, self.kwargs = function, list(args), kwargs
+        self.function, self.args, self.kwargs, self.operation = function, list(args), kwargs, operation
         chosen = tuple(args[i] for i in self.positions)
         self.leaves, self.treedef = tree.flatten(chosen)
         self.out_tree: Any = None
@@ -78,6 +78,12 @@ class _Selected:
                 raise TypeError(f"has_aux: needs a function that returns a pair (result, aux); got {type(result).__name__}")
             result, self.aux = result
         flat, self.out_tree = tree.flatten(result)
+        for x in flat:
+            if not is_arraylike(x):
+                raise TypeError(
+                    f"{self.operation}: needs a function whose results are arrays; got {type(x).__name__} from "
+                    f"{name_of(self.function)}"
+                )
         return flat
 
     def unflatten(self, leaves: Sequence[Any]) -> Any:
@@ -175,10 +181,6 @@ def _check_scalar(results: Sequence[Any], out_tree: Any, fun: Any, holomorphic: 
                 f"{operation}: needs a function with a scalar result; got {name_of(fun)} with a result of structure "
                 f"{out_tree}; try has_aux=True for auxiliary results, or jacrev for several results"
             )
-    if not is_arraylike(results[0]):
-        raise TypeError(
-            f"{operation}: needs a function with a scalar result; got {type(results[0]).__name__} from {name_of(fun)}"
-        )
     aval = aval_of(results[0])
     if aval.shape != ():
         raise TypeError(

@@ -120,7 +120,6 @@ class Tracer:
 
     __slots__ = ("__weakref__", "_trace", "aval")
     __array_priority__ = 1000
-    __array_ufunc__ = None
     __hash__: None  # type: ignore[assignment] - mutable-looking equality, as arrays
     _trace: Trace
     aval: ShapedArray
