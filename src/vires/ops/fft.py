@@ -1,0 +1,143 @@
+"""fft: discrete Fourier transforms over the last axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from vires.core import dtypes
+from vires.core.avals import ShapedArray
+from vires.core.primitive import AxisData, Primitive, Zero
+from vires.core.trace import aval_of
+from vires.ops.accept import DtypeSet, check_dtype, refuse, typed
+from vires.ops.axes import Axes
+from vires.ops.complex import conj, real
+from vires.ops.elementwise import mul
+from vires.ops.host import on_host
+from vires.ops.join import pad
+from vires.ops.linear import tangent_zero
+from vires.ops.shape import broadcast_in_dim, move_axis, scalar
+
+
+class FftType(IntEnum):
+    """Which transform: complex to complex, its inverse, real to complex, complex to real."""
+
+    FFT = 0
+    IFFT = 1
+    RFFT = 2
+    IRFFT = 3
+
+
+_REAL = DtypeSet("float32 or float64", "x.astype(float32)", (dtypes.float32, dtypes.float64))
+_COMPLEX = DtypeSet(
+    "complex64 or complex128", "x.astype(complex64)", (dtypes.complex64, dtypes.complex128)
+)
+_FUNCTIONS = {
+    FftType.FFT: np.fft.fftn,
+    FftType.IFFT: np.fft.ifftn,
+    FftType.RFFT: np.fft.rfftn,
+    FftType.IRFFT: np.fft.irfftn,
+}
+
+
+def _infer(x: ShapedArray, *, fft_type: FftType, fft_lengths: Axes) -> ShapedArray:
+    name = fft_type.name.lower()
+    check_dtype(name, x, _REAL if fft_type is FftType.RFFT else _COMPLEX)
+    rank = len(fft_lengths)
+    if not 1 <= rank <= x.ndim or any(n < 1 for n in fft_lengths):
+        raise refuse(
+            name, f"from 1 to {x.ndim} positive fft_lengths", f"{fft_lengths} for {typed(x)}", "", ValueError
+        )
+    expected = fft_lengths
+    if fft_type is FftType.IRFFT:
+        expected = (*fft_lengths[:-1], fft_lengths[-1] // 2 + 1)
+    if x.shape[x.ndim - rank :] != expected:
+        raise refuse(
+            name, f"last axes of sizes {expected}", f"{typed(x)} for fft_lengths {fft_lengths}",
+            "vires.numpy.fft, whose functions pad and cut", ValueError,
+        )  # fmt: skip
+    outer = x.shape[: x.ndim - rank]
+    if fft_type is FftType.RFFT:
+        return ShapedArray(
+            (*outer, *fft_lengths[:-1], fft_lengths[-1] // 2 + 1), dtypes.complex_of(x.dtype)
+        )
+    if fft_type is FftType.IRFFT:
+        return ShapedArray((*outer, *fft_lengths), dtypes.real_of(x.dtype))
+    return ShapedArray(x.shape, x.dtype)
+
+
+def _reference(x: np.ndarray, *, fft_type: FftType, fft_lengths: Axes) -> np.ndarray:
+    axes = tuple(range(-len(fft_lengths), 0))
+    result = _FUNCTIONS[fft_type](x, fft_lengths, axes)
+    single = x.dtype in (np.float32, np.complex64)
+    if fft_type is FftType.IRFFT:
+        return result.astype(np.float32 if single else np.float64, copy=False)
+    return result.astype(np.complex64 if single else np.complex128, copy=False)
+
+
+def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    out = fft(*primals, **params)
+    if tangents[0].__class__ is Zero:
+        return out, tangent_zero(aval_of(out))
+    return out, fft(tangents[0], **params)
+
+
+def _transpose(ct: Any, x: Any, *, fft_type: FftType, fft_lengths: Axes) -> list[Any]:
+    count = math.prod(fft_lengths)
+    if fft_type is FftType.FFT:  # the matrix of the transform is symmetric
+        return [fft(ct, fft_type=FftType.FFT, fft_lengths=fft_lengths)]
+    if fft_type is FftType.IFFT:
+        return [fft(ct, fft_type=FftType.IFFT, fft_lengths=fft_lengths)]
+    if fft_type is FftType.RFFT:
+        return [_rfft_transpose(ct, fft_lengths)]
+    return [_irfft_transpose(ct, fft_lengths, count)]
+
+
+def _rfft_transpose(ct: Any, lengths: Axes) -> Any:
+    """Re FFT(ct padded with zeros to the full length): rfft is the first half of the full transform."""
+    aval = aval_of(ct)
+    missing = lengths[-1] - aval.shape[-1]
+    config = ((0, 0, 0),) * (aval.ndim - 1) + ((0, missing, 0),)
+    full_ct = pad(ct, scalar(0, aval.dtype), padding_config=config)
+    return real(fft(full_ct, fft_type=FftType.FFT, fft_lengths=lengths))
+
+
+def _irfft_transpose(ct: Any, lengths: Axes, count: int) -> Any:
+    """conj(rfft(ct)) / count, doubled for the frequencies that stand for their mirror images too."""
+    spectrum = fft(ct, fft_type=FftType.RFFT, fft_lengths=lengths)
+    aval = aval_of(spectrum)
+    n, half = lengths[-1], aval.shape[-1]
+    weights = np.full(half, 2.0 / count)
+    weights[0] /= 2
+    if n % 2 == 0:
+        weights[-1] /= 2
+    row = weights.astype(aval.dtype)
+    return mul(
+        conj(spectrum),
+        broadcast_in_dim(row, shape=aval.shape, broadcast_dimensions=(aval.ndim - 1,)),
+    )
+
+
+def _batch(
+    axis: AxisData, operands: Sequence[Any], dims: Sequence[Any], **params: Any
+) -> tuple[Any, int]:
+    return fft(move_axis(operands[0], dims[0], 0), **params), 0
+
+
+fft = Primitive(
+    "fft",
+    """The discrete Fourier transform over the last len(fft_lengths) axes; inverses divide by their number.
+
+    fft_type says which: FFT, IFFT (complex to complex), RFFT (real to the nonnegative frequencies), IRFFT.
+    """,
+    infer=_infer,
+    reference=_reference,
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    loops=on_host("fft", "pocketfft of NumPy"),
+)
