@@ -45,12 +45,14 @@ def _unsigned(x: np.ndarray) -> np.ndarray:
     return x.view(f"u{x.dtype.itemsize}")
 
 
-def _shift(name: str, doc: str, shifted: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Elementwise:
+def _shift(
+    name: str, doc: str, shifted: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> Elementwise:
     def reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         amount = _unsigned(y)  # negative amounts are large ones
-        return shifted(x, np.minimum(amount, np.asarray(_width(x) - 1, amount.dtype)).astype(x.dtype)), (
-            amount >= _width(x)
-        )
+        return shifted(
+            x, np.minimum(amount, np.asarray(_width(x) - 1, amount.dtype)).astype(x.dtype)
+        ), (amount >= _width(x))
 
     def whole(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         inside, beyond = reference(x, y)
@@ -70,7 +72,9 @@ def _shift(name: str, doc: str, shifted: Callable[[np.ndarray, np.ndarray], np.n
 
 
 shift_left = _shift(
-    "shift_left", """x 2^y modulo the width; 0 when y is negative or at least the width.""", np.left_shift
+    "shift_left",
+    """x 2^y modulo the width; 0 when y is negative or at least the width.""",
+    np.left_shift,
 )
 shift_right_logical = _shift(
     "shift_right_logical",
@@ -80,9 +84,9 @@ shift_right_logical = _shift(
 shift_right_arithmetic = _shift(
     "shift_right_arithmetic",
     """Bits moved down by y, copies of the highest bit from above.""",
-    lambda x, y: np.right_shift(x.view(f"i{x.dtype.itemsize}"), y.view(f"i{x.dtype.itemsize}")).view(
-        x.dtype
-    ),
+    lambda x, y: np.right_shift(
+        x.view(f"i{x.dtype.itemsize}"), y.view(f"i{x.dtype.itemsize}")
+    ).view(x.dtype),
 )
 
 # --- counting
@@ -120,8 +124,8 @@ clz = Elementwise(
 
 
 def _mulhi_reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    wide = x.astype(object) * y.astype(object)
-    return (wide >> _width(x)).astype(x.dtype)
+    wide = np.asarray(x.astype(object) * y.astype(object), object)
+    return np.asarray(wide >> _width(x), object).astype(x.dtype)
 
 
 mulhi = Elementwise(
@@ -133,4 +137,3 @@ mulhi = Elementwise(
     loops=lambda b, x, y: b.op("mulhi", x, y),
     widen=False,
 )
-

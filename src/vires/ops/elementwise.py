@@ -168,7 +168,9 @@ def _clamp_infer(low: ShapedArray, x: ShapedArray, high: ShapedArray) -> ShapedA
     if not low.dtype == x.dtype == high.dtype:
         raise refuse("clamp", "operands of one dtype", typed_all((low, x, high)), "x.astype(...)")
     if low.shape not in ((), x.shape) or high.shape not in ((), x.shape):
-        raise refuse("clamp", "bounds that are 0-d or have the shape of x", typed_all((low, x, high)))
+        raise refuse(
+            "clamp", "bounds that are 0-d or have the shape of x", typed_all((low, x, high))
+        )
     return ShapedArray(x.shape, x.dtype, low.weak_type and x.weak_type and high.weak_type)
 
 
@@ -197,6 +199,19 @@ def _as_shape(bound: Any, x: Any) -> Any:
     return broadcast(bound, aval_of(x).shape, ())
 
 
+def _clamp_jvp_low(low: Any, x: Any, high: Any, dlow: Any) -> Any:
+    low, high = _as_shape(low, x), _as_shape(high, x)
+    return _where(and_(gt(low, x), lt(low, high)), x, dlow)
+
+
+def _clamp_jvp(low: Any, x: Any, high: Any, dx: Any) -> Any:
+    return _where(and_(gt(x, _as_shape(low, x)), lt(x, _as_shape(high, x))), x, dx)
+
+
+def _clamp_jvp_high(low: Any, x: Any, high: Any, dhigh: Any) -> Any:
+    return _where(lt(_as_shape(high, x), max(x, _as_shape(low, x))), x, dhigh)
+
+
 clamp = Elementwise(
     "clamp",
     BOOL_OR_REAL,
@@ -204,13 +219,7 @@ clamp = Elementwise(
     reference=lambda low, x, high: np.minimum(np.maximum(x, low), high),
     infer=_clamp_infer,
     batch=_clamp_batch,
-    jvp=(
-        lambda low, x, high, dlow: _where(gt(_as_shape(low, x), x), x, dlow),
-        lambda low, x, high, dx: _where(
-            and_(gt(x, _as_shape(low, x)), lt(x, _as_shape(high, x))), x, dx
-        ),
-        lambda low, x, high, dhigh: _where(lt(_as_shape(high, x), x), x, dhigh),
-    ),
+    jvp=(_clamp_jvp_low, _clamp_jvp, _clamp_jvp_high),
     loops=lambda b, low, x, high: (
         b.op("and", b.op("or", x, low), high)
         if x.dtype == dtypes.bool_
@@ -253,7 +262,9 @@ sign = Elementwise(
     """-1, 0 (with the sign of x) or 1; x / |x| for complex x.""",
     reference=_sign_reference,
     jvp=_sign_jvp,
-    loops=lambda b, x: _complex_sign(b, x) if dtypes.kind(x.dtype) == "complex" else b.op("sign", x),
+    loops=lambda b, x: (
+        _complex_sign(b, x) if dtypes.kind(x.dtype) == "complex" else b.op("sign", x)
+    ),
 )
 
 
@@ -330,7 +341,7 @@ nextafter = Elementwise(
     FLOAT,
     """The next representable number after x in the direction of y.""",
     reference=np.nextafter,
-    jvp=ZERO,
+    jvp=(lambda x, y, dx: dx, ZERO),
     loops=lambda b, x, y: b.op("nextafter", x, y),
     widen=False,
 )

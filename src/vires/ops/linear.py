@@ -46,7 +46,9 @@ class Linear(Primitive):
             reference=reference,
             jvp=self._jvp,
             transpose=lambda ct, x, **params: [transpose(ct, x, **params)],
-            batch=lambda axis, operands, dims, **params: batch(axis, operands[0], dims[0], **params),
+            batch=lambda mapped, operands, dims, /, **params: batch(
+                mapped, operands[0], dims[0], **params
+            ),
             loops=loops,
             multiple_results=multiple_results,
         )

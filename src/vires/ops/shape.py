@@ -37,7 +37,11 @@ def _past(dims: Sequence[int], dim: int) -> Shape:
 def _check_axes(name: str, x: ShapedArray, axes: Sequence[int]) -> None:
     if len(set(axes)) != len(axes) or any(not 0 <= d < x.ndim for d in axes):
         raise refuse(
-            name, f"distinct axes from 0 to {x.ndim - 1}", f"{tuple(axes)} for {typed(x)}", "", ValueError
+            name,
+            f"distinct axes from 0 to {x.ndim - 1}",
+            f"{tuple(axes)} for {typed(x)}",
+            "",
+            ValueError,
         )
 
 
@@ -48,7 +52,9 @@ def _broadcast_infer(x: ShapedArray, *, shape: Shape, broadcast_dimensions: Shap
     dims = broadcast_dimensions
     if len(dims) != x.ndim:
         raise refuse(
-            "broadcast_in_dim", f"one of broadcast_dimensions for each of {x.ndim} axes", f"{dims} for {typed(x)}"
+            "broadcast_in_dim",
+            f"one of broadcast_dimensions for each of {x.ndim} axes",
+            f"{dims} for {typed(x)}",
         )
     previous = -1
     for size, d in zip(x.shape, dims, strict=True):
@@ -85,14 +91,18 @@ def _broadcast_transpose(ct: Any, x: Any, *, shape: Shape, broadcast_dimensions:
     return reshape(ct, new_sizes=inner, dimensions=None) if ct.aval.shape != inner else ct
 
 
-def _broadcast_batch(axis: AxisData, x: Any, dim: int, *, shape: Shape, broadcast_dimensions: Shape) -> Any:
+def _broadcast_batch(
+    axis: AxisData, x: Any, dim: int, *, shape: Shape, broadcast_dimensions: Shape
+) -> Any:
     # The mapped axis keeps its place among the operand's axes, so that nothing has to be moved.
     at = broadcast_dimensions[dim - 1] + 1 if dim else 0
     dims = _insert(_past(broadcast_dimensions, at), dim, at)
     return broadcast_in_dim(x, shape=_insert(shape, at, axis.size), broadcast_dimensions=dims), at
 
 
-def _broadcast_loops(b: LoopBuilder, x: Operand, *, shape: Shape, broadcast_dimensions: Shape) -> Definition:
+def _broadcast_loops(
+    b: LoopBuilder, x: Operand, *, shape: Shape, broadcast_dimensions: Shape
+) -> Definition:
     pairs = list(zip(x.shape, broadcast_dimensions, strict=True))
     return b.pull(lambda index: x.at([0 if size == 1 else index[d] for size, d in pairs]))
 
@@ -142,7 +152,9 @@ def _groups(before: Shape, after: Shape) -> list[tuple[list[int], list[int]]]:
     return groups
 
 
-def _reshape_loops(b: LoopBuilder, x: Operand, *, new_sizes: Shape, dimensions: None = None) -> Definition:
+def _reshape_loops(
+    b: LoopBuilder, x: Operand, *, new_sizes: Shape, dimensions: None = None
+) -> Definition:
     if math.prod(new_sizes) == 0:
         return b.pull(lambda index: b.constant(0, x.dtype))
     groups = _groups(x.shape, new_sizes)
@@ -162,7 +174,9 @@ def _reshape_loops(b: LoopBuilder, x: Operand, *, new_sizes: Shape, dimensions: 
     return b.pull(element)
 
 
-def _reshape_batch(axis: AxisData, x: Any, dim: int, *, new_sizes: Shape, dimensions: None = None) -> Any:
+def _reshape_batch(
+    axis: AxisData, x: Any, dim: int, *, new_sizes: Shape, dimensions: None = None
+) -> Any:
     return reshape(move_axis(x, dim, 0), new_sizes=(axis.size, *new_sizes), dimensions=None), 0
 
 
@@ -171,7 +185,9 @@ reshape = Linear(
     """The same elements in row-major order in another shape.""",
     infer=_reshape_infer,
     reference=lambda x, *, new_sizes, dimensions=None: x.reshape(new_sizes),
-    transpose=lambda ct, x, *, new_sizes, dimensions=None: reshape(ct, new_sizes=x.aval.shape, dimensions=None),
+    transpose=lambda ct, x, *, new_sizes, dimensions=None: reshape(
+        ct, new_sizes=x.aval.shape, dimensions=None
+    ),
     batch=_reshape_batch,
     loops=_reshape_loops,
 )
@@ -183,7 +199,9 @@ reshape = Linear(
 def _transpose_infer(x: ShapedArray, *, permutation: Shape) -> ShapedArray:
     if sorted(permutation) != list(range(x.ndim)):
         raise refuse(
-            "transpose", f"a permutation of {tuple(range(x.ndim))}", f"{tuple(permutation)} for {typed(x)}"
+            "transpose",
+            f"a permutation of {tuple(range(x.ndim))}",
+            f"{tuple(permutation)} for {typed(x)}",
         )
     return ShapedArray(tuple(x.shape[d] for d in permutation), x.dtype, x.weak_type)
 
@@ -218,8 +236,12 @@ transpose = Linear(
 def _squeeze_infer(x: ShapedArray, *, dimensions: Shape) -> ShapedArray:
     _check_axes("squeeze", x, dimensions)
     if any(x.shape[d] != 1 for d in dimensions):
-        raise refuse("squeeze", "axes of size 1", f"axes {tuple(dimensions)} of {typed(x)}", "", ValueError)
-    return ShapedArray(tuple(n for d, n in enumerate(x.shape) if d not in dimensions), x.dtype, x.weak_type)
+        raise refuse(
+            "squeeze", "axes of size 1", f"axes {tuple(dimensions)} of {typed(x)}", "", ValueError
+        )
+    return ShapedArray(
+        tuple(n for d, n in enumerate(x.shape) if d not in dimensions), x.dtype, x.weak_type
+    )
 
 
 def _squeeze_loops(b: LoopBuilder, x: Operand, *, dimensions: Shape) -> Definition:
@@ -256,7 +278,9 @@ def _rev_infer(x: ShapedArray, *, dimensions: Shape) -> ShapedArray:
 
 def _rev_loops(b: LoopBuilder, x: Operand, *, dimensions: Shape) -> Definition:
     return b.pull(
-        lambda index: x.at([i * -1 + (x.shape[d] - 1) if d in dimensions else i for d, i in enumerate(index)])
+        lambda index: x.at(
+            [i * -1 + (x.shape[d] - 1) if d in dimensions else i for d, i in enumerate(index)]
+        )
     )
 
 
@@ -314,7 +338,13 @@ def _slice_transpose(
 
 
 def _slice_batch(
-    axis: AxisData, x: Any, dim: int, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
+    axis: AxisData,
+    x: Any,
+    dim: int,
+    *,
+    start_indices: Shape,
+    limit_indices: Shape,
+    strides: Shape | None,
 ) -> Any:
     result = slice(
         x,
@@ -330,7 +360,9 @@ def _slice_loops(
 ) -> Definition:
     steps = strides or (1,) * len(x.shape)
     return b.pull(
-        lambda index: x.at([i * step + start for i, step, start in zip(index, steps, start_indices, strict=True)])
+        lambda index: x.at(
+            [i * step + start for i, step, start in zip(index, steps, start_indices, strict=True)]
+        )
     )
 
 
@@ -352,9 +384,12 @@ slice = Linear(
 def _split_infer(x: ShapedArray, *, sizes: Shape, axis: int) -> list[ShapedArray]:
     _check_axes("split", x, (axis,))
     if sum(sizes) != x.shape[axis] or any(size < 0 for size in sizes):
-        raise refuse("split", f"sizes that add up to {x.shape[axis]}", f"{tuple(sizes)} for {typed(x)}")
+        raise refuse(
+            "split", f"sizes that add up to {x.shape[axis]}", f"{tuple(sizes)} for {typed(x)}"
+        )
     return [
-        ShapedArray((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype, x.weak_type) for size in sizes
+        ShapedArray((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype, x.weak_type)
+        for size in sizes
     ]
 
 
@@ -363,14 +398,16 @@ def _split_transpose(cts: Sequence[Any], x: Any, *, sizes: Shape, axis: int) -> 
     return declared("concatenate")(*parts, dimension=axis)
 
 
-def _split_batch(mapped: AxisData, x: Any, dim: int, *, sizes: Shape, axis: int) -> Any:
+def _split_batch(mapped: AxisData, x: Any, dim: int, /, *, sizes: Shape, axis: int) -> Any:
     results = split(x, sizes=sizes, axis=axis + (axis >= dim))
     return results, [dim] * len(results)
 
 
 def _split_loops(b: LoopBuilder, x: Operand, *, sizes: Shape, axis: int) -> list[Definition]:
     def part(start: int) -> Definition:
-        return b.pull(lambda index: x.at([i + start if d == axis else i for d, i in enumerate(index)]))
+        return b.pull(
+            lambda index: x.at([i + start if d == axis else i for d, i in enumerate(index)])
+        )
 
     return [part(sum(sizes[:k])) for k in range(len(sizes))]
 
@@ -408,10 +445,15 @@ iota = Primitive(
     """The index along one axis as the value of each element.""",
     infer=_iota_infer,
     reference=_iota_reference,
-    jvp=lambda primals, tangents, **params: (iota(**params), Zero(iota.infer(**params).to_tangent_aval())),
+    jvp=lambda primals, tangents, **params: (
+        iota(**params),
+        Zero(iota.infer(**params).to_tangent_aval()),
+    ),
     transpose=_NO_OPERANDS,
     batch=_NO_OPERANDS,
-    loops=lambda b, *, dtype, shape, dimension: b.pull(lambda index: b.convert(index[dimension], dtype)),
+    loops=lambda b, *, dtype, shape, dimension: b.pull(
+        lambda index: b.convert(index[dimension], dtype)
+    ),
 )
 
 
@@ -449,7 +491,11 @@ def full_like(x: Any, value: Any) -> Any:
 
 def broadcast(x: Any, shape: Shape, dims: Shape) -> Any:
     """`broadcast_in_dim`, left out when it changes nothing."""
-    return x if aval_of(x).shape == shape else broadcast_in_dim(x, shape=shape, broadcast_dimensions=dims)
+    return (
+        x
+        if aval_of(x).shape == shape
+        else broadcast_in_dim(x, shape=shape, broadcast_dimensions=dims)
+    )
 
 
 def move_axis(x: Any, source: int, destination: int) -> Any:
@@ -483,11 +529,17 @@ def map_at(x: Any, dim: int | None, size: int, destination: int) -> Any:
     return broadcast_in_dim(x, shape=_insert(inner, destination, size), broadcast_dimensions=kept)
 
 
-def align(axis: AxisData, operands: Sequence[Any], dims: Sequence[int | None]) -> tuple[Sequence[Any], int]:
+def align(
+    axis: AxisData, operands: Sequence[Any], dims: Sequence[int | None]
+) -> tuple[Sequence[Any], int]:
     """Operands mapped at one common axis, and its number."""
     first = next(d for d in dims if d is not None)
     if all(d == first for d in dims):
         return operands, first
     # An unmapped operand may have fewer axes than the first one has before its mapped axis.
-    common = min(first, *(len(aval_of(x).shape) for x, d in zip(operands, dims, strict=True) if d is None), first)
+    common = min(
+        first,
+        *(len(aval_of(x).shape) for x, d in zip(operands, dims, strict=True) if d is None),
+        first,
+    )
     return [map_at(x, d, axis.size, common) for x, d in zip(operands, dims, strict=True)], common
