@@ -197,6 +197,12 @@ PyObject* array_from_ndarray(PyObject* object, int code, bool weak, bool share) 
       const Owned straight(PyArray_FromArray(source, nullptr, flags | NPY_ARRAY_ENSURECOPY));
       return straight ? array_from_ndarray(straight.get(), code, weak, true) : nullptr;
     }
+    // A view of one of our arrays shares that array's memory.
+    PyObject* base = PyArray_BASE(source);
+    while (base && PyArray_Check(base)) base = PyArray_BASE(reinterpret_cast<PyArrayObject*>(base));
+    if (base && is_buffer(base))
+      return as_object(array_share(reinterpret_cast<Buffer*>(base), PyArray_BYTES(source), code,
+                                   weak, ndim, dims));
     const Owned buffer(as_object(
         buffer_borrow(PyArray_BYTES(source), static_cast<size_t>(PyArray_NBYTES(source)), object)));
     if (!buffer) return nullptr;

@@ -7,56 +7,67 @@
 namespace vires {
 namespace {
 
+PyTypeObject buffer_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
+
 constexpr size_t kHeader = 64;
-constexpr size_t kSmallBlock = kHeader + kSmallBytes;
-constexpr int kFreeLimit = 1024;
 static_assert(sizeof(Buffer) <= kHeader);
 
+// Small data live in the buffer object's own block; free blocks are kept in lists, which the GIL
+// guards: taking one costs less than the pool's lock.
 struct FreeBlock {
   FreeBlock* next;
 };
-FreeBlock* free_blocks = nullptr;  // guarded by the GIL
-int free_count = 0;
+struct SmallBlocks {
+  size_t capacity;
+  int limit;  // blocks that are kept
+  int count = 0;
+  FreeBlock* first = nullptr;
+};
+SmallBlocks small_blocks[] = {{128, 1024}, {448, 256}, {960, 256}, {1984, 128}};
+constexpr size_t kSmallBytes = 1984;
 
-void dealloc(PyObject* self) {
-  Buffer* buffer = reinterpret_cast<Buffer*>(self);
-  if (buffer->storage == Storage::kSmall) {
-    if (free_count < kFreeLimit) {
-      FreeBlock* block = reinterpret_cast<FreeBlock*>(self);
-      block->next = free_blocks;
-      free_blocks = block;
-      ++free_count;
-    } else {
-      std::free(self);
-    }
-    return;
-  }
-  if (buffer->storage == Storage::kPooled) {
-    pool::release(buffer->data, buffer->capacity);
-  } else {
-    Py_XDECREF(buffer->owner);
-  }
-  PyObject_Free(self);
-}
-
-PyTypeObject buffer_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
-
-Buffer* small_buffer() {
-  void* block = free_blocks;
+Buffer* small_buffer(size_t bytes) {
+  uint8_t size_class = 0;
+  while (small_blocks[size_class].capacity < bytes) ++size_class;
+  SmallBlocks& blocks = small_blocks[size_class];
+  void* block = blocks.first;
   if (block) {
-    free_blocks = free_blocks->next;
-    --free_count;
-  } else if (!(block = std::aligned_alloc(64, kSmallBlock))) {
+    blocks.first = blocks.first->next;
+    --blocks.count;
+  } else if (!(block = std::aligned_alloc(64, kHeader + blocks.capacity))) {
     PyErr_NoMemory();
     return nullptr;
   }
   Buffer* buffer = static_cast<Buffer*>(block);
   PyObject_Init(static_cast<PyObject*>(block), &buffer_type);
   buffer->data = static_cast<char*>(block) + kHeader;
-  buffer->capacity = kSmallBytes;
+  buffer->capacity = blocks.capacity;
   buffer->owner = nullptr;
   buffer->storage = Storage::kSmall;
+  buffer->size_class = size_class;
   return buffer;
+}
+
+void release_small(Buffer* buffer) {
+  SmallBlocks& blocks = small_blocks[buffer->size_class];
+  if (blocks.count == blocks.limit) {
+    std::free(buffer);
+    return;
+  }
+  FreeBlock* block = reinterpret_cast<FreeBlock*>(buffer);
+  block->next = std::exchange(blocks.first, block);
+  ++blocks.count;
+}
+
+void dealloc(PyObject* self) {
+  Buffer* buffer = reinterpret_cast<Buffer*>(self);
+  if (buffer->storage == Storage::kSmall) return release_small(buffer);
+  if (buffer->storage == Storage::kPooled) {
+    pool::release(buffer->data, buffer->capacity);
+  } else {
+    Py_XDECREF(buffer->owner);
+  }
+  PyObject_Free(self);
 }
 
 }  // namespace
@@ -69,8 +80,10 @@ bool buffer_ready() {
   return PyType_Ready(&buffer_type) == 0;
 }
 
+bool is_buffer(PyObject* object) { return Py_TYPE(object) == &buffer_type; }
+
 Buffer* buffer_new(size_t bytes) {
-  if (bytes <= kSmallBytes) return small_buffer();
+  if (bytes <= kSmallBytes) return small_buffer(bytes);
   Buffer* buffer = PyObject_New(Buffer, &buffer_type);
   if (!buffer) return nullptr;
   buffer->data = static_cast<char*>(pool::allocate(bytes));

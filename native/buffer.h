@@ -18,12 +18,11 @@ struct Buffer {
   size_t capacity;
   PyObject* owner;
   Storage storage;
+  uint8_t size_class;  // of small storage
 };
 
-// Data of at most this many bytes live in the buffer object's own block.
-constexpr size_t kSmallBytes = 128;
-
 bool buffer_ready();
+bool is_buffer(PyObject* object);
 // Uninitialised memory; null with MemoryError.
 Buffer* buffer_new(size_t bytes);
 // Somebody else's memory, kept alive by `owner`.

@@ -10,6 +10,7 @@
 #include "eager.h"
 #include "elementwise_kernel.h"
 #include "executable.h"
+#include "indexing.h"
 #include "operators.h"
 #include "pool.h"
 #include "symbols.h"
@@ -189,6 +190,7 @@ NB_MODULE(_native, m) {
   threads::initialise();
   checked(buffer_ready());
   checked(array_ready(m.ptr()));
+  checked(indexing_ready());
   checked(executable_ready(m.ptr()));
   checked(compiled_function_ready(m.ptr()));
   checked(elementwise_kernel_ready(m.ptr()));

@@ -3,6 +3,8 @@
 #include <vector>
 
 #include "array.h"
+#include "context.h"
+#include "indexing.h"
 
 namespace vires {
 namespace {
@@ -66,9 +68,18 @@ PyObject* compare(PyObject* left, PyObject* right, int operation) {
 }
 
 PyObject* subscript(PyObject* self, PyObject* index) {
+  if (!tracing) {
+    PyObject* result = basic_index(as_array(self), index);
+    if (result || PyErr_Occurred()) return result;
+  }
   if (!callables[kGetItem]) return missing(kGetItem);
   PyObject* operands[] = {self, index};
   return PyObject_Vectorcall(callables[kGetItem], operands, 2, nullptr);
+}
+
+PyObject* iterator(PyObject* self) {
+  if (!tracing && as_array(self)->ndim > 0) return iterate(as_array(self));
+  return unary<kIterate>(self);
 }
 
 int assign(PyObject*, PyObject*, PyObject* value) {
@@ -112,7 +123,7 @@ PyType_Slot array_operator_slots[] = {
     {Py_nb_absolute, slot(unary<kAbsolute>)},
     {Py_nb_invert, slot(unary<kInvert>)},
     {Py_tp_richcompare, slot(compare)},
-    {Py_tp_iter, slot(unary<kIterate>)},
+    {Py_tp_iter, slot(iterator)},
     {Py_mp_subscript, slot(subscript)},
     {Py_mp_ass_subscript, slot(assign)},
     {0, nullptr}};

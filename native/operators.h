@@ -1,4 +1,5 @@
-// Operators of Array: slots that call what Python registered.
+// Operators of Array: slots that call what Python registered; basic indexing and iteration of
+// concrete arrays need no Python, and reach it only while a program is staged.
 #pragma once
 
 #include "common.h"

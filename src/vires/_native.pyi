@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 
 class Array:
-    """An immutable, row-major array over shared memory, 64-byte aligned unless it wraps an ndarray."""
+    """An immutable, row-major array, 64-byte aligned unless it wraps an ndarray."""
 
     __array_priority__: float
     @property
@@ -108,7 +108,7 @@ class Array:
     def __getattr__(self, name: str, /) -> Any: ...
 
 class Executable:
-    """Compiled code with the types of its inputs and outputs; the entry's ABI is in native/runtime.h."""
+    """Compiled code with its inputs' and outputs' types; native/runtime.h has the entry's ABI."""
 
     def __init__(
         self,
@@ -222,7 +222,7 @@ def set_array_text(repr: Callable[[Array], str], str: Callable[[Array], str]) ->
 def set_operators(
     callables: Mapping[str, Callable[..., Any] | None],
 ) -> dict[str, Callable[..., Any] | None]:
-    """Registers operators by name (add, radd is add, ..., eq, getitem, iter); gives those before."""
+    """Registers operators by name (add, ..., eq, getitem, iter); gives those before."""
 
 def register_operand_type(type: type) -> None: ...
 def set_tracing(flag: bool) -> bool:

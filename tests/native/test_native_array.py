@@ -10,10 +10,10 @@ import weakref
 
 import numpy as np
 import pytest
-from vires._native import Array
 
 from native_code import BFLOAT16, FLOAT32, FLOAT64, INT32, KEY, dtype_of
 from vires import _native
+from vires._native import Array
 
 CODES = [code for code in range(23) if code != KEY]
 SHAPES = [(), (1,), (3,), (0,), (2, 0, 3), (3, 4), (1, 2, 3, 4, 5, 6), (1,) * 40]
@@ -59,6 +59,18 @@ def test_wrap_numpy_shares_and_keeps_alive() -> None:
     assert x.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
     del x
     assert reference() is None
+
+
+def test_wrapping_a_view_of_an_array() -> None:
+    x = _native.from_numpy(np.arange(1000, dtype=np.float32).reshape(10, 100))
+    row = _native.wrap_numpy(x._numpy()[3:5][1])
+    assert row.unsafe_buffer_pointer() == x.unsafe_buffer_pointer() + 1600
+    before = _native.memory_stats()["live"]
+    x.delete()
+    assert _native.memory_stats()["live"] == before
+    assert row.tolist() == list(range(400, 500))
+    del row
+    assert _native.memory_stats()["live"] < before
 
 
 @pytest.mark.parametrize("make", [_native.from_numpy, _native.wrap_numpy])

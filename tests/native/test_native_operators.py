@@ -103,7 +103,11 @@ def test_pow_with_modulus() -> None:
 
 
 def test_subscripts_and_iteration() -> None:
-    x = array()
+    x, zero = array(), _native.from_numpy(np.float32(1))
+    for index in (3, -4, [1], (0, [1]), np.int64(0), x, True, "a", (..., ...), (0, 0), 2**70):
+        assert x[index] == ("getitem", x, index)
+    assert zero.__iter__() == ("iter", zero)
+    _native.set_tracing(True)
     assert x[1:2, ...] == ("getitem", x, (slice(1, 2), ...))
     assert x.__iter__() == ("iter", x)
 
