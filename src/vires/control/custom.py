@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from vires.control.custom_calls import CustomJVPCall, CustomVJPCall, is_still
+from vires.control.custom_calls import CustomJVPCall, CustomVJPCall, dense, is_still
 from vires.control.functions import FlatFunction, as_operands, convert, leaf_label, name_of
 from vires.core import dtypes, tree
 from vires.core.avals import ShapedArray
@@ -366,8 +366,9 @@ class _FlatVJP:
         )
 
     def backward(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-        if self.symbolic_zeros:
-            cts = [SymbolicZero(ct.aval) if ct.__class__ is Zero else ct for ct in cts]
+        cts = [
+            ct if ct.__class__ is not Zero else SymbolicZero(ct.aval) if self.symbolic_zeros else dense(ct) for ct in cts
+        ]
         known = tree.unflatten(self.residual_tree, residuals)
         ct = tree.unflatten(self.out_tree, cts)
         answer = self.bwd(*self.fixed, known, ct)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vires.core import dtypes
 from vires.core.primitive import LinearOperand, Primitive, Undefined, Zero
 from vires.core.trace import aval_of
-from vires.ops.shape import zeros
 
 _FORWARD = (
     "custom_vjp: needs reverse mode (grad, vjp); got forward mode (jvp, jacfwd, linearize evaluated forward); "
@@ -15,17 +15,24 @@ _FORWARD = (
 )
 
 
-def _infer(*avals: Any, call: Any, num_residuals: int, out_avals: Sequence[Any]) -> list[Any]:
-    return list(out_avals)
+def _infer(*avals: Any, call: Any, num_residuals: int, moving: Sequence[bool], result_avals: Sequence[Any]) -> list[Any]:
+    return [aval for aval in result_avals if dtypes.is_inexact(aval.dtype)]
 
 
-def _transpose(cts: Sequence[Any], *operands: Any, call: Any, num_residuals: int, out_avals: Sequence[Any]) -> list[Any]:
-    residuals = operands[:num_residuals]
-    dense = [zeros(ct.aval) if ct.__class__ is Zero else ct for ct in cts]
-    given = call.backward(residuals, dense)
-    tangents = operands[num_residuals:]
+def _transpose(
+    cts: Sequence[Any],
+    *operands: Any,
+    call: Any,
+    num_residuals: int,
+    moving: Sequence[bool],
+    result_avals: Sequence[Any],
+) -> list[Any]:
+    given = iter(cts)
+    full = [next(given) if dtypes.is_inexact(a.dtype) else Zero(a.to_tangent_aval()) for a in result_avals]
+    answers = call.backward(operands[:num_residuals], full)
+    wanted = [ct for ct, moves in zip(answers, moving, strict=True) if moves]
     return [None] * num_residuals + [
-        ct if x.__class__ is LinearOperand else None for x, ct in zip(tangents, given, strict=True)
+        ct if x.__class__ is LinearOperand else None for x, ct in zip(operands[num_residuals:], wanted, strict=True)
     ]
 
 
@@ -50,8 +57,20 @@ _custom_vjp_tangent = Primitive(
 
 
 def custom_vjp_tangent(call: Any, results: Sequence[Any], residuals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
-    """Bind the tangent operation of one call: `tangents` are arrays or tracers, one for each operand."""
-    moving = [aval_of(r).to_tangent_aval() for r in results]
-    return _custom_vjp_tangent(
-        *residuals, *tangents, call=call, num_residuals=len(residuals), out_avals=tuple(moving)
+    """Bind the tangent operation of one call.
+
+    `tangents` are arrays, tracers or `Zero`, one for each operand; so are the answers, one for each result.
+    """
+    moving = tuple(t.__class__ is not Zero for t in tangents)
+    result_avals = tuple(aval_of(r) for r in results)
+    out = iter(
+        _custom_vjp_tangent(
+            *residuals,
+            *(t for t in tangents if t.__class__ is not Zero),
+            call=call,
+            num_residuals=len(residuals),
+            moving=moving,
+            result_avals=result_avals,
+        )
     )
+    return [next(out) if dtypes.is_inexact(a.dtype) else Zero(a.to_tangent_aval()) for a in result_avals]

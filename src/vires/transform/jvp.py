@@ -114,7 +114,7 @@ class JVPTrace(Trace):
             call.check_moving([t is not None for t in tangents])
             tangents = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
             results, residuals = call.forward(*primals)
-            out = custom_vjp_tangent(call, results, residuals, [instantiate(t) for t in tangents])
+            out = custom_vjp_tangent(call, results, residuals, tangents)
         finally:
             set_trace(before)
         return [self._wrap(r, t) for r, t in zip(results, out, strict=True)]

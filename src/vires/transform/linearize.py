@@ -156,9 +156,8 @@ class LinearizeTrace(Trace):
             call.check_moving([t is not None for t in tangents])
             results, residuals = call.forward(*primals)
             full = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
-            dense = [instantiate(t) for t in full]
             set_trace(self.tangents)
-            out = custom_vjp_tangent(call, results, residuals, dense)
+            out = custom_vjp_tangent(call, results, residuals, full)
         finally:
             set_trace(before)
         return [self._wrap(r, t) for r, t in zip(results, out, strict=True)]
