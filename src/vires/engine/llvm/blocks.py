@@ -15,6 +15,8 @@ from vires.engine.llvm.builder import reference_of
 from vires.engine.llvm.contract import emit_contract
 from vires.engine.llvm.emit_control import emit_branch, emit_scan, emit_while
 from vires.engine.llvm.program import Block
+from vires.engine.llvm.sorting import emit_sort
+from vires.engine.llvm.updates import emit_check, emit_update
 from vires.engine.reference import view
 
 if TYPE_CHECKING:
@@ -27,25 +29,23 @@ EMITTERS: dict[str, Emitter] = {
     "scan": emit_scan,
     "while": emit_while,
     "branch": emit_branch,
+    "update_slice": emit_update,
+    "scatter": emit_update,
+    "check": emit_check,
+    "sort": emit_sort,
 }
 #: Blocks that run on the host, and why.
 ON_HOST: dict[str, str] = {
     "convolve": "the packing kernels are not written yet",
-    "sort": "NumPy's sort is vectorised",
-    "cumulate": "the two-pass kernel is not written yet",
-    "scatter": "the loop is not written yet",
-    "window": "the loop is not written yet",
     "random_bits": "the operation is elementwise in its rule",
     "library": "no routine is bound yet",
-    "update_slice": "the copy is not written yet",
-    "check": "the check is not written yet",
 }
 
 
 def emit_block(writer: ProgramWriter, block: Block) -> None:
     """Write one block into the entry."""
     emitter = EMITTERS.get(block.kind)
-    if emitter is not None:
+    if emitter is not None and block.params.get("native", True):
         emitter(writer, block)
     elif block.kind == "host":
         emit_host(writer, block, block.params["function"])
@@ -61,13 +61,7 @@ def emit_host(writer: ProgramWriter, block: Block, function: Callable[..., Seque
     call = host_call(function, [x.aval for x in block.operands], [x.aval for x in results])
     writer.host_functions.append((call, len(nodes)))
     main = writer.main
-    table = main.fresh()
-    writer.entry_allocas.append(f"  {table} = alloca ptr, i64 {max(len(nodes), 1)}")
-    for position, node in enumerate(nodes):
-        assert node.buffer is not None
-        place = main.fresh()
-        main.emit(f"{place} = getelementptr ptr, ptr {table}, i64 {position}")
-        main.emit(f"store ptr {writer.main_pointer(node.buffer)}, ptr {place}")
+    table = writer.pointer_table([node.buffer for node in nodes])  # type: ignore[misc]
     field, host, failed = main.fresh(), main.fresh(), main.fresh()
     main.emit(f"{field} = getelementptr ptr, ptr %rt, i64 3")
     main.emit(f"{host} = load ptr, ptr {field}")

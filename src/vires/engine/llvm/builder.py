@@ -16,7 +16,7 @@ from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.primitive import Undefined
 from vires.dialect.loops import BLOCKS
-from vires.engine.llvm import control
+from vires.engine.llvm import control, structured
 from vires.engine.llvm.contract import contract
 from vires.engine.llvm.expressions import Expr, Graph, Index, LoopVar, canonical
 from vires.engine.llvm.program import Block, Buffer, Node, Reduction, Region
@@ -38,6 +38,15 @@ WEIGHTS: dict[str, float] = {
     **dict.fromkeys("pow lgamma digamma threefry2x32 random_bits igamma".split(), 40.0),
     "gather": 4.0, "dynamic_slice": 2.0, "nextafter": 4.0,
 }  # fmt: skip
+
+
+#: Blocks that are defined as reductions.
+_DEFINED: dict[str, Callable[..., Any]] = {
+    "contract": contract,
+    "window": structured.window,
+    "cumulate": structured.cumulate,
+    "check": structured.check,
+}
 
 
 class Operand(Node):
@@ -133,9 +142,9 @@ class Builder(Graph):
             raise ValueError(f"block: needs one of {', '.join(sorted(BLOCKS))}; got {kind!r}")
         if kind == "call":
             return self.inline(params["jaxpr"], operands)  # type: ignore[return-value]
-        if kind == "contract":
-            made = contract(self, operands[0], operands[1], **params)
-            return made  # type: ignore[return-value]
+        define = _DEFINED.get(kind)
+        if define is not None:
+            return define(self, *operands, **params)
         if kind == "scan":
             return control.scan(self, operands, **params)  # type: ignore[return-value]
         if kind == "while":

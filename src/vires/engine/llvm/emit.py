@@ -57,11 +57,7 @@ class Writer:
 
     def _plan(self) -> None:
         kernel = self.kernel
-        roots: list[Expr] = []
-        for store in kernel.stores:
-            roots += (store.expr, store.offset)
-        for fold in kernel.folds:
-            roots += (*fold.exprs, fold.offset)
+        roots = kernel.roots()
         self.buckets: list[list[Any]] = [[] for _ in range(len(self.order) + 1)]
         # The product of a contraction is part of a fused multiply-add.
         self.products = {x for fold in kernel.folds if fold.contraction for x in fold.exprs if x.op == "mul"}
@@ -102,7 +98,7 @@ class Writer:
 
     def _only_offset(self, x: Expr) -> bool:
         kernel = self.kernel
-        if any(store.expr is x for store in kernel.stores):
+        if any(store.expr is x or store.mask is x for store in kernel.stores):
             return False
         return not any(e is x for fold in kernel.folds for e in fold.exprs)
 
@@ -358,21 +354,40 @@ class Writer:
     def _store(self, store: Store) -> None:
         vector = bool((store.expr.vars | store.offset.vars) & self.vector_bit)
         value = self.operand(store.expr, vector)
-        self._put(store.buffer, store.offset, value, vector)
+        mask = None if store.mask is None else self.operand(store.mask, vector)
+        self._put(store.buffer, store.offset, value, vector, mask, store.combine)
 
-    def _put(self, buffer: Buffer, offset: Index, value: Val, vector: bool) -> None:
+    def _put(
+        self,
+        buffer: Buffer,
+        offset: Index,
+        value: Val,
+        vector: bool,
+        where: Val | None = None,
+        combine: str | None = None,
+    ) -> None:
         code = self.code
         uniform, stride, various = self._split(offset)
         pointer = self.addresses[buffer, uniform]
         if offset.const:
             pointer = code.gep(pointer, buffer.dtype, offset.const)
         if not vector or not stride and not various:
-            code.store(pointer, value)
+            if combine is not None:
+                value = code.op(combine, code.load(pointer, buffer.dtype, 1, where), value)
+            code.store(pointer, value, where)
             return
         value = code.splat(value, self.lanes)
         mask = self.active
+        if where is not None:
+            where = code.splat(where, self.lanes)
+            mask = where if mask is None else mask & where
         if stride == 1 and not various:
+            if combine is not None:
+                value = code.op(combine, code.load(pointer, buffer.dtype, self.lanes, mask), value)
             code.store(pointer, value, mask)
+            return
+        if stride == -1 and not various and mask is None:
+            code.store(code.gep(pointer, buffer.dtype, 1 - self.lanes), reverse(code, value))
             return
         index = code.iota(self.lanes) * stride
         for atom, factor in various:
@@ -407,6 +422,10 @@ class Writer:
                 if vector:
                     value = code.splat(value, self.lanes)
                 values.append(value)
+            if fold.prefix:
+                result += self._prefix(fold, before, values)
+                position += count
+                continue
             after = combine(code, fold, before, values)
             if self.active is not None and self.kernel.vector in self.kernel.reduced:
                 after = [code.select(self.active, a, b) for a, b in zip(after, before, strict=True)]
@@ -414,12 +433,36 @@ class Writer:
             position += count
         return result
 
+    def _prefix(self, fold: Fold, before: list[Val], values: list[Val]) -> list[Val]:
+        """Write what has been combined up to each element; gives what has been combined by all of them."""
+        code, kernel = self.code, self.kernel
+        along = bool(self.vector_bit) and kernel.vector in kernel.reduced
+        if along:
+            if self.active is not None:
+                neutral = [self._identity(fold, i) for i in range(len(values))]
+                values = [code.select(self.active, x, n) for x, n in zip(values, neutral, strict=True)]
+            step = 1
+            while step < self.lanes:
+                shifted = [shift(code, x, self._identity(fold, i), step) for i, x in enumerate(values)]
+                values = combine(code, fold, shifted, values)
+                step *= 2
+        after = combine(code, fold, before, values)
+        vector = bool(fold.offset.vars & self.vector_bit)
+        for buffer, value in zip(fold.buffers, after, strict=True):
+            if buffer is not None:
+                self._put(buffer, fold.offset, code.convert(value, buffer.dtype), vector)
+        if not along:
+            return after
+        return [code.splat(code.lane(x, self.lanes - 1), self.lanes) for x in after]
+
     def _finish(self, carried: list[Val]) -> None:
         """Combine the lanes, in a fixed order, and write the results."""
         position = 0
         for fold in self.kernel.folds:
             values = carried[position : position + len(fold.exprs)]
             position += len(fold.exprs)
+            if fold.prefix:
+                continue
             if self.vector_bit and self.kernel.vector in self.kernel.reduced:
                 values = across(self.code, fold, values)
             for buffer, value in zip(fold.buffers, values, strict=True):
@@ -440,6 +483,14 @@ def reverse(code: Code, x: Val) -> Val:
         return ComplexVal(x.kind, reverse(code, x.re), reverse(code, x.im))
     order = ", ".join(f"i32 {lane}" for lane in range(x.lanes - 1, -1, -1))
     return code.value(f"shufflevector {x.typed}, {x.typed}, <{x.lanes} x i32> <{order}>", x.kind, x.lanes)
+
+
+def shift(code: Code, x: Val, fill: Val, step: int) -> Val:
+    """Lanes moved up by a number of places; the first ones come from `fill`."""
+    if isinstance(x, ComplexVal) and isinstance(fill, ComplexVal):
+        return ComplexVal(x.kind, shift(code, x.re, fill.re, step), shift(code, x.im, fill.im, step))
+    order = ", ".join(f"i32 {x.lanes + lane - step if lane >= step else lane}" for lane in range(x.lanes))
+    return code.value(f"shufflevector {fill.typed}, {x.typed}, <{x.lanes} x i32> <{order}>", x.kind, x.lanes)
 
 
 def apply(code: Code, x: Expr, operands: Sequence[Val]) -> Val:

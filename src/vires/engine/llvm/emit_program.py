@@ -33,6 +33,8 @@ class ProgramWriter:
         self.names = 0
         #: Python functions that the program calls, each with its number of buffers.
         self.host_functions: list[tuple[Callable[..., None], int]] = []
+        #: What makes the exception of each check.
+        self.failures: list[Any] = []
         #: Stack memory of the entry, taken once at its start.
         self.entry_allocas: list[str] = []
 
@@ -89,6 +91,24 @@ class ProgramWriter:
         name = f"vires_{kind}_{int(value.real)}"
         self.main.helpers[name] = f"@{name} = private constant [2 x {kind}] [{kind} {value.real:.1f}, {kind} 0.0]"
         return f"@{name}"
+
+    def integers(self, kind: str, values: Sequence[int]) -> str:
+        """The name of a constant table of the module."""
+        name = f"vires_table_{len(self.main.helpers)}"
+        listed = ", ".join(f"{kind} {value}" for value in values)
+        self.main.helpers[name] = f"@{name} = private constant [{len(values)} x {kind}] [{listed}]"
+        return f"@{name}"
+
+    def pointer_table(self, buffers: Sequence[Buffer]) -> str:
+        """The name of a table on the stack with the addresses of buffers."""
+        main = self.main
+        table = main.fresh()
+        self.entry_allocas.append(f"  {table} = alloca ptr, i64 {max(len(buffers), 1)}")
+        for position, buffer in enumerate(buffers):
+            place = main.fresh()
+            main.emit(f"{place} = getelementptr ptr, ptr {table}, i64 {position}")
+            main.emit(f"store ptr {self.main_pointer(buffer)}, ptr {place}")
+        return table
 
     def batch_loop(
         self,

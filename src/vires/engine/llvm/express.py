@@ -18,20 +18,10 @@ def express(builder: Builder, kernel: Kernel) -> None:
     if kernel.flat:
         _pull(builder, kernel, flat=True)
         axes = sum(v.bit for v in builder.axis_variables)
-        if not any(x.vars & axes for x in _roots(kernel)):
+        if not any(x.vars & axes for x in kernel.roots()):
             return
     _pull(builder, kernel, flat=False)
     _merge(kernel)
-
-
-def _roots(kernel: Kernel) -> list[Expr]:
-    found = [store.expr for store in kernel.stores]
-    for store in kernel.stores:
-        found.append(store.offset)
-    for fold in kernel.folds:
-        found.extend(fold.exprs)
-        found.append(fold.offset)
-    return found
 
 
 def _pull(builder: Builder, kernel: Kernel, flat: bool) -> None:
@@ -104,6 +94,14 @@ def _fold(builder: Builder, group: Reduction, indices: list[Index], whole: Index
     buffers = [x.buffer for x in group.results]
     fold = Fold(buffers, kept, exprs, group.combine, group.identities)
     fold.contraction = group.contraction
+    fold.prefix = group.prefix
+    if group.prefix:
+        fold.offset = whole
+        if group.prefix == "reverse":
+            place = list(index)
+            for d in group.axes:
+                place[d] = place[d] * -1 + (group.shape[d] - 1)
+            fold.offset = builder.offset(group.shape, place)
     if not isinstance(group.combine, str):
         left, right = ([builder.argument(x.dtype) for x in exprs] for _ in range(2))
         fold.arguments = (*left, *right)
@@ -115,7 +113,7 @@ def _merge(kernel: Kernel) -> None:
     """Make one loop of two neighbours where every index that depends on them sees one position."""
     if len(kernel.loops) + len(kernel.reduced) < 2:
         return
-    indices = [x for x in walk(_roots(kernel)) if x.__class__ is Index]
+    indices = [x for x in walk(kernel.roots()) if x.__class__ is Index]
     kernel.loops = _merged(kernel.loops, indices)  # type: ignore[arg-type]
     kernel.reduced = _merged(kernel.reduced, indices)  # type: ignore[arg-type]
 

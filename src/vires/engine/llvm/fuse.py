@@ -81,7 +81,8 @@ def _decide(region: Region) -> None:
                 if definition.element is not None:
                     for x in node.operands:
                         _want(x, key, size)
-        elif any(x.used for x in definition.results):
+        elif definition.effect or any(x.used for x in definition.results):
+            node.used += 1
             _need_block(definition)
 
 
@@ -90,6 +91,8 @@ def _need_block(block: Block) -> None:
         x.used += 1
         if x.kind == "pull":
             x.store = True
+    for x in block.params.get("needs", ()):  # pulled inside the block's regions
+        _want(x, (squeezed(x.shape), ()), 0)
 
 
 def _decide_pull(node: Node) -> None:

@@ -111,8 +111,7 @@ def _same_place(step: Kernel | Block, old: Buffer, new: Buffer) -> bool:
     store = next((s for s in step.stores if s.buffer.find() is new), None)
     if store is None or step.folds:
         return False
-    roots = [x for s in step.stores for x in (s.expr, s.offset)]
-    for x in walk(roots):
+    for x in walk(step.roots()):
         if x.op == "load" and x.attr.find() is old and x.args[0] is not store.offset:
             return False
     step.exact = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from vires import _native
@@ -21,7 +21,9 @@ from vires.engine.llvm.plan import arena, temporaries
 from vires.engine.llvm.inplace import share
 from vires.engine.llvm.program import Block, Kernel, Node, Region
 from vires.engine.llvm.schedule import schedule
+from vires.engine.llvm.updates import scatter_kernel, update_slice_kernel
 
+UPDATE_KERNELS = {"update_slice": update_slice_kernel, "scatter": scatter_kernel}
 _counter = itertools.count()
 
 
@@ -89,15 +91,16 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
         outputs,
         scratch,
         writer.host_functions,
-        _no_error,
+        _raiser(writer.failures),
         heavy,
         {},
         forward,
     )
 
 
-def _no_error(site: int, a: int, b: int) -> Exception:
-    return RuntimeError(f"program: failed at site {site} ({a}, {b})")
+def _raiser(failures: Sequence[Any]) -> Callable[[int, int, int], Exception]:
+    """What the native core calls after a failed check."""
+    return lambda site, a, b: failures[site].error(a, b)
 
 
 def lower_region(builder: Builder, region: Region) -> None:
@@ -110,6 +113,11 @@ def lower_region(builder: Builder, region: Region) -> None:
             second = schedule(builder, step, vector_bytes)
             if second is not None:
                 region.steps.insert(position + 1, second)
+        elif step.kind in UPDATE_KERNELS:
+            kernel = UPDATE_KERNELS[step.kind](builder, step)
+            kernel.scatters = True
+            schedule(builder, kernel, vector_bytes)
+            step.params["kernel"] = kernel
     for step in region.steps:
         if not isinstance(step, Kernel):
             for inner in step.regions:

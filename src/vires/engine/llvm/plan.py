@@ -17,12 +17,7 @@ ALIGNMENT = 64
 def reads(step: Kernel | Block) -> list[Buffer]:
     """The buffers that a step reads, regions inside it included."""
     if isinstance(step, Kernel):
-        roots = [store.expr for store in step.stores]
-        for store in step.stores:
-            roots.append(store.offset)
-        for fold in step.folds:
-            roots += (*fold.exprs, fold.offset)
-        return list(dict.fromkeys(x.attr for x in walk(roots) if x.op == "load"))
+        return list(dict.fromkeys(x.attr for x in walk(step.roots()) if x.op == "load"))
     found = [x.buffer for x in step.operands if x.buffer is not None]
     for region in step.regions:
         for inner in region.steps:

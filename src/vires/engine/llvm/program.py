@@ -93,7 +93,9 @@ class Node:
 class Reduction:
     """Sources combined over some axes; one result node for each source."""
 
-    __slots__ = ("axes", "combine", "contraction", "element", "identities", "results", "shape", "sources")
+    __slots__ = (
+        "axes", "combine", "contraction", "element", "identities", "prefix", "results", "shape", "sources",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -112,6 +114,8 @@ class Reduction:
         self.shape = shape
         #: A sum of products of floats, which may be rounded once for each term.
         self.contraction = False
+        #: "forward" or "reverse": all partial results along the one axis are wanted, from its start or its end.
+        self.prefix = ""
         #: Results that the operation does not give are untyped and have no memory.
         self.results: list[Node] = []
 
@@ -119,7 +123,7 @@ class Reduction:
 class Block:
     """An algorithm on operands in memory. Regions are the programs that it runs, if any."""
 
-    __slots__ = ("equation", "kind", "operands", "params", "regions", "results")
+    __slots__ = ("effect", "equation", "kind", "operands", "params", "regions", "results")
 
     def __init__(self, kind: str, operands: Sequence[Node], params: dict[str, Any]) -> None:
         self.kind = kind
@@ -127,6 +131,8 @@ class Block:
         self.params = params
         self.results: list[Node] = []
         self.regions: list[Region] = []
+        #: Whether it runs even if nothing uses its results.
+        self.effect = False
         #: The equation that it came from.
         self.equation: Any = None
 
@@ -142,21 +148,33 @@ def leader(definition: Reduction | Block) -> Node:
 class Store:
     """An expression written at an offset of a buffer."""
 
-    __slots__ = ("buffer", "expr", "offset")
+    __slots__ = ("buffer", "combine", "expr", "mask", "offset")
 
-    def __init__(self, buffer: Buffer, offset: Index, expr: Expr) -> None:
+    def __init__(
+        self, buffer: Buffer, offset: Index, expr: Expr, combine: str | None = None, mask: Expr | None = None
+    ) -> None:
         self.buffer = buffer
         self.offset = offset
         self.expr = expr
+        #: How the new value is combined with the one in memory; None: it replaces it.
+        self.combine = combine
+        #: Where the store takes place; None: everywhere.
+        self.mask = mask
+
+    def roots(self) -> tuple[Expr, ...]:
+        """The expressions that the store needs."""
+        return (self.expr, self.offset) if self.mask is None else (self.expr, self.offset, self.mask)
 
 
 class Fold:
     """A reduction inside a kernel: expressions combined over its reduced loops, then written at an offset.
 
+    With a `prefix`, what has been combined so far is written at every step.
+
     A `combine` that is no name is given as expressions `combined` of `arguments` (those of the left, then right).
     """
 
-    __slots__ = ("arguments", "buffers", "combine", "combined", "contraction", "dtypes", "exprs", "identities", "offset")
+    __slots__ = ("arguments", "buffers", "combine", "combined", "contraction", "dtypes", "exprs", "identities", "offset", "prefix")
 
     def __init__(
         self, buffers: list[Buffer | None], offset: Index, exprs: list[Expr], combine: Any, identities: tuple[Any, ...]
@@ -167,6 +185,7 @@ class Fold:
         self.combine = combine
         self.identities = identities
         self.contraction = False
+        self.prefix = ""
         self.arguments: tuple[Expr, ...] = ()
         self.combined: list[Expr] = []
         # Sums and products of half precision are accumulated in float32.
@@ -180,12 +199,17 @@ class Fold:
         return self.dtypes[number]
 
 
+    def roots(self) -> tuple[Expr, ...]:
+        """The expressions that the fold needs."""
+        return (*self.exprs, self.offset)
+
+
 class Kernel:
     """Loops over a domain with stores and folds inside."""
 
     __slots__ = (
         "axes", "available", "domain", "exact", "flat", "folds", "lanes", "level", "loops", "name", "near",
-        "nodes", "order", "part", "reduced", "stores", "tasks", "task_size", "task_var", "vector", "weight", "work",
+        "nodes", "order", "part", "reduced", "scatters", "stores", "tasks", "task_size", "task_var", "vector", "weight", "work",
     )  # fmt: skip
 
     def __init__(self, domain: Shape, available: int) -> None:
@@ -214,8 +238,19 @@ class Kernel:
         self.part: LoopVar | None = None
         self.level = 0
         self.work = 0.0
+        #: Stores may meet: the loops keep their order.
+        self.scatters = False
         #: No element may be computed twice (a result overwrites an operand).
         self.exact = False
+
+    def roots(self) -> list[Expr]:
+        """The expressions that the kernel needs."""
+        found: list[Expr] = []
+        for store in self.stores:
+            found += store.roots()
+        for fold in self.folds:
+            found += fold.roots()
+        return found
 
 
 class Region:

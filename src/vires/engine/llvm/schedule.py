@@ -35,19 +35,12 @@ def schedule(builder: Builder, kernel: Kernel, vector_bytes: int) -> Kernel | No
     return second
 
 
-def _nodes(kernel: Kernel) -> list[Expr]:
-    roots: list[Expr] = []
-    for store in kernel.stores:
-        roots += (store.expr, store.offset)
-    for fold in kernel.folds:
-        roots += (*fold.exprs, fold.offset)
-    return walk(roots)
-
-
 def _schedule(kernel: Kernel, vector_bytes: int) -> None:
-    nodes = _nodes(kernel)
+    nodes = walk(kernel.roots())
     weight = sum(COSTS.get(x.op, 1.0) for x in nodes) + 1.5 * len(kernel.stores) + len(kernel.folds)
     kernel.vector = _vector_loop(kernel, nodes)
+    if any(store.combine is not None or store.mask is not None for store in kernel.stores):
+        kernel.vector = _distinct_loop(kernel)
     kernel.lanes = 1 if kernel.vector is None else choose_lanes(kernel, nodes, weight, vector_bytes)
     if kernel.lanes == 1:
         kernel.vector = None
@@ -57,7 +50,20 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
         kernel.order.insert(len(kernel.loops) - 1, kernel.vector)  # type: ignore[arg-type]
     size = math.prod([v.size for v in kernel.order])
     kernel.work = weight * size
-    _tasks(kernel, size, weight)
+    if not any(fold.prefix for fold in kernel.folds) and not kernel.scatters:
+        _tasks(kernel, size, weight)
+
+
+def _distinct_loop(kernel: Kernel) -> LoopVar | None:
+    """The innermost loop of a scatter, if it writes neighbours that are no other lane's."""
+    if not kernel.loops:
+        return None
+    var = kernel.loops[-1]
+    for store in kernel.stores:
+        hidden = any(a.op != "var" and a.vars & var.bit for a, _ in store.offset.terms)
+        if hidden or store.offset.factor(var) != 1:
+            return None
+    return var
 
 
 def _offsets(kernel: Kernel, nodes: list[Expr]) -> list[Index]:
