@@ -29,6 +29,7 @@ from numpy import (
 from numpy.exceptions import ComplexWarning
 
 from vires.api.array_type import Array as ndarray
+from vires.numpy import fft
 from vires.numpy.arithmetic import (
     abs,
     absolute,
@@ -150,6 +151,8 @@ from vires.numpy.cumulative import (
     nancumsum,
     trapezoid,
 )
+from vires.numpy.einsum import einsum, einsum_path
+from vires.numpy.equality import allclose, array_equal, array_equiv, isscalar
 from vires.numpy.float_parts import (
     angle,
     around,
@@ -182,6 +185,7 @@ from vires.numpy.float_parts import (
     spacing,
     trunc,
 )
+from vires.numpy.integers import gcd, lcm, packbits, unpackbits
 from vires.numpy.joining import (
     append,
     array_split,
@@ -203,6 +207,8 @@ from vires.numpy.joining import (
     vsplit,
     vstack,
 )
+from vires.numpy.mapping import apply_along_axis, frompyfunc, ufunc, vectorize
+from vires.numpy.padding import pad
 from vires.numpy.printing import (
     array_repr,
     array_str,
@@ -296,6 +302,19 @@ from vires.numpy.scalar_types import (
     uint64,
     uint8,
 )
+from vires.numpy.sets import (
+    intersect1d,
+    isin,
+    setdiff1d,
+    setxor1d,
+    trim_zeros,
+    union1d,
+    unique,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
+)
 from vires.numpy.shaping import (
     atleast_1d,
     atleast_2d,
@@ -323,6 +342,7 @@ from vires.numpy.shaping import (
     swapaxes,
     transpose,
 )
+from vires.numpy.signal import convolve, correlate, i0, unwrap
 from vires.numpy.sorting import (
     argpartition,
     argsort,
@@ -334,6 +354,20 @@ from vires.numpy.sorting import (
     searchsorted,
     sort,
     sort_complex,
+)
+from vires.numpy.statistics import (
+    corrcoef,
+    cov,
+    histogram,
+    histogram2d,
+    histogram_bin_edges,
+    histogramdd,
+    median,
+    nanmedian,
+    nanpercentile,
+    nanquantile,
+    percentile,
+    quantile,
 )
 from vires.numpy.transcendental import (
     acos,

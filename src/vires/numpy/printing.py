@@ -13,13 +13,11 @@ get_printoptions, set_printoptions, printoptions = np.get_printoptions, np.set_p
 
 
 def _printable(x: Any) -> np.ndarray:
-    """The elements as NumPy can print them: ml_dtypes as float32, keys as their two words."""
+    """The elements as NumPy can print them: keys as their two words."""
     values = x._numpy()
     if dtypes.is_key(x.dtype):
         words = values.astype(np.uint64)
         return np.stack([words & 0xFFFFFFFF, words >> 32], -1).astype(np.uint32)
-    if values.dtype.kind == "V":
-        return values.astype(np.float32 if dtypes.kind(values.dtype) == "float" else np.int32)
     return values
 
 
@@ -33,8 +31,7 @@ def array_repr(arr: Any, max_line_width: int | None = None, precision: int | Non
     prefix = "Array("
     suffix = f", dtype={arr.dtype.name}{', weak_type=True' if arr.weak_type else ''})"
     if arr.size == 0:
-        shape = f", shape={arr.shape}" if arr.shape != (0,) else ""
-        return f"{prefix}[]{shape}{suffix}"
+        return f"{prefix}[], shape={arr.shape}{suffix}"
     # Without its suffix here: a long one would move the line breaks.
     text = np.array2string(
         _printable(arr), max_line_width, precision, suppress_small, separator=", ", prefix=prefix, suffix=","
@@ -52,6 +49,8 @@ def array_str(a: Any, max_line_width: int | None = None, precision: int | None =
         return str(a)
     if dtypes.is_key(a.dtype):
         return array_repr(a)
+    if not a.shape:
+        return str(a._numpy()[()])
     return np.array2string(_printable(a), max_line_width, precision, suppress_small) if a.size else "[]"
 
 
