@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
@@ -65,10 +65,14 @@ def convert_numpy(x: np.ndarray, dtype: DType) -> np.ndarray:
         x = x.real
     if dtypes.is_integer(dtype) and dtypes.kind(x.dtype) == "float":
         return _to_integer(x, dtype)
+    if x.dtype.kind == "V" and dtypes.is_integer(x.dtype):
+        x = x.astype(np.int8)  # int4 and uint4 convert to each other by way of a wider type only
     return x.astype(dtype)
 
 
-def _convert_element(b: LoopBuilder, x: Value, *, new_dtype: DType, weak_type: bool = False) -> Value:
+def _convert_element(
+    b: LoopBuilder, x: Value, *, new_dtype: DType, weak_type: bool = False
+) -> Value:
     if x.dtype == new_dtype or dtypes.is_key(new_dtype):
         return x
     if dtypes.kind(x.dtype) == "complex" and dtypes.kind(new_dtype) != "complex":
@@ -108,13 +112,19 @@ def convert(x: Any, dtype: DType) -> Any:
 _BITS = DtypeSet(
     "a real dtype of whole bytes",
     "x.real and x.imag",
-    [d for d in BOOL_OR_NUMBER if d.name not in ("bool", "int4", "uint4", "complex64", "complex128")],
+    [
+        d
+        for d in BOOL_OR_NUMBER
+        if d.name not in ("bool", "int4", "uint4", "complex64", "complex128")
+    ],
 )
 
 
 def _bitcast_infer(x: ShapedArray, *, new_dtype: DType) -> ShapedArray:
     if x.dtype not in _BITS or new_dtype not in _BITS:
-        raise refuse("bitcast_convert_type", _BITS.needs, f"{typed(x)} to {new_dtype.name}", _BITS.advice)
+        raise refuse(
+            "bitcast_convert_type", _BITS.needs, f"{typed(x)} to {new_dtype.name}", _BITS.advice
+        )
     old, new = x.dtype.itemsize, new_dtype.itemsize
     if old == new:
         return ShapedArray(x.shape, new_dtype)
@@ -122,7 +132,9 @@ def _bitcast_infer(x: ShapedArray, *, new_dtype: DType) -> ShapedArray:
         return ShapedArray((*x.shape, old // new), new_dtype)
     if not x.shape or x.shape[-1] != new // old:
         raise refuse(
-            "bitcast_convert_type", f"a last axis of size {new // old}", f"{typed(x)} to {new_dtype.name}"
+            "bitcast_convert_type",
+            f"a last axis of size {new // old}",
+            f"{typed(x)} to {new_dtype.name}",
         )
     return ShapedArray(x.shape[:-1], new_dtype)
 
@@ -136,7 +148,9 @@ def _bitcast_reference(x: np.ndarray, *, new_dtype: DType) -> np.ndarray:
     return result[..., 0] if old < new else result
 
 
-def _bitcast_batch(axis: AxisData, operands: Any, dims: Any, *, new_dtype: DType) -> tuple[Any, int]:
+def _bitcast_batch(
+    axis: AxisData, operands: Any, dims: Any, *, new_dtype: DType
+) -> tuple[Any, int]:
     # The last axis may appear or vanish, so the mapped one goes to the front.
     (x,), (dim,) = operands, dims
     return bitcast_convert_type(move_axis(x, dim, 0), new_dtype=new_dtype), 0
@@ -199,7 +213,11 @@ def _round_bits(bits: Any, b: Any, dtype: DType, exponent_bits: int, mantissa_bi
     sign = b.op("and", bits, b.constant(sign_mask, unsigned))
     dropped = mantissa - mantissa_bits
     if dropped > 0:
-        last = b.op("and", b.op("shift_right_logical", magnitude, b.constant(dropped, unsigned)), b.constant(1, unsigned))
+        last = b.op(
+            "and",
+            b.op("shift_right_logical", magnitude, b.constant(dropped, unsigned)),
+            b.constant(1, unsigned),
+        )
         half = b.constant((1 << (dropped - 1)) - 1, unsigned)
         magnitude = b.op("add", magnitude, b.op("add", half, last))
         magnitude = b.op("and", magnitude, b.constant(sign_mask - (1 << dropped), unsigned))
@@ -223,7 +241,7 @@ def _reduce_element(b: LoopBuilder, x: Value, *, exponent_bits: int, mantissa_bi
 class _NumpyBits:
     """The few words of the loop dialect that `_round_bits` uses, on NumPy arrays."""
 
-    words = {
+    words: ClassVar[dict[str, Any]] = {
         "and": np.bitwise_and,
         "or": np.bitwise_or,
         "add": np.add,

@@ -146,7 +146,8 @@ def _polygamma_formula(m: Number, x: Number) -> Number:
     first = scalar_math.pi**2 / (sine * sine) - value
     second = value - 2 * scalar_math.pi**3 * cosine / (sine * sine * sine)
     reflected = where(m.equals(1), first, where(m.equals(2), second, scalar_math.nan))
-    value = where(negative, where(x.call("floor").equals(x), scalar_math.inf, reflected), value)
+    pole = where(odd, scalar_math.inf, -scalar_math.inf)
+    value = where(negative, where(x.call("floor").equals(x), pole, reflected), value)
     valid = (m >= 0) & m.call("floor").equals(m)
     return where(m.equals(0), x.call("digamma"), where(valid, value, scalar_math.nan))
 
