@@ -12,7 +12,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64
-from vires.engine.llvm.math_coefficients import COS_F32, COS_F64, SIN_F32, SIN_F64
+from vires.engine.llvm.math_coefficients import (
+    COS_F32,
+    COS_F64,
+    SIN_F32,
+    SIN_F64,
+    TAN_F32,
+    TAN_F64,
+)
+from vires.engine.llvm.math_pairs import fast_sum
 from vires.engine.llvm.ssa import Builder, Val, fragment
 
 _HALF_PI = 1.5707963267948966
@@ -24,6 +32,7 @@ class _Reduction(NamedTuple):
     limit: float
     sine: tuple[float, ...]
     cosine: tuple[float, ...]
+    tangent: tuple[float, ...]
 
 
 _REDUCTIONS = {
@@ -33,6 +42,7 @@ _REDUCTIONS = {
         1e5,
         SIN_F32,
         COS_F32,
+        TAN_F32,
     ),
     FLOAT64: _Reduction(
         (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591833e-33),
@@ -40,6 +50,7 @@ _REDUCTIONS = {
         1e9,
         SIN_F64,
         COS_F64,
+        TAN_F64,
     ),
 }
 
@@ -89,6 +100,26 @@ def cos(code: Builder, x: Val) -> Val:
     sine, cosine = polynomials(code, t, low)
     usual = _by_quadrant(code, quadrant + 1, sine, cosine, None)
     return _with_large(code, "cos", x, size, usual)
+
+
+@fragment
+def tan(code: Builder, x: Val) -> Val:
+    """Tangent; nan at infinity; keeps the sign of zero."""
+    size = code.fabs(x)
+    t, low, quadrant = reduce_quarter(code, size)
+    z = t * t
+    series = t * code.polynomial(z, _REDUCTIONS[x.kind].tangent)
+    z_low = code.fma(t, t, -z)
+    tangent, rest = fast_sum(t, code.fma(z, series, z_low * series))
+    rest = rest + code.fma(tangent * tangent, low, low)
+    # -1 / (tangent + rest) by a quotient and its first correction.
+    q = -1.0 / tangent
+    inverse = code.fma(q, code.fma(q, rest, code.fma(q, tangent, 1.0)), q)
+    odd = (quadrant & 1).compare("ne", 0)
+    usual = code.select(odd, inverse, tangent + rest)
+    sign = code.bits(x) & -(1 << (8 * x.kind.size - 1))
+    usual = code.from_bits(code.bits(usual) ^ sign)
+    return _with_large(code, "tan", x, size, usual)
 
 
 def _by_quadrant(code: Builder, quadrant: Val, sine: Val, cosine: Val, signs: Val | None) -> Val:
