@@ -15,7 +15,7 @@ from vires.engine.llvm.builder import reference_of
 from vires.engine.llvm.contract import emit_contract
 from vires.engine.llvm.emit_control import emit_branch, emit_scan, emit_while
 from vires.engine.llvm.program import Block
-from vires.engine.llvm.sorting import emit_sort
+from vires.engine.llvm.sorting import NoMemory, emit_sort
 from vires.engine.llvm.updates import emit_check, emit_update
 from vires.engine.reference import view
 
@@ -47,19 +47,28 @@ def emit_block(writer: ProgramWriter, block: Block) -> None:
     emitter = EMITTERS.get(block.kind)
     if emitter is not None and block.params.get("native", True):
         emitter(writer, block)
-    elif block.kind == "host":
-        emit_host(writer, block, block.params["function"])
     else:
-        emit_host(writer, block, reference_of(block.equation))
+        emit_host(writer, block)
 
 
-def emit_host(writer: ProgramWriter, block: Block, function: Callable[..., Sequence[Any]]) -> None:
-    """Call a Python function with NumPy views of the operands; copy what it returns."""
-    results = [x for x in block.results if x.buffer is not None]
-    nodes = [*block.operands, *results]
-    number = len(writer.host_functions)
+def failure_of(block: Block) -> Any:
+    """What makes the exception of a failed block."""
+    return block.params["failure"] if block.kind == "check" else NoMemory()
+
+
+def host_function(block: Block) -> tuple[Callable[..., None], int]:
+    """The Python function that a block calls, with its number of buffers."""
+    function = block.params["function"] if block.kind == "host" else reference_of(block.equation)
+    results = [x for x in block.results if x.number >= 0]
     call = host_call(function, [x.aval for x in block.operands], [x.aval for x in results])
-    writer.host_functions.append((call, len(nodes)))
+    return call, len(block.operands) + len(results)
+
+
+def emit_host(writer: ProgramWriter, block: Block) -> None:
+    """Call a Python function with NumPy views of the operands; copy what it returns."""
+    nodes = [*block.operands, *[x for x in block.results if x.number >= 0]]
+    number = len(writer.hosts)
+    writer.hosts.append(block)
     main = writer.main
     table = writer.pointer_table([node.buffer for node in nodes])  # type: ignore[misc]
     field, host, failed = main.fresh(), main.fresh(), main.fresh()

@@ -73,6 +73,8 @@ class Builder(Graph):
         self.identity_offset: Index | None = None
         self.identity_shape: tuple[int, ...] = ()
         self._expected: Sequence[ShapedArray] = ()
+        #: All blocks, in the order of the program.
+        self.blocks: list[Block] = []
         #: Literals that blocks need in memory.
         self.written: dict[Expr, tuple[Region, Node]] = {}
         #: One loop variable for each axis of the domain.
@@ -186,6 +188,9 @@ class Builder(Graph):
     def result(self, kind: str, definition: Any) -> Operand:
         node = Operand(kind, None, definition)
         node.builder = self
+        if not definition.results and definition.__class__ is Block:
+            definition.serial = len(self.blocks)
+            self.blocks.append(definition)
         definition.results.append(node)
         return node
 
@@ -276,6 +281,8 @@ class Builder(Graph):
         if len(definitions) != len(avals):
             raise ValueError(f"{primitive}: its loops rule gives {len(definitions)} results of {len(avals)}")
         for node, aval in zip(definitions, avals, strict=True):
+            if node.definition.__class__ is Block and node.definition.equation is None:
+                node.definition.equation = eqn
             if node.number >= 0:  # a node that exists already: the operation is the identity, or a call
                 continue
             self.adopt(node, aval, primitive.name, operands)
@@ -283,8 +290,6 @@ class Builder(Graph):
                 node.view = eqn.params["permutation"]
             elif primitive.name in _SAME_ORDER and node.kind == "pull":
                 node.same = True
-            if node.definition.__class__ is Block:
-                node.definition.equation = eqn
         return list(definitions)
 
 

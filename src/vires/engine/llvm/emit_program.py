@@ -11,7 +11,7 @@ from vires.engine.llvm.blocks import emit_block
 from vires.engine.llvm.code import Code, module
 from vires.engine.llvm.emit import Writer
 from vires.engine.llvm.kinds import INT64
-from vires.engine.llvm.program import Buffer, Kernel, Region
+from vires.engine.llvm.program import Block, Buffer, Kernel, Region
 from vires.engine.llvm.ssa import Val
 
 #: Byte offset of `stop` in the runtime's structure, after five function pointers.
@@ -31,10 +31,9 @@ class ProgramWriter:
         self.symbols: dict[str, str] = {}
         self.main = Code()
         self.names = 0
-        #: Python functions that the program calls, each with its number of buffers.
-        self.host_functions: list[tuple[Callable[..., None], int]] = []
-        #: What makes the exception of each check.
-        self.failures: list[Any] = []
+        #: Blocks that call a Python function, and blocks that can fail: their numbers are known at run time.
+        self.hosts: list[Block] = []
+        self.failures: list[Block] = []
         #: Stack memory of the entry, taken once at its start.
         self.entry_allocas: list[str] = []
 

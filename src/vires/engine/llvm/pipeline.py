@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from vires import _native
 from vires.core import dtypes
 from vires.core.avals import ShapedArray
-from vires.core.jaxpr import ClosedJaxpr
+from vires.core.jaxpr import ClosedJaxpr, subjaxprs
 from vires.core.trace import as_array
-from vires.engine.llvm import machine, objects
+from vires.engine.llvm import cache, machine, objects
+from vires.engine.llvm.blocks import failure_of, host_function
 from vires.engine.llvm.builder import Builder, Operand
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.express import express
+from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
 from vires.engine.llvm.fuse import fuse
 from vires.engine.llvm.plan import arena, temporaries
 from vires.engine.llvm.inplace import share
@@ -24,7 +25,10 @@ from vires.engine.llvm.schedule import schedule
 from vires.engine.llvm.updates import scatter_kernel, update_slice_kernel
 
 UPDATE_KERNELS = {"update_slice": update_slice_kernel, "scatter": scatter_kernel}
-_counter = itertools.count()
+#: The name of a program's entry in its object code.
+ENTRY = "vires_entry"
+_MOST_CODES = 1024
+_codes: dict[str, Code] = {}
 
 
 class ProgramBuilder(Builder):
@@ -51,50 +55,118 @@ class ProgramBuilder(Builder):
 
 def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) -> Any:
     """An executable of the native core for a staged program."""
+    try:
+        key = cache.key(b"program", fingerprint(closed).encode(), repr(tuple(donate)).encode())
+    except NotCanonical:
+        key = ""
+    code = _codes.get(key) if key else None
+    builder: ProgramBuilder | None = None
+    if code is None and key:
+        code = _from_disk(key, name)
+    if code is None:
+        builder, region, results = lower(closed)
+        image, notes = generate(builder, region, results, name)
+        if key:
+            cache.write(key, notes, image)
+        code = Code(objects.load(image, name, ENTRY, notes["names"]), notes)
+    if key:
+        _codes[key] = code
+        while len(_codes) > _MOST_CODES:
+            del _codes[next(iter(_codes))]
+    return executable(closed, code, builder)
+
+
+class Code(NamedTuple):
+    """Machine code of a program and what an executable needs to know of it."""
+
+    linked: Any
+    notes: dict[str, Any]
+
+
+def _from_disk(key: str, name: str) -> Code | None:
+    found = cache.read(key)
+    if found is None:
+        return None
+    notes, image = found
+    return Code(objects.load(image, name, ENTRY, notes["names"]), notes)
+
+
+def lower(closed: ClosedJaxpr) -> tuple[ProgramBuilder, Region, list[Node]]:
+    """A region with a node for each value that the program needs."""
     builder = ProgramBuilder()
     region = builder.region
     jaxpr = closed.jaxpr
     region.inputs = [builder.input(v.aval) for v in jaxpr.invars]
-    for number, node in enumerate(region.inputs):
-        node.definition = None
     environment: dict[Any, Node] = dict(zip(jaxpr.invars, region.inputs, strict=True))
     for var, value in zip(jaxpr.constvars, closed.consts, strict=True):
         environment[var] = builder.captured(value, var.aval)
-    results = builder.lower(jaxpr, environment)
+    return builder, region, builder.lower(jaxpr, environment)
+
+
+def generate(
+    builder: ProgramBuilder, region: Region, results: list[Node], name: str
+) -> tuple[bytes, dict[str, Any]]:
+    """Object code of a lowered program, with notes for the executable."""
     forward: dict[int, Any] = {}
     written: list[Node] = []
-    positions: list[int] = []
     for number, node in enumerate(results):
         if node.kind == "memory" and node.buffer is not None and node.buffer.kind == "input":
             forward[number] = region.inputs.index(node)
         elif node.kind == "memory" and node.buffer is not None and node.buffer.kind == "constant":
-            forward[number] = ("const", node.definition)
+            forward[number] = ["const", node.definition]
         else:
             written.append(node)
-            positions.append(number)
     own_outputs(builder, region, written)
     lower_region(builder, region)
     share(region)
     slots = assign(builder, region)
     scratch, extended = place(region, slots)
     writer = ProgramWriter(slots + 1, extended)
-    symbol = f"entry_{next(_counter)}"
-    text = writer.text(region, symbol)
-    linked = objects.build(text, symbol, level=0, names=writer.symbols)
-    outputs = [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype], bool(v.aval.weak_type)) for v in jaxpr.outvars]
-    heavy = any(isinstance(s, Kernel) and s.work > 20_000 for s in region.steps)
+    text = writer.text(region, ENTRY)
+    image = objects.image_of(text, name, level=0)
+    notes = {
+        "scratch": scratch,
+        "heavy": any(isinstance(s, Block) or s.work > 20_000 for s in region.steps),
+        "forward": [[k, v] for k, v in forward.items()],
+        "names": list(writer.symbols),
+        # Python objects are found again by the number of the block that they belong to.
+        "hosts": [block.serial for block in writer.hosts],
+        "failures": [block.serial for block in writer.failures],
+    }
+    return image, notes
+
+
+def executable(closed: ClosedJaxpr, code: Code, builder: ProgramBuilder | None) -> Any:
+    """The native executable of machine code for a program."""
+    jaxpr, notes = closed.jaxpr, code.notes
+    if builder is None and (notes["hosts"] or notes["failures"] or has_arrays(closed)):
+        builder = lower(closed)[0]
+    constants = [] if builder is None else builder.constants
+    blocks = [] if builder is None else builder.blocks
+    failures = [failure_of(blocks[serial]) for serial in notes["failures"]]
     return _native.Executable(
-        linked.address(symbol),
-        linked,
-        builder.constants,
+        code.linked.address(ENTRY),
+        code.linked,
+        constants,
         [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype]) for v in jaxpr.invars],
-        outputs,
-        scratch,
-        writer.host_functions,
-        _raiser(writer.failures),
-        heavy,
+        [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype], bool(v.aval.weak_type)) for v in jaxpr.outvars],
+        notes["scratch"],
+        [host_function(blocks[serial]) for serial in notes["hosts"]],
+        _raiser(failures),
+        notes["heavy"],
         {},
-        forward,
+        {k: tuple(v) if isinstance(v, list) else v for k, v in notes["forward"]},
+    )
+
+
+def has_arrays(closed: ClosedJaxpr) -> bool:
+    """Whether a program, or one inside it, has constants that are arrays."""
+    if any(v.aval.shape or dtypes.is_key(v.aval.dtype) for v in closed.jaxpr.constvars):
+        return True
+    return any(
+        isinstance(inner, ClosedJaxpr) and has_arrays(inner)
+        for eqn in closed.jaxpr.eqns
+        for inner in subjaxprs(eqn.params)
     )
 
 
@@ -115,7 +187,7 @@ def lower_region(builder: Builder, region: Region) -> None:
                 region.steps.insert(position + 1, second)
         elif step.kind in UPDATE_KERNELS:
             kernel = UPDATE_KERNELS[step.kind](builder, step)
-            kernel.scatters = True
+            kernel.scatters = kernel.exact = True
             schedule(builder, kernel, vector_bytes)
             step.params["kernel"] = kernel
     for step in region.steps:

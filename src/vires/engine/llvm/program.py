@@ -123,7 +123,7 @@ class Reduction:
 class Block:
     """An algorithm on operands in memory. Regions are the programs that it runs, if any."""
 
-    __slots__ = ("effect", "equation", "kind", "operands", "params", "regions", "results")
+    __slots__ = ("effect", "equation", "kind", "operands", "params", "regions", "results", "serial")
 
     def __init__(self, kind: str, operands: Sequence[Node], params: dict[str, Any]) -> None:
         self.kind = kind
@@ -131,6 +131,8 @@ class Block:
         self.params = params
         self.results: list[Node] = []
         self.regions: list[Region] = []
+        #: Position among the blocks of the program.
+        self.serial = -1
         #: Whether it runs even if nothing uses its results.
         self.effect = False
         #: The equation that it came from.

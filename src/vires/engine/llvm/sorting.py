@@ -29,7 +29,7 @@ def emit_sort(writer: ProgramWriter, block: Block) -> None:
         f"i64 {keys}", f"ptr {code_table}", f"ptr {size_table}", f"ptr {inputs}", f"ptr {outputs}",
     )  # fmt: skip
     site = len(writer.failures)
-    writer.failures.append(NoMemory())
+    writer.failures.append(block)
     bad, out, on = main.fresh(), main.fresh_label("memory"), main.fresh_label("on")
     main.emit(f"{bad} = icmp ne i32 {failed}, 0")
     main.emit(f"br i1 {bad}, label %{out}, label %{on}")

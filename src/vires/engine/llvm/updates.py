@@ -131,7 +131,7 @@ def emit_check(writer: ProgramWriter, block: Block) -> None:
     writer.steps(region)
     position, shown = (main.load(writer.main_pointer(_buffer(x)), INT64) for x in region.outputs)
     site = len(writer.failures)
-    writer.failures.append(block.params["failure"])
+    writer.failures.append(block)
     place, function = main.fresh(), main.fresh()
     main.emit(f"{place} = getelementptr ptr, ptr %rt, i64 2")
     main.emit(f"{function} = load ptr, ptr {place}")

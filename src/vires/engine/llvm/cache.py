@@ -1,0 +1,140 @@
+"""The compilation cache: machine code on disk, by what it was made from.
+
+Files lie in ``$VIRES_CACHE_DIR``, or ``vires`` in the user's cache directory. Each begins with a checksum of the
+rest; one that is damaged, or made by another version, is made anew. A directory that cannot be written is no
+error: programs are compiled again in the next process, and a warning says so once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+from functools import lru_cache
+from typing import Any
+
+from vires.core.errors import CacheWarning
+
+_MAGIC = b"vires\x00\x01\n"
+#: Files beyond this size in all are removed, the oldest first.
+_LIMIT = 1 << 29
+_state = {"warned": False, "pruned": False}
+
+
+@lru_cache(maxsize=1)
+def directory() -> str | None:
+    """The directory of the cache; None when it is switched off (``VIRES_CACHE_DIR=off``) or there is no home."""
+    named = os.environ.get("VIRES_CACHE_DIR")
+    if named:
+        return None if named in ("0", "off") else named
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return None if home.startswith("~") else os.path.join(home, "vires")
+
+
+@lru_cache(maxsize=1)
+def toolchain() -> bytes:
+    """What machine code depends on besides the program: processor and compiler sources."""
+    parts: list[str] = [_processor()]
+    here = os.path.dirname(os.path.abspath(__file__))
+    package = os.path.dirname(os.path.dirname(here))
+    for folder in (here, os.path.join(package, "ops"), os.path.join(package, "control")):
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".py"):
+                    status = entry.stat()
+                    parts.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}")
+    parts.sort()
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).digest()
+
+
+def _processor() -> str:
+    """A text that tells processors apart, without asking LLVM."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            lines = file.read(8192).split("\n\n")[0].splitlines()
+    except OSError:
+        import platform
+
+        return f"{platform.machine()} {platform.processor()} {platform.node()}"
+    wanted = ("vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU part")
+    return "\n".join(line for line in lines if line.split("\t")[0].split(":")[0].strip() in wanted)
+
+
+def key(*parts: bytes) -> str:
+    """The name of what is made from some parts."""
+    digest = hashlib.blake2b(toolchain(), digest_size=20)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def read(name: str) -> tuple[dict[str, Any], bytes] | None:
+    """Notes and machine code under a key, or None."""
+    root = directory()
+    if root is None:
+        return None
+    try:
+        with open(os.path.join(root, name[:2], name), "rb") as file:
+            data = file.read()
+    except OSError:
+        return None
+    if len(data) < 32 or data[:8] != _MAGIC or data[8:24] != hashlib.blake2b(data[24:], digest_size=16).digest():
+        return None
+    length = int.from_bytes(data[24:32], "little")
+    try:
+        notes = json.loads(data[32 : 32 + length])
+    except ValueError:
+        return None
+    return notes, data[32 + length :]
+
+
+def write(name: str, notes: dict[str, Any], image: bytes) -> None:
+    """Keep machine code under a key. Other processes see the whole file or none."""
+    root = directory()
+    if root is None:
+        return
+    text = json.dumps(notes).encode()
+    body = len(text).to_bytes(8, "little") + text + image
+    data = _MAGIC + hashlib.blake2b(body, digest_size=16).digest() + body
+    folder = os.path.join(root, name[:2])
+    try:
+        os.makedirs(folder, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(temporary, os.path.join(folder, name))
+        except OSError:
+            os.unlink(temporary)
+            raise
+        if not _state["pruned"]:
+            _state["pruned"] = True
+            _prune(root)
+    except OSError as error:
+        if not _state["warned"]:
+            _state["warned"] = True
+            warnings.warn(
+                f"cache: needs a directory that can be written; got {root} ({error.strerror}); "
+                "try VIRES_CACHE_DIR=<directory>, or VIRES_CACHE_DIR=off",
+                CacheWarning,
+                stacklevel=2,
+            )
+
+
+def _prune(root: str) -> None:
+    """Remove the oldest files when there is too much."""
+    files = []
+    for folder in os.scandir(root):
+        if folder.is_dir():
+            for entry in os.scandir(folder.path):
+                status = entry.stat()
+                files.append((status.st_mtime, status.st_size, entry.path))
+    total = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files):
+        if total <= _LIMIT:
+            break
+        os.unlink(path)
+        total -= size

@@ -1,0 +1,107 @@
+"""A canonical text of a program: equal texts compile to the same machine code."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from vires.core import dtypes
+from vires.core.jaxpr import ClosedJaxpr, Jaxpr, Literal
+from vires.core.trace import as_array
+
+_texts: WeakKeyDictionary[ClosedJaxpr, str] = WeakKeyDictionary()
+
+
+class NotCanonical(Exception):
+    """The program holds something whose meaning has no text (a Python function, say)."""
+
+
+def fingerprint(closed: ClosedJaxpr) -> str:
+    """The text of a program with its scalar constants. Arrays are told apart by their types only.
+
+    Raises:
+        NotCanonical: there is no such text.
+    """
+    found = _texts.get(closed)
+    if found is None:
+        found = _texts[closed] = _program(closed)
+    return found
+
+
+def _program(closed: ClosedJaxpr) -> str:
+    jaxpr = closed.jaxpr
+    numbers: dict[Any, str] = {}
+    parts: list[str] = []
+    for var, value in zip(jaxpr.constvars, closed.consts, strict=True):
+        numbers[var] = f"c{len(numbers)}"
+        parts.append(_aval(var.aval) if var.aval.shape else _scalar(value, var.aval))
+    _jaxpr(jaxpr, numbers, parts)
+    return ";".join(parts)
+
+
+def _jaxpr(jaxpr: Jaxpr, numbers: dict[Any, str], parts: list[str]) -> None:
+    for var in jaxpr.invars:
+        numbers[var] = f"i{len(numbers)}"
+        parts.append(_aval(var.aval))
+    for eqn in jaxpr.eqns:
+        operands = [
+            _scalar(x.val, x.aval) if x.__class__ is Literal else numbers[x]  # type: ignore[union-attr]
+            for x in eqn.invars
+        ]
+        params = [f"{k}={text(v)}" for k, v in eqn.params.items()]
+        for var in eqn.outvars:
+            numbers[var] = f"v{len(numbers)}"
+        outs = ",".join([_aval(v.aval) for v in eqn.outvars])
+        parts.append(f"{eqn.primitive.name}[{','.join(params)}]({','.join(operands)})->{outs}")
+    for x in jaxpr.outvars:
+        parts.append(_scalar(x.val, x.aval) if x.__class__ is Literal else numbers[x])  # type: ignore[union-attr]
+
+
+_aval_texts: dict[Any, str] = {}
+
+
+def _aval(aval: Any) -> str:
+    found = _aval_texts.get(aval)
+    if found is None:
+        if len(_aval_texts) > 10_000:
+            _aval_texts.clear()
+        found = f"{aval.dtype.name}{aval.shape}{'w' if aval.weak_type else ''}"
+        _aval_texts[aval] = found
+    return found
+
+
+def _scalar(value: Any, aval: Any) -> str:
+    return f"{_aval(aval)}:{as_array(value)._numpy().tobytes().hex()}"
+
+
+def text(value: Any) -> str:
+    """The canonical text of a parameter."""
+    kind = value.__class__
+    if kind in (int, bool, str, float, complex) or value is None:
+        return repr(value)
+    if kind is tuple or kind is list:
+        return f"({','.join([text(x) for x in value])})"
+    if kind is ClosedJaxpr:
+        return f"{{{fingerprint(value)}}}"
+    if isinstance(value, (np.dtype, dtypes.KeyDtype)):
+        return value.name
+    if isinstance(value, enum.Enum):
+        return f"{kind.__name__}.{value.name}"
+    if isinstance(value, tuple):
+        return f"{kind.__name__}({','.join([text(x) for x in value])})"
+    if isinstance(value, frozenset):
+        return f"{{{','.join(sorted(text(x) for x in value))}}}"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{text(k)}:{text(v)}' for k, v in value.items())}}}"
+    if isinstance(value, np.generic):
+        return f"{value.dtype.name}:{value.tobytes().hex()}"
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, Jaxpr):
+        parts: list[str] = []
+        _jaxpr(value, {}, parts)
+        return f"{{{';'.join(parts)}}}"
+    raise NotCanonical(f"{kind.__name__}")
