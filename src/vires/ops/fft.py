@@ -50,7 +50,11 @@ def _infer(x: ShapedArray, *, fft_type: FftType, fft_lengths: Axes) -> ShapedArr
     rank = len(fft_lengths)
     if not 1 <= rank <= x.ndim or any(n < 1 for n in fft_lengths):
         raise refuse(
-            name, f"from 1 to {x.ndim} positive fft_lengths", f"{fft_lengths} for {typed(x)}", "", ValueError
+            name,
+            f"from 1 to {x.ndim} positive fft_lengths",
+            f"{fft_lengths} for {typed(x)}",
+            "",
+            ValueError,
         )
     expected = fft_lengths
     if fft_type is FftType.IRFFT:
