@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from vires.dialect.loops import MATH_OPS, SCALAR_OPS
 from vires.engine.llvm import half, scalar_ops
+from vires.engine.llvm.complex_math import COMPLEX_FUNCTIONS
+from vires.engine.llvm.complex_ops import COMPLEX_OPS
 from vires.engine.llvm.convert import convert
 from vires.engine.llvm.kinds import BOOL, COMPLEX64, COMPLEX128, FLOAT32, FLOAT64, Kind
 from vires.engine.llvm.math_tables import REAL_MATH
@@ -40,6 +42,11 @@ def _apply_typed(code: Builder, name: str, values: list[Val], kind: Kind) -> Val
         return result if result.kind is BOOL else convert(code, result, kind)
     if name == "complex":
         return _make_complex(values, kind)
+    if group == "c":
+        emit = COMPLEX_OPS.get(name) or COMPLEX_FUNCTIONS.get(name)
+        if emit is None:
+            raise _wrong(name, "another dtype", values)
+        return emit(code, *values)
     emit = scalar_ops.REAL_OPS.get(name)
     if emit is not None:
         if group not in scalar_ops.ACCEPTS.get(name, "biufn"):
