@@ -10,7 +10,7 @@ import ml_dtypes
 from vires.core import dtypes
 from vires.core.trace import Tracer
 from vires.numpy.arithmetic import is_nan, scaled, sign_bit, where_
-from vires.numpy.operands import convert, inexact_of, no_out, operand, promote_inexact
+from vires.numpy.operands import convert, inexact_of, no_out, operand, promote_inexact, scalar_of
 from vires.numpy.ufunc import elementwise
 from vires.ops import bits, compare, elementwise as ops, math
 from vires.ops.complex import conj as conj_p
@@ -165,7 +165,8 @@ def nextafter(x, y):
 @elementwise("inexact")
 def spacing(x):
     """The distance from x to the next representable number away from zero, with the sign of x."""
-    infinite = where_(sign_bit(x), full_like(x, -python_math.inf), full_like(x, python_math.inf))
+    negative = compare.lt(x, full_like(x, 0))
+    infinite = where_(negative, full_like(x, -python_math.inf), full_like(x, python_math.inf))
     distance = ops.sub(ops.nextafter(x, infinite), x)
     return where_(compare.is_finite(x), distance, full_like(x, python_math.nan))
 
@@ -281,8 +282,9 @@ def nan_to_num(
 
 
 def _in_dtype(value: Any, dtype: Any) -> Any:
-    value = operand(value, "nan_to_num", "the replacement")
-    return convert(value, dtype)
+    if isinstance(value, (bool, int, float)):
+        return scalar_of(float(value), dtype)
+    return convert(operand(value, "nan_to_num", "the replacement"), dtype)
 
 
 @elementwise(name="nan_to_num")

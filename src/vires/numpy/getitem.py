@@ -254,7 +254,7 @@ def _stack(components: list[tuple[int, Any, bool]], plan: Plan, batch_shape: Sha
 
 
 def _constant(values: Any, dtype: Any) -> Any:
-    return _native.from_numpy(np.ascontiguousarray(values).astype(dtype))
+    return _native.from_numpy(np.asarray(values, dtype, order="C"))
 
 
 def _signed(values: Any, dtype: Any) -> Any:

@@ -43,7 +43,8 @@ def gcd(x1: Any, x2: Any) -> Any:
         remainder = ops.rem(a, where_(done, full_like(b, 1), b))
         return where_(done, a, b), where_(done, b, remainder)
 
-    return while_loop(lambda pair: any_(compare.ne(pair[1], full_like(pair[1], 0))), divide, (x, y))[0]
+    result, _ = while_loop(lambda pair: any_(compare.ne(pair[1], full_like(pair[1], 0))), divide, (x, y))
+    return result if unsigned else abs_(result)  # the most negative integer is its own absolute value
 
 
 def lcm(x1: Any, x2: Any) -> Any:
