@@ -6,9 +6,18 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import vires
 from vires import _native
 from vires.core import dtypes
 from vires.ops.convert import bitcast_convert_type, convert_element_type, reduce_precision
+
+
+
+@pytest.fixture(autouse=True)
+def reference_engine():
+    with vires.config.override("engine", "reference"):
+        yield
+
 
 NUMBERS = [d for d in dtypes.CODES if not dtypes.is_key(d)]
 

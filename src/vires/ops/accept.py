@@ -34,6 +34,11 @@ FLOAT = DtypeSet("a float dtype", _TO_FLOAT, _having("float"))
 COMPLEX = DtypeSet("a complex dtype", "x.astype(complex64)", _having("complex"))
 INEXACT = DtypeSet("a float or complex dtype", _TO_FLOAT, _having("float complex"))
 INTEGER = DtypeSet("an integer dtype", "x.astype(int32)", _having("signed unsigned"))
+BYTES = DtypeSet(
+    "an integer dtype of whole bytes",
+    "x.astype(int32)",
+    [dtype for dtype in INTEGER if dtype.name not in ("int4", "uint4")],
+)
 BOOL_OR_INTEGER = DtypeSet(
     "a bool or integer dtype", "x.astype(int32)", _having("bool signed unsigned")
 )
@@ -42,7 +47,9 @@ BOOL_OR_REAL = DtypeSet(
     "a bool, integer or float dtype", "x.real", _having("bool signed unsigned float")
 )
 NUMBER = DtypeSet(
-    "an integer, float or complex dtype", "x.astype(int32)", _having("signed unsigned float complex")
+    "an integer, float or complex dtype",
+    "x.astype(int32)",
+    _having("signed unsigned float complex"),
 )
 BOOL_OR_NUMBER = DtypeSet(
     "a bool, integer, float or complex dtype",
@@ -64,7 +71,11 @@ def typed_all(avals: Iterable[ShapedArray]) -> str:
 
 
 def refuse(
-    name: str, needs: str, got: str, advice: str = "", error: Callable[[str], Exception] = ViresTypeError
+    name: str,
+    needs: str,
+    got: str,
+    advice: str = "",
+    error: Callable[[str], Exception] = ViresTypeError,
 ) -> Exception:
     """The error to raise for an operation that cannot take what it got."""
     return error(f"{name}: needs {needs}; got {got}{f'; try {advice}' if advice else ''}")

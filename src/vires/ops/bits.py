@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vires.ops.accept import BOOL_OR_INTEGER, INTEGER
+from vires.ops.accept import BOOL_OR_INTEGER, BYTES
 from vires.ops.families import ZERO, Elementwise
 
 
@@ -62,7 +62,7 @@ def _shift(
 
     return Elementwise(
         name,
-        INTEGER,
+        BYTES,
         doc,
         reference=whole,
         jvp=(ZERO, ZERO),
@@ -102,7 +102,7 @@ def _leading_zeros(x: np.ndarray) -> np.ndarray:
 
 population_count = Elementwise(
     "population_count",
-    INTEGER,
+    BYTES,
     """The number of bits that are set.""",
     reference=lambda x: np.bitwise_count(_unsigned(x)).astype(x.dtype),
     jvp=ZERO,
@@ -112,7 +112,7 @@ population_count = Elementwise(
 
 clz = Elementwise(
     "clz",
-    INTEGER,
+    BYTES,
     """The number of leading zero bits.""",
     reference=_leading_zeros,
     jvp=ZERO,
@@ -130,7 +130,7 @@ def _mulhi_reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 mulhi = Elementwise(
     "mulhi",
-    INTEGER,
+    BYTES,
     """The upper half of the bits of the full product x y.""",
     reference=_mulhi_reference,
     jvp=(ZERO, ZERO),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from vires.core import dtypes
 from vires.dialect.loops import LoopBuilder, Value
 from vires.ops.accept import ANY, BOOL_OR_REAL, FLOAT, DtypeSet
 from vires.ops.families import ZERO, Elementwise, to_bool
@@ -18,7 +19,11 @@ def _comparison(name: str, accepts: DtypeSet, doc: str, reference: Any, loops: A
 
 
 eq = _comparison(
-    "eq", ANY, """x = y; false for nan, true for 0.0 and -0.0.""", np.equal, lambda b, x, y: b.op("eq", x, y)
+    "eq",
+    ANY,
+    """x = y; false for nan, true for 0.0 and -0.0.""",
+    np.equal,
+    lambda b, x, y: b.op("eq", x, y),
 )
 ne = _comparison(
     "ne", ANY, """x != y; true for nan.""", np.not_equal, lambda b, x, y: b.op("ne", x, y)
@@ -27,13 +32,21 @@ lt = _comparison(
     "lt", BOOL_OR_REAL, """x < y; false for nan.""", np.less, lambda b, x, y: b.op("lt", x, y)
 )
 le = _comparison(
-    "le", BOOL_OR_REAL, """x <= y; false for nan.""", np.less_equal, lambda b, x, y: b.op("le", x, y)
+    "le",
+    BOOL_OR_REAL,
+    """x <= y; false for nan.""",
+    np.less_equal,
+    lambda b, x, y: b.op("le", x, y),
 )
 gt = _comparison(
     "gt", BOOL_OR_REAL, """x > y; false for nan.""", np.greater, lambda b, x, y: b.op("gt", x, y)
 )
 ge = _comparison(
-    "ge", BOOL_OR_REAL, """x >= y; false for nan.""", np.greater_equal, lambda b, x, y: b.op("ge", x, y)
+    "ge",
+    BOOL_OR_REAL,
+    """x >= y; false for nan.""",
+    np.greater_equal,
+    lambda b, x, y: b.op("ge", x, y),
 )
 
 # --- total order: -nan < -inf < ... < -0.0 < 0.0 < ... < inf < nan
@@ -41,15 +54,15 @@ ge = _comparison(
 
 def _rank(x: np.ndarray) -> np.ndarray:
     """Integers in the total order of the floats."""
-    if x.dtype.kind in "biu":
-        return x
+    if dtypes.kind(x.dtype) != "float":
+        return x.astype(np.int8) if x.dtype.kind == "V" else x
     bits = x.view(f"i{x.dtype.itemsize}")
     return np.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
 
 
 def _total(name: str, doc: str, compare: Any) -> Elementwise:
     def loops(b: LoopBuilder, x: Value, y: Value) -> Value:
-        return b.op(name if np.dtype(x.dtype).kind not in "biu" else name[:2], x, y)
+        return b.op(name if dtypes.kind(x.dtype) == "float" else name[:2], x, y)
 
     return Elementwise(
         name,

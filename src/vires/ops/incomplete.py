@@ -114,13 +114,13 @@ def abs_below(x: Any, bound: float) -> Number:
 
 
 def _density(a: Any, x: Any) -> Any:
-    """x^a e^-x / Gamma(a), the derivative of P in x times x."""
+    """x^a e^-x / Gamma(a + 1): times a / x it is the derivative of P in x."""
     large = a >= 10
     wide = where(large, a, 10.0)
     exponent = -wide * _log_excess(x / wide) - polynomial(1 / (wide * wide), _STIRLING) / wide
-    by_stirling = exponent.call("exp") * (wide / (2 * scalar_math.pi)).call("sqrt")
+    by_stirling = exponent.call("exp") / (2 * scalar_math.pi * wide).call("sqrt")
     small = where(large, 1.0, a)
-    direct = (small * x.call("log") - x - small.call("lgamma")).call("exp")
+    direct = (small * x.call("log") - x - (small + 1).call("lgamma")).call("exp")
     return where(large, by_stirling, direct)
 
 
@@ -136,8 +136,8 @@ def abs_of(x: Number) -> Number:
 
 
 def _series(a: Any, x: Any) -> Any:
-    """P by its power series, without the factor x^a e^-x / Gamma(a)."""
-    first = 1 / a
+    """P by its power series, without the factor x^a e^-x / Gamma(a + 1)."""
+    one = a * 0.0 + 1
 
     def step(fixed: list[Any], state: list[Any]) -> tuple[list[Any], Number]:
         (x,) = fixed
@@ -146,7 +146,7 @@ def _series(a: Any, x: Any) -> Any:
         term = term * x / n
         return [n, term, total + term], ~_settled(total + term, total)
 
-    return repeat([x], [a, first, first], step, 2000)[2]
+    return repeat([x], [a, one, one], step, 2000)[2]
 
 
 def _fraction(a: Any, x: Any) -> Any:
@@ -202,7 +202,7 @@ def _gamma_ratio(a: Any, x: Any) -> tuple[Any, Any]:
     series = _series(where(by_series, a, 1.0), where(by_series, x, 0.5))
     fraction = _fraction(where(by_fraction, a, 1.0), where(by_fraction, x, 4.0))
     density = _density(where(uniform, 1.0, a), where(uniform, 1.0, x))
-    p, q = density * series, density * fraction
+    p, q = density * series, density * a * fraction
     lower = where(uniform, temme_p, where(by_series, p, 1 - q))
     upper = where(uniform, temme_q, where(by_series, _one_minus(a, x, p), q))
     return lower, upper
@@ -258,7 +258,7 @@ def _igamma_grad_formula(a: Number, x: Number) -> Number:
 def _sample_grad_formula(a: Number, x: Number) -> Number:
     inside = (a > 0) & (x > 0)
     safe_a, safe_x = where(inside, a, 1.0), where(inside, x, 1.0)
-    slope = -_slope_in_a(safe_a, safe_x) * safe_x / _density(safe_a, safe_x)
+    slope = -_slope_in_a(safe_a, safe_x) / _density(safe_a, safe_x) * (safe_x / safe_a)
     return where(inside, slope, where(x.equals(0), 0.0, scalar_math.nan))
 
 

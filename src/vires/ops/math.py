@@ -42,7 +42,9 @@ def _in_double(function: Callable[..., Any]) -> Callable[..., np.ndarray]:
     def reference(*arrays: np.ndarray, **params: Any) -> np.ndarray:
         dtype = arrays[0].dtype
         wide = _DOUBLE.get(dtype, dtype)
-        return np.asarray(function(*(x.astype(wide, copy=False) for x in arrays), **params)).astype(dtype)
+        return np.asarray(function(*(x.astype(wide, copy=False) for x in arrays), **params)).astype(
+            dtype
+        )
 
     return reference
 
@@ -158,7 +160,9 @@ def _pow_infer(x: ShapedArray, y: ShapedArray) -> ShapedArray:
     if y.dtype != x.dtype and not dtypes.is_integer(y.dtype):
         raise refuse("pow", "an exponent of the base's dtype or an integer one", typed_all((x, y)))
     if x.shape != y.shape:
-        raise refuse("pow", "operands of one shape", typed_all((x, y)), "vires.numpy.power, which broadcasts")
+        raise refuse(
+            "pow", "operands of one shape", typed_all((x, y)), "vires.numpy.power, which broadcasts"
+        )
     return y if x.weak_type and y.dtype == x.dtype else x
 
 
@@ -203,17 +207,26 @@ pow = Elementwise(
 _LN2 = scalar_math.log(2)
 
 exp = _function("exp", """e^x.""", np.exp, lambda x, dx, *, out: mul(dx, out))
-exp2 = _function(
+exp2 = Elementwise(
     "exp2",
+    INEXACT,
     """2^x.""",
-    lambda x: np.exp(x * _LN2) if x.dtype.kind == "c" else np.exp2(x),
-    lambda x, dx, *, out: mul(dx, _times(out, _LN2)),
+    reference=_in_double(lambda x: np.exp(x * _LN2) if x.dtype.kind == "c" else np.exp2(x)),
+    jvp=lambda x, dx, *, out: mul(dx, _times(out, _LN2)),
+    loops=lambda b, x: (
+        b.op("exp", b.op("mul", x, b.constant(_LN2, x.dtype)))
+        if dtypes.kind(x.dtype) == "complex"
+        else b.op("exp2", x)
+    ),
 )
 expm1 = _function(
     "expm1", """e^x - 1, accurate near 0.""", np.expm1, lambda x, dx, *, out: mul(dx, _plus(out, 1))
 )
 log = _function(
-    "log", """The natural logarithm: -inf at 0, nan for negative real x.""", np.log, lambda x, dx: div(dx, x)
+    "log",
+    """The natural logarithm: -inf at 0, nan for negative real x.""",
+    np.log,
+    lambda x, dx: div(dx, x),
 )
 log2 = _function(
     "log2",
@@ -245,7 +258,9 @@ logistic = _function(
 
 sin = _function("sin", """The sine; nan at +-inf.""", np.sin, lambda x, dx: mul(dx, cos(x)))
 cos = _function("cos", """The cosine; nan at +-inf.""", np.cos, lambda x, dx: neg(mul(dx, sin(x))))
-tan = _function("tan", """The tangent.""", np.tan, lambda x, dx, *, out: mul(dx, _plus(mul(out, out), 1)))
+tan = _function(
+    "tan", """The tangent.""", np.tan, lambda x, dx, *, out: mul(dx, _plus(mul(out, out), 1))
+)
 
 
 def _one_minus_square(x: Any) -> Any:
