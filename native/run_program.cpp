@@ -1,4 +1,5 @@
 // One call of a program: memory for its outputs, donation, the call itself, its errors.
+#include <algorithm>
 #include <string>
 
 #include "executable.h"
@@ -70,7 +71,7 @@ bool check_inputs(const Program& program, PyObject* const* inputs, size_t count)
     const Array* array = as_array(inputs[j]);
     const InputSpec& spec = program.inputs[j];
     if (array->code != spec.code || array->ndim != spec.dims.size() ||
-        std::memcmp(array->dims, spec.dims.data(), spec.dims.size() * sizeof(int64_t)) != 0) {
+        !std::equal(spec.dims.begin(), spec.dims.end(), array->dims)) {
       std::string shape;
       for (int64_t length : spec.dims) shape += (shape.empty() ? "" : ",") + std::to_string(length);
       const Owned name = dtype_name(spec.code), label = array_label(array);
