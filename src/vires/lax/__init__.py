@@ -4,11 +4,13 @@
 from typing import Any
 
 from vires.core.primitive import PRIMITIVES
+from vires.lax import linalg
 from vires.lax.collective import *
 from vires.lax.contract import *
 from vires.lax.control import *
 from vires.lax.convolve import *
 from vires.lax.elementwise import *
+from vires.lax.fft import *
 from vires.lax.indexing import *
 from vires.lax.reduce import *
 from vires.lax.shape import *

@@ -100,7 +100,7 @@ def _unit_lower(factors: Any) -> Any:
     aval = aval_of(factors)
     m, n = aval.shape[-2:]
     lower = tril(part(factors, (0, m), (0, min(m, n))), -1)
-    square = _grown(lower, m, m)
+    square = grown(lower, m, m)
     return on_diagonal(square, eye_like(square))
 
 
@@ -112,11 +112,12 @@ def _upper(factors: Any) -> Any:
     if m >= n:
         return upper
     return concatenate(
-        upper, part(eye_like(_grown(upper, n, n)), (m, n), (0, n)), dimension=aval.ndim - 2
+        upper, part(eye_like(grown(upper, n, n)), (m, n), (0, n)), dimension=aval.ndim - 2
     )
 
 
-def _grown(a: Any, rows: int, columns: int) -> Any:
+def grown(a: Any, rows: int, columns: int) -> Any:
+    """Matrices with zeros added below and to the right."""
     aval = aval_of(a)
     m, n = aval.shape[-2:]
     if (m, n) == (rows, columns):
@@ -147,6 +148,33 @@ lu = MatrixOperation(
     jvp=_lu_jvp,
     transpose=Undefined("transpose: lu is not linear"),
     multiple_results=True,
+)
+
+
+def _pivots_infer(pivots: ShapedArray, *, permutation_size: int) -> ShapedArray:
+    name = "lu_pivots_to_permutation"
+    if not dtypes.is_integer(pivots.dtype) or pivots.ndim < 1:
+        raise refuse(name, "integer pivots along the last axis", typed(pivots))
+    if permutation_size < pivots.shape[-1]:
+        raise refuse(
+            name, f"a permutation_size of at least {pivots.shape[-1]}", str(permutation_size)
+        )
+    return ShapedArray((*pivots.shape[:-1], permutation_size), dtypes.int32)
+
+
+def _pivots_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+    out = pivots_to_permutation(*primals, **params)
+    return out, tangent_zero(aval_of(out))
+
+
+pivots_to_permutation = MatrixOperation(
+    "lu_pivots_to_permutation",
+    """The permutation that exchanging row i with row pivots[i], for all i in order, makes.""",
+    infer=_pivots_infer,
+    function=lambda pivots, *, permutation_size: permutation_of(pivots, permutation_size),
+    jvp=_pivots_jvp,
+    transpose=Undefined("integer valued"),
+    ranks=(1,),
 )
 
 
