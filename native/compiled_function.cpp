@@ -43,10 +43,13 @@ PyObject* run(PyObject* executable, const Signature& signature) {
   return output;
 }
 
-// Whether the executable that `miss` made fits the leaves of its signature.
+// Whether what `miss` made fits the leaves of its signature.
 bool check_fit(PyObject* made, const Signature& signature) {
   if (!is_executable(made)) {
-    PyErr_Format(PyExc_TypeError, "CompiledFunction: needs an Executable or None from miss; got %R",
+    if (PyCallable_Check(made)) return true;
+    PyErr_Format(PyExc_TypeError,
+                 "CompiledFunction: needs an Executable, a callable, None or NotImplemented from "
+                 "miss; got %R",
                  made);
     return false;
   }
@@ -100,12 +103,16 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* k
     if (PyErr_Occurred()) return nullptr;
     executable = Owned(call_miss(function, args, count, keywords));
     if (!executable) return nullptr;
+    if (executable.get() == Py_NotImplemented)  // not this time: ask again at the next call
+      return PyObject_Vectorcall(function->trace_call, args, nargsf, keywords);
     if (executable.get() != Py_None && !check_fit(executable.get(), signature)) return nullptr;
     function->cache->store(signature, executable.get());
   }
   if (executable.get() == Py_None)
     return PyObject_Vectorcall(function->trace_call, args, nargsf, keywords);
-  return run(executable.get(), signature);
+  if (is_executable(executable.get())) return run(executable.get(), signature);
+  return PyObject_Vectorcall(executable.get(), signature.leaves.data(), signature.leaves.size(),
+                             nullptr);
 }
 
 bool read_statics(PyObject* positions, PyObject* names, StaticArguments* statics) {

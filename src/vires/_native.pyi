@@ -149,11 +149,20 @@ class CompiledFunction:
 
     def __init__(
         self,
-        miss: Callable[[tuple[Any, ...], dict[str, Any]], Executable | None],
+        miss: Callable[[tuple[Any, ...], dict[str, Any]], Any],
         trace_call: Callable[..., Any],
         static_argnums: Sequence[int] = (),
         static_argnames: Sequence[str] = (),
-    ) -> None: ...
+    ) -> None:
+        """Makes a function without programs.
+
+        Args:
+          miss: called as miss(args, kwargs) for a new signature. Gives what serves it from now
+            on: an Executable, a callable of the flat dynamic leaves, or None for `trace_call`.
+            NotImplemented: `trace_call` serves this call, and the next one asks again.
+          trace_call: called as the function itself while this thread stages a program, and for
+            arguments that no signature describes.
+        """
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     @overload
     def __get__(self, instance: None, owner: type, /) -> CompiledFunction: ...

@@ -311,6 +311,24 @@ def test_tracing_and_none_go_to_python() -> None:
     assert len(misses) == 1
 
 
+def test_a_callable_from_miss_gets_the_leaves() -> None:
+    f = _native.CompiledFunction(lambda args, kwargs: lambda *leaves: leaves, None, (1,), ())
+    x = array([1, 2])
+    first, number = f({"a": x, "b": 1.5}, "static")
+    assert first is x
+    assert number.item() == 1.5
+    assert number.weak_type
+    assert f._cache_size() == 1
+
+
+def test_not_implemented_is_not_remembered() -> None:
+    answers = [NotImplemented, NotImplemented, None]
+    f = _native.CompiledFunction(lambda args, kwargs: answers.pop(0), lambda x: "python", (), ())
+    assert [f(1.0) for _ in range(4)] == ["python"] * 4
+    assert not answers
+    assert f._cache_size() == 1
+
+
 def test_errors_of_miss() -> None:
     def miss(args: tuple, kwargs: dict) -> object:
         raise LookupError("while compiling")
@@ -320,7 +338,7 @@ def test_errors_of_miss() -> None:
         f(array(1))
     assert f._cache_size() == 0
     f = _native.CompiledFunction(lambda args, kwargs: 3, None, (), ())
-    with pytest.raises(TypeError, match="needs an Executable or None from miss"):
+    with pytest.raises(TypeError, match="needs an Executable, a callable, None"):
         f(array(1))
     f = _native.CompiledFunction(lambda args, kwargs: add_executable(3), None, (), ())
     with pytest.raises(TypeError, match="Executable: needs 2 arrays; got 1"):
