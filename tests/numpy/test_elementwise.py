@@ -37,6 +37,8 @@ UNARY_FLOAT = """
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 def test_unary_on_floats(name: str, dtype: str) -> None:
     x = values(dtype)
+    if name == "spacing" and dtype == "float16":
+        x = x[~(x < 0)]  # NumPy's own is wrong for negative half floats
     if name in ("sin", "cos", "tan"):
         x = x[onp.abs(x) < 1e4] if dtype != "float64" else x
     check(name, x, ulps=4, scale=0 if dtype != "float16" else 1)

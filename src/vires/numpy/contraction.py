@@ -8,6 +8,7 @@ from typing import Any
 from vires.core import config, dtypes
 from vires.numpy.creation import flat
 from vires.numpy.float_parts import conj
+from vires.numpy.planned import planned
 from vires.numpy.operands import (
     ShapeError,
     axis_index,
@@ -57,6 +58,7 @@ def _sizes_differ(function: str, x: Any, y: Any, i: int, j: int) -> ShapeError:
     )
 
 
+@planned("a", "b")
 def matmul(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None) -> Any:
     """The matrix product over the last two axes; leading axes broadcast; 1-d operands are a row and a column.
 
@@ -109,6 +111,7 @@ def _matmul_broadcast(x: Any, y: Any, batch: Axes, precision: Any, preferred: An
     return result if permutation == tuple(range(len(order))) else transpose(result, permutation=permutation)
 
 
+@planned("a", "b")
 def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None) -> Any:
     """The sum of products over the last axis of `a` and the second to last (or only) axis of `b`."""
     x, y = _pair("dot", a, b)
@@ -121,12 +124,14 @@ def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = 
     return contract(x, y, ((i,), (j,)), ((), ()), precision, preferred_element_type)
 
 
+@planned("a", "b")
 def vdot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The sum of conj(a) b over all elements."""
     return dot(conj(flat(operand(a, "vdot", "a"))), flat(operand(b, "vdot", "b")), precision=precision,
                preferred_element_type=preferred_element_type)  # fmt: skip
 
 
+@planned("a", "b")
 def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The sum of products over the last axes."""
     x, y = _pair("inner", a, b)
@@ -138,6 +143,7 @@ def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any 
     return contract(x, y, ((i,), (j,)), ((), ()), precision, preferred_element_type)
 
 
+@planned("a", "b")
 def outer(a: Any, b: Any, out: None = None) -> Any:
     """The products a_i b_j of all elements."""
     no_out("outer", out)
@@ -155,6 +161,7 @@ def _axis_list(function: str, axes: Any, x: Any) -> Axes:
     return tuple(axis_index(function, d, x.aval.ndim) for d in given)
 
 
+@planned("a", "b")
 def tensordot(
     a: Any, b: Any, axes: Any = 2, *, precision: Any = None, preferred_element_type: Any = None,
     out_sharding: Any = None,

@@ -12,6 +12,7 @@ from vires.numpy.arithmetic import multiply, subtract, where_
 from vires.numpy.comparison import bitwise_xor, truth
 from vires.numpy.creation import asarray, flat
 from vires.numpy.float_parts import isnan
+from vires.numpy.planned import planned
 from vires.numpy.operands import axis_index, broadcast, convert, no_out, operand, promote, promote_inexact
 from vires.numpy.reductions import sum as sum_
 from vires.ops import cumulative
@@ -36,11 +37,13 @@ def _running(function: str, primitive: Any, a: Any, axis: Any, dtype: Any, out: 
     return primitive(x, axis=axis_index(function, axis, x.aval.ndim), reverse=False)
 
 
+@planned("a")
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
     """Running sums along an axis (None: of the flattened array), in the dtype of `a`; bool counts."""
     return _running("cumsum", cumulative.cumsum, a, axis, dtype, out)
 
 
+@planned("a")
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
     """Running products along an axis (None: of the flattened array), in the dtype of `a`."""
     return _running("cumprod", cumulative.cumprod, a, axis, dtype, out)
@@ -102,6 +105,7 @@ def along(x: Any, axis: int, start: int, stop: int) -> Any:
     return slice_p(x, start_indices=starts, limit_indices=limits, strides=None)
 
 
+@planned("a", "prepend", "append")
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Differences of neighbours along an axis, n times over."""
     x = operand(a, "diff", "a")

@@ -12,6 +12,7 @@ from vires.core import dtypes
 from vires.core.errors import ConcretizationTypeError
 from vires.core.trace import Tracer
 from vires.numpy.creation import asarray, flat
+from vires.numpy.planned import planned
 from vires.numpy.operands import (
     ShapeError,
     axis_index,
@@ -48,6 +49,7 @@ def _join(function: str, arrays: list[Any], axis: int, dtype: Any) -> Any:
     return arrays[0] if len(arrays) == 1 else concatenate_p(*arrays, dimension=axis)
 
 
+@planned("arrays")
 def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
     """Arrays joined along an axis that they have (None: flattened first).
 
@@ -70,6 +72,7 @@ def concat(arrays: Any, /, *, axis: int | None = 0) -> Any:
     return concatenate(arrays, axis)
 
 
+@planned("arrays")
 def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Any:
     """Arrays of one shape joined along a new axis."""
     no_out("stack", out)
@@ -84,12 +87,14 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> An
     return _join("stack", [expand_dims_p(x, (place,)) for x in xs], place, dtype)
 
 
+@planned("tup")
 def vstack(tup: Any, dtype: Any = None) -> Any:
     """Arrays joined along axis 0, 1-d ones as rows."""
     xs = [atleast_2d(x) for x in sequence_operands(tup, "vstack", "tup")]
     return concatenate(xs, 0, dtype)
 
 
+@planned("tup")
 def hstack(tup: Any, dtype: Any = None) -> Any:
     """Arrays joined along axis 1, 1-d ones along axis 0."""
     xs = [atleast_1d(x) for x in sequence_operands(tup, "hstack", "tup")]
@@ -232,6 +237,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 # --- repetition
 
 
+@planned("A")
 def tile(A: Any, reps: Any) -> Any:
     """The whole array repeated along each axis; more repetitions than axes add leading axes."""
     x = operand(A, "tile", "A")
@@ -367,9 +373,10 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         places = asarray(host.reshape(-1).astype(np.int32))
     count = places.aval.size
     places = places + (places < 0) * size
-    if count == 1 and scalar and new.aval.ndim == x.aval.ndim:
-        new = moveaxis(new, 0, axis) if axis else new
-    if count == 1 and new.aval.ndim == x.aval.ndim:
+    if count == 1:
+        # One place takes any number of slices; for a scalar place the first axis of the values counts them.
+        new = expand_dims_p(new, tuple(range(x.aval.ndim - new.aval.ndim)))
+        new = moveaxis(new, 0, axis) if scalar else new
         count = new.aval.shape[axis]
         places = broadcast(places, (count,))
     target = (*x.aval.shape[:axis], count, *x.aval.shape[axis + 1 :])

@@ -13,6 +13,7 @@ from vires.numpy.arithmetic import divide, maximum, minimum, multiply, sqrt, sub
 from vires.numpy.comparison import bitwise_and, bitwise_or, logical_and, logical_not, truth
 from vires.numpy.creation import flat
 from vires.numpy.float_parts import isnan
+from vires.numpy.planned import planned
 from vires.numpy.operands import (
     Shape,
     axes_tuple,
@@ -84,6 +85,7 @@ def _accumulate(
     return kept(result, axes, keepdims)
 
 
+@planned("a", "where", "initial")
 def sum(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
     where: Any = None, promote_integers: bool = True,
@@ -103,6 +105,7 @@ def _add(x: Any, y: Any) -> Any:
     return x + y
 
 
+@planned("a", "where", "initial")
 def prod(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
     where: Any = None, promote_integers: bool = True,
@@ -144,6 +147,7 @@ def _extreme(
     return kept(result, axes, keepdims)
 
 
+@planned("a", "where", "initial")
 def max(
     a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Any:
@@ -151,6 +155,7 @@ def max(
     return _extreme("max", a, axis, out, keepdims, initial, where, largest=True)
 
 
+@planned("a", "where", "initial")
 def min(
     a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Any:
@@ -161,6 +166,7 @@ def min(
 amax, amin = max, min
 
 
+@planned("a")
 def ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
     """max - min along axes."""
     no_out("ptp", out)
@@ -181,16 +187,19 @@ def _truth_reduction(
     return kept(primitive(x, axes=axes) if axes else x, axes, keepdims)
 
 
+@planned("a", "where")
 def all(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None) -> Any:
     """Whether all elements along axes are true (not zero)."""
     return _truth_reduction("all", reduce.reduce_and, True, a, axis, out, keepdims, where)
 
 
+@planned("a", "where")
 def any(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None) -> Any:
     """Whether some element along axes is true (not zero)."""
     return _truth_reduction("any", reduce.reduce_or, False, a, axis, out, keepdims, where)
 
 
+@planned("a")
 def count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The number of elements along axes that are not zero."""
     return sum(truth(operand(a, "count_nonzero", "a")), axis, keepdims=keepdims)
@@ -207,6 +216,7 @@ def _count(x: Any, axes: Shape, where: Any, keepdims: bool, function: str) -> An
     return sum(mask, axes, keepdims=keepdims)
 
 
+@planned("a", "where")
 def mean(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None
 ) -> Any:
@@ -269,6 +279,7 @@ def _variance(
     return result, target, weak and target == dtypes.real_of(computing)
 
 
+@planned("a", "where")
 def var(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False, *,
     where: Any = None, mean: Any = None, correction: Any = None,
@@ -279,6 +290,7 @@ def var(
     return convert(result, dtype, weak)
 
 
+@planned("a", "where")
 def std(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False, *,
     where: Any = None, mean: Any = None, correction: Any = None,
@@ -336,11 +348,13 @@ def _position(function: str, primitive: Any, a: Any, axis: Any, out: Any, keepdi
     return expand_dims(result, tuple(range(ndim)) if axis is None else (d,))
 
 
+@planned("a")
 def argmax(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Any:
     """The index of the first largest element along an axis (None: of the flattened array); nan is the largest."""
     return _position("argmax", reduce.argmax, a, axis, out, keepdims)
 
 
+@planned("a")
 def argmin(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Any:
     """The index of the first smallest element along an axis (None: of the flattened array); nan is the smallest."""
     return _position("argmin", reduce.argmin, a, axis, out, keepdims)
@@ -358,6 +372,7 @@ def _without_nan(function: str, a: Any, replacement: Any) -> tuple[Any, Any]:
     return where_(mask, full_like(x, replacement), x), mask
 
 
+@planned("a", "where", "initial")
 def nansum(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
     where: Any = None,
@@ -409,6 +424,7 @@ def _valid(function: str, a: Any, where: Any) -> tuple[Any, Any]:
     return x, valid
 
 
+@planned("a", "where")
 def nanmean(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, where: Any = None
 ) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from vires.core.trace import Tracer
 from vires.numpy.creation import asarray, flat
+from vires.numpy.planned import planned
 from vires.numpy.operands import (
     AxisError,
     Shape,
@@ -70,6 +71,7 @@ def resolve_shape(function: str, size: int, new_shape: Any) -> Shape:
     return tuple(size // known if n == -1 else n for n in sizes)
 
 
+@planned("a")
 def reshape(a: Any, shape: Any = None, order: str = "C", *, copy: bool | None = None, out_sharding: Any = None,
             newshape: Any = None) -> Any:  # fmt: skip
     """The elements in row-major order in another shape; one size may be -1.
@@ -102,11 +104,13 @@ def _reversed_axes(x: Any) -> Any:
     return transpose_p(x, permutation=tuple(range(ndim))[::-1]) if ndim > 1 else x
 
 
+@planned("a")
 def ravel(a: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
     """All elements along one axis."""
     return reshape(a, (-1,), order) if order == "F" else flat(operand(a, "ravel", "a"))
 
 
+@planned("a")
 def expand_dims(a: Any, axis: Any) -> Any:
     """New axes of size 1, which have the numbers `axis` in the result."""
     x = operand(a, "expand_dims", "a")
@@ -114,6 +118,7 @@ def expand_dims(a: Any, axis: Any) -> Any:
     return expand_dims_p(x, axes_tuple("expand_dims", list(axes), x.aval.ndim + len(axes)))
 
 
+@planned("a")
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Remove axes of size 1: all of them, or those given."""
     x = operand(a, "squeeze", "a")
@@ -152,6 +157,7 @@ def _each(function: str, arys: Sequence[Any], change: Any) -> Any:
 # --- the order of axes
 
 
+@planned("a")
 def transpose(a: Any, axes: Any = None) -> Any:
     """The axes in reverse order, or in the order `axes`."""
     x = operand(a, "transpose", "a")
@@ -176,6 +182,7 @@ def matrix_transpose(x: Any, /) -> Any:
     return swapaxes(x, -1, -2)
 
 
+@planned("a")
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
     x = operand(a, "swapaxes", "a")
@@ -185,6 +192,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     return x if first == second else transpose_p(x, permutation=tuple(order))
 
 
+@planned("a")
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Axes moved to other places, the rest keeping their order."""
     x = operand(a, "moveaxis", "a")
@@ -215,6 +223,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 # --- repetition
 
 
+@planned("array")
 def broadcast_to(array: Any, shape: Any, *, out_sharding: Any = None) -> Any:
     """`array` repeated along new leading axes and axes of size 1."""
     x = operand(array, "broadcast_to", "array")
@@ -258,6 +267,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 # --- the order of elements
 
 
+@planned("m")
 def flip(m: Any, axis: Any = None) -> Any:
     """The elements in reverse order along axes (None: all)."""
     x = operand(m, "flip", "m")

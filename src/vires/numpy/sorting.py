@@ -15,6 +15,7 @@ from vires.numpy.choosing import where
 from vires.numpy.comparison import bitwise_not, less, less_equal
 from vires.numpy.creation import asarray, flat
 from vires.numpy.float_parts import isnan
+from vires.numpy.planned import planned
 from vires.numpy.operands import (
     axis_index,
     broadcast,
@@ -43,6 +44,7 @@ def _positions(x: Any, axis: int, dtype: Any = dtypes.int32) -> Any:
     return iota(dtype=dtype, shape=x.aval.shape, dimension=axis)
 
 
+@planned("a")
 def sort(
     a: Any, axis: int | None = -1, *, kind: None = None, order: None = None, stable: bool = True,
     descending: bool = False,
@@ -60,6 +62,7 @@ def sort(
     return rev(result, dimensions=(axis,)) if descending else result
 
 
+@planned("a")
 def argsort(
     a: Any, axis: int | None = -1, *, kind: None = None, order: None = None, stable: bool = True,
     descending: bool = False, dtype: Any = None,

@@ -12,6 +12,7 @@ from vires.core.errors import ConcretizationTypeError
 from vires.core.trace import EVAL, Tracer, thread
 from vires.numpy.arithmetic import power
 from vires.numpy.creation import asarray, dtype_or, flat, from_host
+from vires.numpy.planned import planned
 from vires.numpy.operands import ShapeError, axis_index, broadcast, convert, operand, promote_dtypes
 from vires.ops import compare, elementwise as ops
 from vires.ops.join import pad
@@ -66,11 +67,13 @@ def _triangle(function: str, m: Any, k: Any, lower: bool) -> Any:
     return select_n(mask, full_like(x, 0), x)
 
 
+@planned("m")
 def tril(m: Any, k: int = 0) -> Any:
     """The matrix with zeros above the k-th diagonal; leading axes are batch axes."""
     return _triangle("tril", m, k, lower=True)
 
 
+@planned("m")
 def triu(m: Any, k: int = 0) -> Any:
     """The matrix with zeros below the k-th diagonal; leading axes are batch axes."""
     return _triangle("triu", m, k, lower=False)
@@ -79,6 +82,7 @@ def triu(m: Any, k: int = 0) -> Any:
 # --- diagonals
 
 
+@planned("a")
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The elements [..., i, ..., i + offset, ...] of two axes, as a new last axis."""
     x = operand(a, "diagonal", "a")
@@ -118,11 +122,13 @@ def scalar_zero(x: Any) -> Any:
     return scalar(0, x.aval.dtype)
 
 
+@planned("a")
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Any:
     """The sum of the diagonal of two axes."""
     return diagonal(a, offset, axis1, axis2).sum(axis=-1, dtype=dtype, out=out)
 
 
+@planned("v")
 def diag(v: Any, k: int = 0) -> Any:
     """The matrix with a 1-d array on its k-th diagonal, or the k-th diagonal of a matrix."""
     x = operand(v, "diag", "v")

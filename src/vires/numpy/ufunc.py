@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vires import _native
-from vires.core import dtypes
+from vires.core import config, dtypes
 from vires.core.avals import ShapedArray
 from vires.core.trace import EVAL, Tracer, engine_slot, thread
 from vires.numpy import operands
@@ -114,6 +114,8 @@ def elementwise(
             return body(*promoted(*xs))
 
         def resolve(descriptors: tuple[Any, ...]) -> Any:
+            if config.config._options["numpy_rank_promotion"].value != "allow":
+                return None  # shapes have to be looked at
             return engine_slot.resolve_elementwise(function, traced, descriptors)
 
         op = _native.EagerOp(function, fallback, resolve)
