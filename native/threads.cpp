@@ -166,9 +166,8 @@ void parallel_for(Task task, void* context, int64_t tasks, const Attendant& atte
     s->generation.fetch_add(1);
   }
   s->wake.notify_all();
-  inside = true;
+  inside = true;  // to the end: a signal handler that runs while we wait may call again
   job.work(true);
-  inside = false;
   {
     const std::lock_guard lock(s->mutex);
     s->job = nullptr;  // nobody joins any more
@@ -184,6 +183,7 @@ void parallel_for(Task task, void* context, int64_t tasks, const Attendant& atte
       }
     }
   }
+  inside = false;
   s->owner.unlock();
 }
 
