@@ -84,7 +84,7 @@ def _lgamma(code: Builder, x: Val) -> Val:
     other = log(code, code.select(central, factor, code.select(small, product, one)))
     polynomial = ((moved - 1.0) * (moved - 2.0)) * code.polynomial(moved - 1.5, LGAMMA_F64)
     start = code.select(central, polynomial, stirling)
-    value = start + code.select(central & above, other, -other)
+    value = start + code.select(central & above, other, 0.0 - other)
     sine, _ = _sine_cosine_pi(code, _fraction(code, x))
     mirrored = (_LOG_PI - log(code, code.fabs(sine))) - value
     result = code.select(reflected, mirrored, value)
