@@ -51,6 +51,11 @@ def assert_close(actual: Any, expected: Any, ulps: float = ULPS, scale: float = 
     onp.testing.assert_allclose(a, e, rtol=ulps * eps, atol=scale * eps, equal_nan=True)
 
 
+def _holds_arrays(x: Any) -> bool:
+    leaves = x if isinstance(x, list) else [x]
+    return bool(leaves) and all(isinstance(item, (onp.ndarray, list)) for item in leaves)
+
+
 def check(function: str, *args: Any, ulps: float = ULPS, scale: float = 0.0, jit: bool = True, dtype: bool = True,
           reference: Any = None, **keywords: Any) -> None:  # fmt: skip
     """The function of the namespace equals NumPy's on NumPy arguments, eagerly and under jit."""
@@ -61,11 +66,11 @@ def check(function: str, *args: Any, ulps: float = ULPS, scale: float = 0.0, jit
         theirs = getattr(theirs, part, None)
     with onp.errstate(all="ignore"):
         expected = (reference or theirs)(*args, **keywords)
-    arrays = [vires.tree.map(np.asarray, a) if isinstance(a, (onp.ndarray, list)) else a for a in args]
+    arrays = [vires.tree.map(np.asarray, a) if _holds_arrays(a) else a for a in args]
     actual = ours(*arrays, **keywords)
     assert_close(to_host(actual), to_host(expected), ulps, scale, dtype)
     if jit:
-        traced = [i for i, a in enumerate(args) if isinstance(a, (onp.ndarray, list))]
+        traced = [i for i, a in enumerate(args) if _holds_arrays(a)]
 
         def call(*values: Any) -> Any:
             whole = list(arrays)

@@ -185,11 +185,8 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     side = "left" if right else "right"
     rising = edges[-1] >= edges[0]
     if not isinstance(rising, Tracer):
-        if bool(rising):
-            return searchsorted(edges, x, side)
-        return size - searchsorted(edges[::-1], x, "right" if right else "left")
-    return where(rising, searchsorted(edges, x, side),
-                 size - searchsorted(edges[::-1], x, "right" if right else "left"))  # fmt: skip
+        return searchsorted(edges, x, side) if bool(rising) else size - searchsorted(edges[::-1], x, side)
+    return where(rising, searchsorted(edges, x, side), size - searchsorted(edges[::-1], x, side))
 
 
 def bincount(
