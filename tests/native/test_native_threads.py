@@ -229,26 +229,7 @@ exit:
   ret i32 -1
 """
 
-PARALLEL_def test_memory_that_the_system_refuses() -> None:
-    text = """
-import resource
-from vires import _native
-from vires.core import setup
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), -1))
-kept = [_native.empty((4 << 20,), 1)]
-del kept[0]
-try:
-    _native.empty((100 << 20,), 1)
-except MemoryError as error:
-    print(error)
-assert _native.memory_stats()["cached"] == 0
-_native.empty((4 << 20,), 1)
-"""
-    assert "Array: cannot allocate 104857600 bytes" in run(text).stdout
-
-
-POLLING = """
+PARALLEL_POLLING = """
   call void %f0(ptr %rt, ptr @task, ptr %rt, i64 100000000)
   ret i32 -1
 """
