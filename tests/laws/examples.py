@@ -1,6 +1,7 @@
 """Operands and parameters to try every primitive on.
 
-An example is (operands, params): NumPy arrays, and `Keys` for random keys. Values stay away from the points where a
+An example is (operands, params): NumPy arrays, and `Keys` for random keys. Values stay away from
+the points where a
 derivative jumps, so that finite differences exist. Each module `examples_*.py` has a function
 `examples(name) -> list of examples`, empty for the primitives that it does not know.
 """
@@ -30,20 +31,40 @@ Example = tuple[tuple[Any, ...], dict[str, Any]]
 #: Primitives whose laws are tested where they live, and where that is.
 ELSEWHERE = {
     **dict.fromkeys(
-        ("jit", "cond", "while", "scan", "custom_jvp_call", "custom_vjp_call", "custom_lin", "custom_linear_solve"),
+        (
+            "jit",
+            "cond",
+            "while",
+            "scan",
+            "custom_jvp_call",
+            "custom_vjp_call",
+            "custom_lin",
+            "custom_linear_solve",
+        ),
         "tests/control: they hold programs",
     ),
-    **dict.fromkeys(("saved", "name", "stop_gradient", "remat", "check"), "tests/control: marks in programs"),
     **dict.fromkeys(
-        ("pure_callback", "io_callback", "debug_callback", "closed_call", "linear_call"), "tests/control: host calls"
+        ("saved", "name", "stop_gradient", "remat", "check"), "tests/control: marks in programs"
+    ),
+    **dict.fromkeys(
+        ("pure_callback", "io_callback", "debug_callback", "closed_call", "linear_call"),
+        "tests/control: host calls",
     ),
     **dict.fromkeys(
         (
-            "psum", "pmax", "pmin", "all_gather", "all_to_all", "ppermute", "axis_index", "reduce_scatter", "pbroadcast",
+            "psum",
+            "pmax",
+            "pmin",
+            "all_gather",
+            "all_to_all",
+            "ppermute",
+            "axis_index",
+            "reduce_scatter",
+            "pbroadcast",
         ),
         "tests/ops/test_collective.py: they need a named axis",
     ),
-}  # fmt: skip
+}
 
 
 def _modules() -> list[Callable[[str], list[Example]]]:

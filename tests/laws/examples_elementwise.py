@@ -1,4 +1,5 @@
-"""Examples of elementwise primitives: a float, a complex, an integer and a bool one where the dtype is accepted."""
+"""Examples of elementwise primitives: a float, a complex, an integer and a bool one where the dtype
+is accepted."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from vires.ops.families import Elementwise
 
 _SHAPES = ((2, 3), ())
 
-#: Ranges of the operands where the default one, (0.3, 2.7) with both signs, leaves the domain or meets a kink.
+#: Ranges of the operands where the default one, (0.3, 2.7) with both signs, leaves the domain or
+#: meets a kink.
 _RANGES: dict[str, tuple[tuple[float, float], ...]] = {
     "acosh": ((1.2, 4),),
     "asin": ((-0.8, 0.8),),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 from examples import Keys
+
 from vires.core import dtypes
 
 
@@ -34,13 +34,30 @@ def _broadcast_in_dim() -> list[Any]:
 
 
 def _reshape() -> list[Any]:
-    pairs = [((2, 3, 4), (6, 4)), ((6, 4), (3, 2, 4)), ((1, 4), (4,)), ((4,), (2, 1, 2)), ((0, 3), (3, 0)),
-             ((), (1, 1)), ((2, 3, 4), (4, 6))]  # fmt: skip
-    return [((_reals(*before),), {"new_sizes": after, "dimensions": None}) for before, after in pairs]
+    pairs = [
+        ((2, 3, 4), (6, 4)),
+        ((6, 4), (3, 2, 4)),
+        ((1, 4), (4,)),
+        ((4,), (2, 1, 2)),
+        ((0, 3), (3, 0)),
+        ((), (1, 1)),
+        ((2, 3, 4), (4, 6)),
+    ]
+    return [
+        ((_reals(*before),), {"new_sizes": after, "dimensions": None}) for before, after in pairs
+    ]
 
 
 def _pad() -> list[Any]:
-    configs = [((1, 2, 0),), ((0, 0, 2),), ((-1, 1, 1),), ((2, -2, 0),), ((-2, -1, 0),), ((-3, 2, 2),), ((-6, 9, 0),)]
+    configs = [
+        ((1, 2, 0),),
+        ((0, 0, 2),),
+        ((-1, 1, 1),),
+        ((2, -2, 0),),
+        ((-2, -1, 0),),
+        ((-3, 2, 2),),
+        ((-6, 9, 0),),
+    ]
     several = [((_reals(4), np.float64(0.5)), {"padding_config": config}) for config in configs]
     return [
         *several,
@@ -60,7 +77,7 @@ def _select_n() -> list[Any]:
     ]
 
 
-_SLICE = "start_indices limit_indices strides".split()
+_SLICE = ["start_indices", "limit_indices", "strides"]
 
 
 def _slice(*values: Any) -> dict[str, Any]:
@@ -75,14 +92,20 @@ EXAMPLES: dict[str, list[Any]] = {
         ((_reals(2, 3),), {"permutation": (1, 0)}),
         ((_keys(2, 3),), {"permutation": (1, 0)}),
     ],
-    "squeeze": [((_reals(1, 3, 1),), {"dimensions": (0, 2)}), ((_reals(2, 1),), {"dimensions": (1,)})],
+    "squeeze": [
+        ((_reals(1, 3, 1),), {"dimensions": (0, 2)}),
+        ((_reals(2, 1),), {"dimensions": (1,)}),
+    ],
     "rev": [((_reals(2, 3),), {"dimensions": (1,)}), ((_reals(2, 3),), {"dimensions": (0, 1)})],
     "slice": [
         ((_reals(5, 3),), _slice((1, 0), (4, 3), None)),
         ((_reals(7),), _slice((1,), (7,), (3,))),
         ((_reals(7, 2),), _slice((6, 0), (6, 2), (2, 1))),
     ],
-    "split": [((_reals(5, 2),), {"sizes": (2, 3), "axis": 0}), ((_reals(2, 3),), {"sizes": (1, 0, 2), "axis": 1})],
+    "split": [
+        ((_reals(5, 2),), {"sizes": (2, 3), "axis": 0}),
+        ((_reals(2, 3),), {"sizes": (1, 0, 2), "axis": 1}),
+    ],
     "iota": [((), {"dtype": dtypes.int32, "shape": (2, 3), "dimension": 1})],
     "concatenate": [
         ((_reals(2, 3), _reals(1, 3), _reals(4, 3)), {"dimension": 0}),
@@ -108,7 +131,7 @@ EXAMPLES: dict[str, list[Any]] = {
     ],
     "random_split": [((_keys(),), {"shape": (3,)}), ((_keys(2),), {"shape": (2, 2)})],
     "random_fold_in": [((_keys(3), _words(3)), {})],
-}  # fmt: skip
+}
 
 
 def examples(name: str) -> list[Any]:

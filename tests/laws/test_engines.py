@@ -18,16 +18,32 @@ from vires.engine import engine
 from vires.ops.families import Elementwise
 
 ENGINES = [name for name in sorted(engine._makers) if name != "reference"]
-NAMES = sorted(name for name in PRIMITIVES if name not in ELSEWHERE and not name.startswith("test_"))
+NAMES = sorted(
+    name for name in PRIMITIVES if name not in ELSEWHERE and not name.startswith("test_")
+)
 CASES = [(name, k) for name in NAMES for k in range(len(examples(name)))]
 ELEMENTWISE = [name for name in NAMES if isinstance(PRIMITIVES[name], Elementwise)]
 
 #: Where more than 4 units in the last place are allowed, relative to the result.
-ULPS = {"pow": 8, "lgamma": 64, "digamma": 64, "polygamma": 64, "zeta": 64, "igamma": 1e5, "igammac": 1e5,
-        "igamma_grad_a": 1e6, "random_gamma_grad": 1e6, "regularized_incomplete_beta": 1e6, "bessel_i0e": 16,
-        "bessel_i1e": 16, "erf_inv": 64, "erfc": 16}  # fmt: skip
+ULPS = {
+    "pow": 8,
+    "lgamma": 64,
+    "digamma": 64,
+    "polygamma": 64,
+    "zeta": 64,
+    "igamma": 1e5,
+    "igammac": 1e5,
+    "igamma_grad_a": 1e6,
+    "random_gamma_grad": 1e6,
+    "regularized_incomplete_beta": 1e6,
+    "bessel_i0e": 16,
+    "bessel_i1e": 16,
+    "erf_inv": 64,
+    "erfc": 16,
+}
 
-#: Functions with roots inside their domain, where an error relative to 1 is allowed, in units in the last place of 1.
+#: Functions with roots inside their domain, where an error relative to 1 is allowed, in units in
+#: the last place of 1.
 NEAR_ROOTS = {"lgamma": 16, "digamma": 16, "polygamma": 16}
 
 
@@ -82,7 +98,25 @@ def test_engine_is_the_reference_for_every_dtype(name, on):
             agree(name, run(name, operands, params, on), run(name, operands, params, "reference"))
 
 
-SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 1e-40, -1e-40, 1e38, -1e38])
+SPECIAL = np.array(
+    [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        -0.5,
+        2.5,
+        -2.5,
+        np.inf,
+        -np.inf,
+        np.nan,
+        1e-40,
+        -1e-40,
+        1e38,
+        -1e38,
+    ]
+)
 
 
 @pytest.mark.parametrize("on", ENGINES)
@@ -90,9 +124,14 @@ SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.5, -2.5, np.inf, -np.inf,
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_engine_is_the_reference_at_special_values(name, dtype, on):
     primitive = PRIMITIVES[name]
-    if np.dtype(dtype) not in primitive.accepts or name in ("reduce_precision", "convert_element_type"):
+    if np.dtype(dtype) not in primitive.accepts or name in (
+        "reduce_precision",
+        "convert_element_type",
+    ):
         pytest.skip("takes no floats, or parameters of its own")
-    grids = np.meshgrid(*[SPECIAL if primitive.arity < 3 else SPECIAL[::2]] * primitive.arity, indexing="ij")
+    grids = np.meshgrid(
+        *[SPECIAL if primitive.arity < 3 else SPECIAL[::2]] * primitive.arity, indexing="ij"
+    )
     operands = [g.ravel().astype(dtype) for g in grids]
     for params in _PARAMS.get(name, [{}]):
         agree(name, run(name, operands, params, on), run(name, operands, params, "reference"))

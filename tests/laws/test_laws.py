@@ -16,7 +16,9 @@ from vires.core import dtypes
 from vires.core.primitive import PRIMITIVES, Primitive, Undefined, flat_results
 from vires.core.trace import aval_of
 
-NAMES = sorted(name for name in PRIMITIVES if name not in ELSEWHERE and not name.startswith("test_"))
+NAMES = sorted(
+    name for name in PRIMITIVES if name not in ELSEWHERE and not name.startswith("test_")
+)
 CASES = [(name, k) for name in NAMES for k in range(len(examples(name)))]
 
 
@@ -48,7 +50,9 @@ def differentiable(primitive: Primitive, operands: list[Any]) -> list[int]:
     ]
 
 
-def of_some(primitive: Primitive, operands: list[Any], which: list[int], params: dict[str, Any]) -> Any:
+def of_some(
+    primitive: Primitive, operands: list[Any], which: list[int], params: dict[str, Any]
+) -> Any:
     """The primitive as a function of some of its operands, with a tuple of inexact results."""
 
     def function(*chosen: Any) -> tuple[Any, ...]:
@@ -99,7 +103,9 @@ def test_jvp_is_the_limit_of_differences(name, k):
         pytest.skip("nothing to differentiate")
     function = of_some(primitive, operands, which, params)
     tangents = [direction(x, j) for j, x in enumerate(points)]
-    results, derivative = vires.jvp(function, tuple(map(operand, points)), tuple(map(operand, tangents)))
+    results, derivative = vires.jvp(
+        function, tuple(map(operand, points)), tuple(map(operand, tangents))
+    )
     if not results or numpy(results[0]).dtype.itemsize < 8:
         pytest.skip("no derivative, or too few digits for differences")
     step = 1e-5
@@ -159,7 +165,9 @@ def test_vmap_is_a_loop(name, k):
     if isinstance(primitive.batch, Undefined) or not operands:
         pytest.skip("has no operand to map")
     size = 2
-    choices = list(itertools.product(*[(None, 0, raw(x).ndim) if raw(x).ndim else (None, 0) for x in operands]))
+    choices = list(
+        itertools.product(*[(None, 0, raw(x).ndim) if raw(x).ndim else (None, 0) for x in operands])
+    )
     if len(choices) > 30:
         choices = choices[:: len(choices) // 30]
     for dims in choices:
@@ -175,7 +183,9 @@ def test_vmap_is_a_loop(name, k):
             expected = one(*[taken(x, d, i) for x, d in zip(batched, dims, strict=True)])
             for r, e in zip(results, expected, strict=True):
                 assert r.dtype == e.dtype, dims
-                np.testing.assert_allclose(numpy(r)[i], numpy(e), rtol=1e-9, atol=1e-12, err_msg=str(dims))
+                np.testing.assert_allclose(
+                    numpy(r)[i], numpy(e), rtol=1e-9, atol=1e-12, err_msg=str(dims)
+                )
 
 
 @pytest.mark.parametrize(("name", "k"), CASES)
@@ -198,7 +208,9 @@ def test_second_derivative_is_the_limit_of_differences(name, k):
     _, derivative = vires.jvp(gradient, tuple(map(operand, points)), tangents)
     step = 1e-5
     ahead = gradient(*[operand(x + step * numpy(d)) for x, d in zip(points, tangents, strict=True)])
-    behind = gradient(*[operand(x - step * numpy(d)) for x, d in zip(points, tangents, strict=True)])
+    behind = gradient(
+        *[operand(x - step * numpy(d)) for x, d in zip(points, tangents, strict=True)]
+    )
     for a, b, d in zip(ahead, behind, derivative, strict=True):
         close(d, (numpy(a) - numpy(b)) / (2 * step), 2e-5)
 
@@ -220,5 +232,9 @@ def test_vmap_of_jvp_is_jvp_of_vmap(name, k):
         close(a, b, 1e-9)
 
 
-#: Primitives with a first derivative only, or whose second one is no derivative of the first (subgradients).
-ONCE = {"igamma": "igamma_grad_a has no derivative in a", "igammac": "igamma_grad_a has no derivative in a"}
+#: Primitives with a first derivative only, or whose second one is no derivative of the first
+#: (subgradients).
+ONCE = {
+    "igamma": "igamma_grad_a has no derivative in a",
+    "igammac": "igamma_grad_a has no derivative in a",
+}

@@ -12,7 +12,6 @@ from vires.core import dtypes
 from vires.ops.convert import bitcast_convert_type, convert_element_type, reduce_precision
 
 
-
 @pytest.fixture(autouse=True)
 def reference_engine():
     with vires.config.override("engine", "reference"):
@@ -41,12 +40,20 @@ def test_small_integers_survive_every_conversion(source, target):
     x = np.array([0, 1, 2, 3]).astype(source)
     out = convert(x, target)
     assert out.dtype == target
-    small = [0, 1, 1, 1] if "bool" in (np.dtype(source).name, np.dtype(target).name) else [0, 1, 2, 3]
+    small = (
+        [0, 1, 1, 1] if "bool" in (np.dtype(source).name, np.dtype(target).name) else [0, 1, 2, 3]
+    )
     assert out.astype(complex).tolist() == small
 
 
 def test_to_bool_is_not_zero():
-    assert convert([0.0, -0.0, np.nan, 1e-300, 5], bool).tolist() == [False, False, True, True, True]
+    assert convert([0.0, -0.0, np.nan, 1e-300, 5], bool).tolist() == [
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
     assert convert([0j, 1j], bool).tolist() == [False, True]
 
 
@@ -64,11 +71,15 @@ def test_bitcast_changes_the_last_axis():
     words = bitcast_convert_type.reference(x, new_dtype=dtypes.uint32)
     assert words.tolist() == [[0, 0x3FF00000], [0, 0xC0000000]]
     assert bitcast_convert_type.reference(words, new_dtype=dtypes.float64).tolist() == x.tolist()
-    assert bitcast_convert_type.reference(np.float32(1), new_dtype=dtypes.int32).item() == 0x3F800000
+    assert (
+        bitcast_convert_type.reference(np.float32(1), new_dtype=dtypes.int32).item() == 0x3F800000
+    )
 
 
 def test_bitcast_refuses_what_has_no_layout():
-    with pytest.raises(TypeError, match="bitcast_convert_type: needs a real dtype of whole bytes; got complex64"):
+    with pytest.raises(
+        TypeError, match="bitcast_convert_type: needs a real dtype of whole bytes; got complex64"
+    ):
         bitcast_convert_type(_native.from_numpy(np.complex64(1)), new_dtype=dtypes.int64)
     with pytest.raises(TypeError, match="a last axis of size 2; got uint32"):
         bitcast_convert_type(_native.from_numpy(np.zeros(3, np.uint32)), new_dtype=dtypes.int64)
@@ -93,5 +104,7 @@ def test_reduce_precision_is_a_narrower_format(narrow, exponent_bits, mantissa_b
 def test_keys_convert_to_nothing_else():
     keys = _native.from_numpy(np.zeros(2, np.uint64), dtype=dtypes.KEY)
     assert convert_element_type(keys, new_dtype=dtypes.KEY, weak_type=False).dtype is dtypes.KEY
-    with pytest.raises(TypeError, match=r"convert_element_type: needs numbers; got key<fry>\[2\] to float32"):
+    with pytest.raises(
+        TypeError, match=r"convert_element_type: needs numbers; got key<fry>\[2\] to float32"
+    ):
         convert_element_type(keys, new_dtype=dtypes.float32, weak_type=False)

@@ -59,7 +59,9 @@ def test_integer_division_never_traps(dtype):
     x, y = (g.ravel() for g in np.meshgrid(values, values))
     quotient, remainder = elementwise.div.reference(x, y), elementwise.rem.reference(x, y)
     assert quotient.dtype == remainder.dtype == dtype
-    for a, b, q, r in zip(x.tolist(), y.tolist(), quotient.tolist(), remainder.tolist(), strict=True):
+    for a, b, q, r in zip(
+        x.tolist(), y.tolist(), quotient.tolist(), remainder.tolist(), strict=True
+    ):
         if b == 0:
             assert (q, r) == (-1 if info.min else info.max, a)
             continue
@@ -81,7 +83,9 @@ def test_integers_wrap_around(dtype):
 def test_rounding_of_halves():
     x = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 0.49999999999999994, -0.2, np.inf, np.nan])
     away = elementwise.round.reference(x, rounding_method=elementwise.RoundingMethod.AWAY_FROM_ZERO)
-    even = elementwise.round.reference(x, rounding_method=elementwise.RoundingMethod.TO_NEAREST_EVEN)
+    even = elementwise.round.reference(
+        x, rounding_method=elementwise.RoundingMethod.TO_NEAREST_EVEN
+    )
     np.testing.assert_array_equal(away, [1, 2, 3, -1, -2, 0, -0.0, np.inf, np.nan])
     np.testing.assert_array_equal(even, np.rint(x))
     assert np.signbit(away[6])
@@ -98,7 +102,9 @@ def test_sign_keeps_zeros_and_nan():
 @pytest.mark.parametrize("name", ["eq", "ne", "lt", "le", "gt", "ge"])
 def test_comparisons_are_ieee(name):
     x, y = pairs(np.float32)
-    expected = {"eq": x == y, "ne": x != y, "lt": x < y, "le": x <= y, "gt": x > y, "ge": x >= y}[name]
+    expected = {"eq": x == y, "ne": x != y, "lt": x < y, "le": x <= y, "gt": x > y, "ge": x >= y}[
+        name
+    ]
     np.testing.assert_array_equal(PRIMITIVES[name].reference(x, y), expected)
 
 
@@ -124,9 +130,13 @@ def test_bits(dtype):
         y = np.full(50, amount, dtype)
         wrap = lambda v: int(np.array([v % (1 << width)], np.uint64).astype(dtype)[0])  # noqa: E731 - one use
         assert bits.shift_left.reference(x, y).tolist() == [wrap(v << amount) for v in unsigned]
-        assert bits.shift_right_logical.reference(x, y).tolist() == [wrap(v >> amount) for v in unsigned]
+        assert bits.shift_right_logical.reference(x, y).tolist() == [
+            wrap(v >> amount) for v in unsigned
+        ]
         signed = [v - (1 << width) if v >> (width - 1) else v for v in unsigned]
-        assert bits.shift_right_arithmetic.reference(x, y).tolist() == [wrap(v >> amount) for v in signed]
+        assert bits.shift_right_arithmetic.reference(x, y).tolist() == [
+            wrap(v >> amount) for v in signed
+        ]
     other = x[::-1].copy()
     products = [(int(a) * int(b)) >> width for a, b in zip(x, other, strict=True)]
     assert bits.mulhi.reference(x, other).tolist() == products
@@ -144,7 +154,9 @@ def test_functions_of_narrow_floats_are_rounded_from_float32():
         x = np.array([0.5, 1, 2], dtype)
         out = math.sin.reference(x)
         assert out.dtype == dtype
-        np.testing.assert_array_equal(out, np.sin(x.astype(np.float64)).astype(np.float32).astype(dtype))
+        np.testing.assert_array_equal(
+            out, np.sin(x.astype(np.float64)).astype(np.float32).astype(dtype)
+        )
 
 
 # --- types
@@ -175,8 +187,11 @@ def test_complex_parts_have_real_dtypes():
             "add: needs operands of one dtype; got float32[3] and int32[3]; try x.astype(float32)",
         ),
         (
-            lambda: elementwise.add(array(np.ones(3, np.float32)), array(np.ones((3, 1), np.float32))),
-            "add: needs operands of one shape; got float32[3] and float32[3,1]; try vires.numpy, whose "
+            lambda: elementwise.add(
+                array(np.ones(3, np.float32)), array(np.ones((3, 1), np.float32))
+            ),
+            "add: needs operands of one shape; got float32[3] and float32[3,1]; try vires.numpy, "
+            "whose "
             "functions broadcast, or lax.broadcast_in_dim",
         ),
         (
@@ -193,7 +208,8 @@ def test_complex_parts_have_real_dtypes():
         ),
         (
             lambda: math.integer_pow(array(np.arange(3)), y=-1),
-            "integer_pow: needs a float or complex base for a negative exponent; got int64[3] to the -1; "
+            "integer_pow: needs a float or complex base for a negative exponent; got int64[3] to "
+            "the -1; "
             "try x.astype(float32)",
         ),
         (
@@ -202,15 +218,18 @@ def test_complex_parts_have_real_dtypes():
         ),
         (
             lambda: select.select_n(array(np.array([True])), array(np.ones(2)), array(np.ones(2))),
-            "select_n: needs a selector that is 0-d or has the shape of the cases; got bool[1] and float64[2]",
+            "select_n: needs a selector that is 0-d or has the shape of the cases; got bool[1] "
+            "and float64[2]",
         ),
         (
             lambda: elementwise.clamp(array(np.ones(2)), array(np.ones(3)), array(np.ones(()))),
-            "clamp: needs bounds that are 0-d or have the shape of x; got float64[2], float64[3] and float64[]",
+            "clamp: needs bounds that are 0-d or have the shape of x; got float64[2], float64[3] "
+            "and float64[]",
         ),
         (
             lambda: math.pow(array(np.ones(2, np.float32)), array(np.ones(2))),
-            "pow: needs an exponent of the base's dtype or an integer one; got float32[2] and float64[2]",
+            "pow: needs an exponent of the base's dtype or an integer one; got float32[2] and "
+            "float64[2]",
         ),
     ],
 )
@@ -225,7 +244,7 @@ def test_errors_say_what_is_needed(call, message):
 
 def gradient(function, *xs):
     points = tuple(array(np.float64(x)) for x in xs)
-    out, pull = vires.vjp(function, *points)
+    _, pull = vires.vjp(function, *points)
     return [float(g) for g in pull(array(np.float64(1)))]
 
 
@@ -264,7 +283,9 @@ def test_complex_derivatives_are_without_conjugation():
 
 def test_integers_have_no_tangents():
     x = array(np.arange(3))
-    out, tangent = vires.jvp(lambda y: elementwise.mul(y, array(np.ones(3))), (array(np.ones(3)),), (array(np.ones(3)),))
+    _, tangent = vires.jvp(
+        lambda y: elementwise.mul(y, array(np.ones(3))), (array(np.ones(3)),), (array(np.ones(3)),)
+    )
     assert tangent.dtype == np.float64
     _, tangent = vires.jvp(
         compare.lt, (array(np.ones(3)), array(np.zeros(3))), (array(np.ones(3)), array(np.ones(3)))

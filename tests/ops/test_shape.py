@@ -34,10 +34,14 @@ def test_movement_is_numpys_on_every_dtype(dtype):
     a = array(x)
     np.testing.assert_array_equal(value(shape.transpose(a, permutation=(1, 0))), x.T)
     np.testing.assert_array_equal(value(shape.rev(a, dimensions=(0,))), x[::-1])
-    np.testing.assert_array_equal(value(shape.reshape(a, new_sizes=(3, 2), dimensions=None)), x.reshape(3, 2))
+    np.testing.assert_array_equal(
+        value(shape.reshape(a, new_sizes=(3, 2), dimensions=None)), x.reshape(3, 2)
+    )
     part = shape.slice(a, start_indices=(0, 1), limit_indices=(2, 3), strides=None)
     np.testing.assert_array_equal(value(part), x[:, 1:])
-    np.testing.assert_array_equal(value(join.concatenate(a, a, dimension=1)), np.concatenate([x, x], 1))
+    np.testing.assert_array_equal(
+        value(join.concatenate(a, a, dimension=1)), np.concatenate([x, x], 1)
+    )
     padded = join.pad(a, array(np.ones((), dtype)), padding_config=((1, 0, 0), (0, 0, 0)))
     np.testing.assert_array_equal(value(padded), np.concatenate([np.ones((1, 3), dtype), x]))
 
@@ -90,7 +94,9 @@ def test_helpers():
 
 def test_align_brings_mapped_axes_together():
     axis = AxisData(None, 5)
-    operands, dim = shape.align(axis, [array(np.zeros((3, 5))), array(np.zeros(3)), array(np.zeros((5, 3)))], [1, None, 0])
+    operands, dim = shape.align(
+        axis, [array(np.zeros((3, 5))), array(np.zeros(3)), array(np.zeros((5, 3)))], [1, None, 0]
+    )
     assert [x.shape for x in operands] == [(3, 5)] * 3 and dim == 1
     same = [array(np.zeros((5, 3)))] * 2
     assert shape.align(axis, same, [0, 0])[0] is same
@@ -112,7 +118,8 @@ def test_align_brings_mapped_axes_together():
         ),
         (
             lambda x: shape.broadcast_in_dim(x, shape=(2, 4), broadcast_dimensions=(0, 1)),
-            "broadcast_in_dim: needs each axis of the operand to have size 1 or the size of its axis in the "
+            "broadcast_in_dim: needs each axis of the operand to have size 1 or the size of its "
+            "axis in the "
             "result; got float64[2,3] to shape (2, 4) with broadcast_dimensions (0, 1)",
         ),
         (
@@ -121,7 +128,8 @@ def test_align_brings_mapped_axes_together():
         ),
         (
             lambda x: shape.slice(x, start_indices=(0, 2), limit_indices=(2, 4), strides=None),
-            "slice: needs 0 <= start <= limit <= size and stride > 0 for each axis; got start_indices (0, 2), "
+            "slice: needs 0 <= start <= limit <= size and stride > 0 for each axis; got "
+            "start_indices (0, 2), "
             "limit_indices (2, 4), strides None for float64[2,3]",
         ),
         (
@@ -134,7 +142,8 @@ def test_align_brings_mapped_axes_together():
         ),
         (
             lambda x: join.concatenate(x, array(np.zeros((2, 3, 1))), dimension=0),
-            "concatenate: needs shapes that are equal but for axis 0; got float64[2,3] and float64[2,3,1]",
+            "concatenate: needs shapes that are equal but for axis 0; got float64[2,3] and "
+            "float64[2,3,1]",
         ),
         (
             lambda x: join.pad(x, array(np.zeros(2)), padding_config=((0, 0, 0),) * 2),
@@ -142,7 +151,8 @@ def test_align_brings_mapped_axes_together():
         ),
         (
             lambda x: join.pad(x, array(np.zeros(())), padding_config=((-3, 0, 0), (0, 0, 0))),
-            "pad: needs a result without negative sizes; got ((-3, 0, 0), (0, 0, 0)) for float64[2,3]",
+            "pad: needs a result without negative sizes; got ((-3, 0, 0), (0, 0, 0)) for "
+            "float64[2,3]",
         ),
     ],
 )

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from vires import _native
 from vires._native import Array
 from vires.core import dtypes
 from vires.core.dtypes import DType
 from vires.core.trace import Tracer, as_array, aval_of
 from vires.ops.accept import refuse, typed_all
 from vires.ops.convert import convert_numpy
-from vires.ops.shape import broadcast
+from vires.ops.shape import broadcast, full
 
 _PYTHON_SCALARS = frozenset((bool, int, float, complex))
 _RANK = {"bool": 0, "signed": 1, "unsigned": 1, "float": 2, "complex": 3}
@@ -30,7 +31,8 @@ def _is_scalar(x: Any) -> bool:
 
 
 def _adopts(x: Any, dtype: DType) -> bool:
-    """Whether a scalar may take the dtype of the arrays beside it: when no kind of number is lost."""
+    """Whether a scalar may take the dtype of the arrays beside it: when no kind of number is
+    lost."""
     kind = dtypes.kind(dtype)
     if kind not in _RANK:
         return False
@@ -39,20 +41,42 @@ def _adopts(x: Any, dtype: DType) -> bool:
 
 
 def scalar_of(x: Any, dtype: DType) -> Any:
-    """A Python or NumPy scalar as a 0-d array of a dtype; it must fit when both are integers."""
-    if x.__class__ is int and dtypes.is_integer(dtype):
-        return as_array(np.array(x).astype(dtype) if dtype.kind == "V" else np.array(x, dtype))
+    """A Python or NumPy scalar as a 0-d array of a dtype; an integer must fit an integer dtype."""
+    if x.__class__ in _PYTHON_SCALARS and dtype.kind != "V":
+        return _native.from_numpy(np.array(x, dtype))
     return as_array(convert_numpy(np.asarray(x), dtype))
 
 
+def pair(name: str, x: Any, y: Any) -> Sequence[Any]:
+    """`operands` of two: quick for an array and a Python scalar, in either order."""
+    if y.__class__ in _PYTHON_SCALARS and (x.__class__ is Array or isinstance(x, Tracer)):
+        aval = x.aval
+        if _adopts(y, aval.dtype):
+            return x, full(aval.shape, y, aval.dtype)
+    elif x.__class__ in _PYTHON_SCALARS and (y.__class__ is Array or isinstance(y, Tracer)):
+        aval = y.aval
+        if _adopts(x, aval.dtype):
+            return full(aval.shape, x, aval.dtype), y
+    return operands(name, x, y)
+
+
 def operands(name: str, *xs: Any) -> Sequence[Any]:
-    """Operands of one shape: scalars take the dtype of the arrays, 0-d arrays and axes of size 1 are repeated."""
-    first = next((x for x in xs if not _is_scalar(x)), None)
-    if first is None:
+    """Operands of one shape: scalars take the dtype of the arrays, 0-d arrays and axes of size 1
+    are repeated."""
+    dtype = None
+    for x in xs:
+        if x.__class__ is Array or isinstance(x, (Tracer, np.ndarray)) or not _is_scalar(x):
+            dtype = aval_of(x).dtype
+            break
+    else:
         return _of_scalars(xs)
-    dtype = aval_of(first).dtype
     arrays = [
-        scalar_of(x, dtype) if _is_scalar(x) and _adopts(x, dtype) else array(x) for x in xs
+        x
+        if x.__class__ is Array or isinstance(x, Tracer)
+        else scalar_of(x, dtype)
+        if _is_scalar(x) and _adopts(x, dtype)
+        else as_array(x)
+        for x in xs
     ]
     return broadcast_together(name, arrays)
 
@@ -68,7 +92,8 @@ def _of_scalars(xs: Sequence[Any]) -> Sequence[Any]:
 
 
 def broadcast_together(name: str, arrays: Sequence[Any]) -> Sequence[Any]:
-    """Repeat 0-d arrays and axes of size 1 so that all have one shape; the rank must be the same else."""
+    """Repeat 0-d arrays and axes of size 1 so that all have one shape; the rank must be the same
+    else."""
     shapes = [x.shape for x in arrays]
     if all(shape == shapes[0] for shape in shapes):
         return arrays
@@ -83,7 +108,9 @@ def broadcast_together(name: str, arrays: Sequence[Any]) -> Sequence[Any]:
         known = {size for size in sizes if size != 1}
         if len(known) > 1:
             raise refuse(
-                name, "operands of one shape, or with axes of size 1", typed_all([aval_of(x) for x in arrays])
+                name,
+                "operands of one shape, or with axes of size 1",
+                typed_all([aval_of(x) for x in arrays]),
             )
         shape.append(known.pop() if known else 1)
     target = tuple(shape)
@@ -93,7 +120,11 @@ def broadcast_together(name: str, arrays: Sequence[Any]) -> Sequence[Any]:
 def sizes(name: str, shape: Any) -> tuple[int, ...]:
     """A shape as a tuple of Python integers."""
     try:
-        return tuple(map(operator.index, shape)) if not hasattr(shape, "__index__") else (operator.index(shape),)
+        return (
+            tuple(map(operator.index, shape))
+            if not hasattr(shape, "__index__")
+            else (operator.index(shape),)
+        )
     except TypeError as error:
         raise refuse(name, "a shape of concrete integers", repr(shape), "", TypeError) from error
 
@@ -110,4 +141,3 @@ def axes(name: str, numbers: Any, rank: int) -> tuple[int, ...]:
     """Several axis numbers, or one."""
     given = (numbers,) if hasattr(numbers, "__index__") else tuple(numbers)
     return tuple(axis(name, number, rank) for number in given)
-

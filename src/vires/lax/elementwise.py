@@ -1,4 +1,5 @@
-"""Elementwise operations as users call them: operands of one dtype, scalars and axes of size 1 repeated."""
+"""Elementwise operations as users call them: operands of one dtype, scalars and axes of size 1
+repeated."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from vires._native import Array
 from vires.core import dtypes
 from vires.core.primitive import Primitive
 from vires.core.trace import Tracer, as_array, aval_of
-from vires.lax.arguments import array, broadcast_together, operands, scalar_of
+from vires.lax.arguments import array, broadcast_together, operands, pair, scalar_of
 from vires.ops import bits, compare, convert, identity, math
 from vires.ops import complex as parts
 from vires.ops import elementwise as ops
@@ -19,6 +20,7 @@ from vires.ops.accept import refuse
 from vires.ops.elementwise import RoundingMethod
 from vires.ops.select import select_n as _select_n
 from vires.ops.shape import full_like
+
 
 def _public(function: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
     function.__name__ = function.__qualname__ = name
@@ -34,17 +36,24 @@ def _unary(name: str, primitive: Primitive, doc: str) -> Callable[[Any], Any]:
 
 
 def _accurate(name: str, primitive: Primitive, doc: str) -> Callable[..., Any]:
-    """A function that takes JAX's `accuracy`: there is one implementation, so that every value is met."""
+    """A function that takes JAX's `accuracy`: there is one implementation, so that every value is
+    met."""
 
     def function(x: Any, *, accuracy: Any = None) -> Any:
-        return primitive(array(x))
+        return primitive(x if x.__class__ is Array or isinstance(x, Tracer) else as_array(x))
 
     return _public(function, name, doc)
 
 
 def _binary(name: str, primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]:
     def function(x: Any, y: Any) -> Any:
-        return primitive(*operands(name, x, y))
+        if (
+            (x.__class__ is Array or isinstance(x, Tracer))
+            and (y.__class__ is Array or isinstance(y, Tracer))
+            and x.shape == y.shape
+        ):
+            return primitive(x, y)
+        return primitive(*pair(name, x, y))
 
     return _public(function, name, doc)
 
@@ -89,7 +98,7 @@ def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Any:
     """
     if out_dtype is not None:
         x, y = convert_element_type(x, out_dtype), convert_element_type(y, out_dtype)
-    return ops.mul(*operands("mul", x, y))
+    return ops.mul(*pair("mul", x, y))
 
 
 def reciprocal(x: Any) -> Any:
@@ -244,7 +253,8 @@ def conj(x: Any) -> Any:
 
 
 def select_n(which: Any, *cases: Any) -> Any:
-    """cases[which] for each element; `which` is bool (false takes the first case) or int32, 0-d or of the shape.
+    """cases[which] for each element; `which` is bool (false takes the first case) or int32, 0-d or
+    of the shape.
 
     >>> import numpy as np
     >>> from vires import lax

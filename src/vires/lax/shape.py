@@ -24,8 +24,11 @@ from vires.ops.shape import broadcast as _broadcast
 # --- broadcasting
 
 
-def broadcast_in_dim(operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int]) -> Any:
-    """Repeat along new axes: axis i of the operand becomes axis broadcast_dimensions[i] of the result.
+def broadcast_in_dim(
+    operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int]
+) -> Any:
+    """Repeat along new axes: axis i of the operand becomes axis broadcast_dimensions[i] of the
+    result.
 
     >>> import numpy as np
     >>> from vires import lax
@@ -79,7 +82,8 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
 
 
 def reshape(operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None) -> Any:
-    """The same elements in row-major order in another shape, the axes taken in the order `dimensions`.
+    """The same elements in row-major order in another shape, the axes taken in the order
+    `dimensions`.
 
     >>> import numpy as np
     >>> from vires import lax
@@ -194,9 +198,12 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
     i, size = operator.index(index), operand.shape[d]
     if not -size <= i < size:
         raise refuse(
-            "index_in_dim", f"an index from {-size} to {size - 1}", f"{i} for axis {d} of {typed(operand.aval)}",
-            "", IndexError,
-        )  # fmt: skip
+            "index_in_dim",
+            f"an index from {-size} to {size - 1}",
+            f"{i} for axis {d} of {typed(operand.aval)}",
+            "",
+            IndexError,
+        )
     part = slice_in_dim(operand, i % size, i % size + 1, axis=d)
     return part if keepdims else squeeze(part, (d,))
 
@@ -218,7 +225,9 @@ def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
     """The parts of an array along one axis, which goes."""
     x = array(x)
     d = _axis("unstack", axis, x.ndim)
-    return tuple(squeeze(part, (d,)) for part in split(x, (1,) * x.shape[d], d)) if x.shape[d] else ()
+    return (
+        tuple(squeeze(part, (d,)) for part in split(x, (1,) * x.shape[d], d)) if x.shape[d] else ()
+    )
 
 
 # --- joining
@@ -260,7 +269,10 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
     operand = array(operand)
     if isinstance(padding_value, (bool, int, float, complex, np.generic)):
         padding_value = scalar_of(padding_value, operand.dtype)
-    config = tuple((operator.index(low), operator.index(high), operator.index(i)) for low, high, i in padding_config)
+    config = tuple(
+        (operator.index(low), operator.index(high), operator.index(i))
+        for low, high, i in padding_config
+    )
     return join.pad(operand, array(padding_value), padding_config=config)
 
 
@@ -268,7 +280,13 @@ def tile(operand: Any, reps: Sequence[int]) -> Any:
     """Repeat an array as a whole along its axes, reps[i] times along axis i."""
     operand, times = array(operand), tuple(map(operator.index, reps))
     if len(times) != operand.ndim or any(n < 0 for n in times):
-        raise refuse("tile", f"{operand.ndim} repetitions >= 0", f"{times} for {typed(operand.aval)}", "", ValueError)
+        raise refuse(
+            "tile",
+            f"{operand.ndim} repetitions >= 0",
+            f"{times} for {typed(operand.aval)}",
+            "",
+            ValueError,
+        )
     shape: list[int] = []
     for n, size in zip(times, operand.shape, strict=True):
         shape += [n, size]
@@ -294,9 +312,18 @@ def full(shape: Sequence[int], fill_value: Any, dtype: Any = None) -> Any:
     return broadcast(value, sizes("full", shape))
 
 
-def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | None = None) -> Any:
-    """An array of one repeated value with the shape and dtype of another one, unless they are given."""
-    aval = x.aval if hasattr(x, "aval") else x if hasattr(x, "shape") and hasattr(x, "dtype") else aval_of(x)
+def full_like(
+    x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | None = None
+) -> Any:
+    """An array of one repeated value with the shape and dtype of another one, unless they are
+    given."""
+    aval = (
+        x.aval
+        if hasattr(x, "aval")
+        else x
+        if hasattr(x, "shape") and hasattr(x, "dtype")
+        else aval_of(x)
+    )
     target = aval.dtype if dtype is None else dtype
     return full(aval.shape if shape is None else shape, fill_value, target)
 
@@ -319,7 +346,9 @@ def iota(dtype: Any, size: int) -> Any:
 def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int) -> Any:
     """The index along one axis as the value of each element."""
     target = sizes("iota", shape)
-    return ops.iota(dtype=dtypes.canonical(dtype), shape=target, dimension=operator.index(dimension))
+    return ops.iota(
+        dtype=dtypes.canonical(dtype), shape=target, dimension=operator.index(dimension)
+    )
 
 
 def optimization_barrier(operand: Any) -> Any:
@@ -329,8 +358,8 @@ def optimization_barrier(operand: Any) -> Any:
 
 
 __all__ = [
-    "broadcast", "broadcast_in_dim", "broadcast_like", "broadcast_shapes", "broadcast_to_rank", "broadcasted_iota",
-    "collapse", "concatenate", "empty", "expand_dims", "full", "full_like", "index_in_dim", "iota",
-    "optimization_barrier", "pad", "reshape", "rev", "slice", "slice_in_dim", "split", "squeeze", "stack", "tile",
-    "transpose", "unstack",
+    "broadcast", "broadcast_in_dim", "broadcast_like", "broadcast_shapes", "broadcast_to_rank",
+    "broadcasted_iota", "collapse", "concatenate", "empty", "expand_dims", "full", "full_like",
+    "index_in_dim", "iota", "optimization_barrier", "pad", "reshape", "rev", "slice",
+    "slice_in_dim", "split", "squeeze", "stack", "tile", "transpose", "unstack",
 ]  # fmt: skip

@@ -8,8 +8,8 @@ from vires.lax.arguments import array, operands
 from vires.ops import incomplete, special
 
 __all__ = [
-    "bessel_i0e", "bessel_i1e", "betainc", "digamma", "igamma", "igamma_grad_a", "igammac", "lgamma", "polygamma",
-    "random_gamma_grad", "zeta",
+    "bessel_i0e", "bessel_i1e", "betainc", "digamma", "igamma", "igamma_grad_a", "igammac",
+    "lgamma", "polygamma", "random_gamma_grad", "zeta",
 ]  # fmt: skip
 
 
@@ -51,7 +51,8 @@ def bessel_i1e(x: Any) -> Any:
 def igamma(a: Any, x: Any) -> Any:
     """The regularized lower incomplete gamma function P(a, x) for a > 0 and x >= 0.
 
-    P(a, x) is the integral of t^(a-1) e^-t from 0 to x, divided by Gamma(a). Differentiable in both.
+    P(a, x) is the integral of t^(a-1) e^-t from 0 to x, divided by Gamma(a). Differentiable in
+    both.
     """
     return incomplete.igamma(*operands("igamma", a, x))
 
@@ -72,5 +73,6 @@ def random_gamma_grad(a: Any, sample: Any) -> Any:
 
 
 def betainc(a: Any, b: Any, x: Any) -> Any:
-    """The regularized incomplete beta function I_x(a, b) for a, b > 0 and 0 <= x <= 1. Differentiable in x."""
+    """The regularized incomplete beta function I_x(a, b) for a, b > 0 and 0 <= x <= 1.
+    Differentiable in x."""
     return incomplete.regularized_incomplete_beta(*operands("betainc", a, b, x))

@@ -15,9 +15,7 @@ from vires.ops.accept import COMPLEX, DtypeSet, check_dtype, check_one_type
 from vires.ops.families import SAME, Elementwise, declared, is_linear
 from vires.ops.shape import full_like
 
-PARTS = DtypeSet(
-    "float32 or float64", "x.astype(float32)", (dtypes.float32, dtypes.float64)
-)
+PARTS = DtypeSet("float32 or float64", "x.astype(float32)", (dtypes.float32, dtypes.float64))
 
 
 def _of_parts(x: ShapedArray, y: ShapedArray) -> ShapedArray:

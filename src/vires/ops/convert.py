@@ -85,7 +85,8 @@ def _convert_element(
 convert_element_type = _Convert(
     "convert_element_type",
     ANY,
-    """x in another dtype. Float to integer drops the fraction and saturates, nan gives 0; to bool is x != 0;
+    """x in another dtype. Float to integer drops the fraction and saturates, nan gives 0; to bool
+    is x != 0;
     complex to real drops the imaginary part.""",
     infer=_convert_infer,
     reference=lambda x, *, new_dtype, weak_type=False: (
@@ -186,7 +187,8 @@ def _bitcast_jvp(primals: Any, tangents: Any, *, new_dtype: DType) -> tuple[Any,
 
 bitcast_convert_type = Primitive(
     "bitcast_convert_type",
-    """The same bits as another dtype. A narrower one adds a last axis (low bits first), a wider one takes it.""",
+    """The same bits as another dtype. A narrower one adds a last axis (low bits first), a wider one
+    takes it.""",
     infer=_bitcast_infer,
     reference=_bitcast_reference,
     jvp=_bitcast_jvp,
@@ -205,7 +207,8 @@ def _layout(dtype: DType) -> tuple[int, int]:
 
 
 def _round_bits(bits: Any, b: Any, dtype: DType, exponent_bits: int, mantissa_bits: int) -> Any:
-    """Round the bit pattern of a finite float; `b` does arithmetic on unsigned integers of its width."""
+    """Round the bit pattern of a finite float; `b` does arithmetic on unsigned integers of its
+    width."""
     exponent, mantissa = _layout(dtype)
     unsigned = np.dtype(f"u{dtype.itemsize}")
     sign_mask = 1 << (exponent + mantissa)
@@ -288,7 +291,8 @@ IEEE = DtypeSet(
 reduce_precision = Elementwise(
     "reduce_precision",
     IEEE,
-    """x rounded to the even nearest number of a float format with these bits; too large gives inf, too small 0.""",
+    """x rounded to the even nearest number of a float format with these bits; too large gives inf,
+    too small 0.""",
     infer=_reduce_infer,
     reference=_reduce_reference,
     jvp=SAME,

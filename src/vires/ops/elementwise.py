@@ -109,7 +109,8 @@ def _rem_reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 rem = Elementwise(
     "rem",
     REAL,
-    """x - y trunc(x / y): the remainder with the sign of x, as C's fmod and %. For integer y = 0 it is x.""",
+    """x - y trunc(x / y): the remainder with the sign of x, as C's fmod and %. For integer y = 0 it
+    is x.""",
     reference=_rem_reference,
     jvp=(lambda x, y, dx: dx, lambda x, y, dy, *, out: neg(mul(dy, _nearest(div(sub(x, out), y))))),
     loops=lambda b, x, y: b.op("rem", x, y),
@@ -120,7 +121,8 @@ rem = Elementwise(
 
 
 def _share(x: Any, y: Any, out: Any, tangent: Any) -> Any:
-    """The part of a tangent that reaches max or min of x and y through x: half where both are equal."""
+    """The part of a tangent that reaches max or min of x and y through x: half where both are
+    equal."""
     none = full_like(tangent, 0)
     half = mul(tangent, full_like(tangent, 0.5))
     return select_n(eq(x, out), none, select_n(eq(y, out), tangent, half))
@@ -215,7 +217,8 @@ def _clamp_jvp_high(low: Any, x: Any, high: Any, dhigh: Any) -> Any:
 clamp = Elementwise(
     "clamp",
     BOOL_OR_REAL,
-    """min(max(x, low), high), bounds 0-d or of the shape of x; nan stays nan. Tangents pass strictly inside.""",
+    """min(max(x, low), high), bounds 0-d or of the shape of x; nan stays nan. Tangents pass
+    strictly inside.""",
     reference=lambda low, x, high: np.minimum(np.maximum(x, low), high),
     infer=_clamp_infer,
     batch=_clamp_batch,
@@ -277,7 +280,8 @@ def _abs_jvp(x: Any, dx: Any) -> Any:
 abs = Elementwise(
     "abs",
     NUMBER,
-    """|x|, real for complex x. The most negative integer stays as it is. The derivative at 0 is 1.""",
+    """|x|, real for complex x. The most negative integer stays as it is. The derivative at 0 is
+    1.""",
     reference=np.abs,
     result=dtypes.real_of,
     jvp=_abs_jvp,

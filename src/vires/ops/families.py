@@ -1,6 +1,8 @@
-"""Families of primitives: what mathematics determines is derived here, so that declarations stay short.
+"""Families of primitives: what mathematics determines is derived here, so that declarations stay
+short.
 
-A family comes before the primitives; where a rule needs one (a sum of tangents), it looks it up when it runs.
+A family comes before the primitives; where a rule needs one (a sum of tangents), it looks it up
+when it runs.
 """
 
 from __future__ import annotations
@@ -61,12 +63,18 @@ def to_bool(dtype: DType) -> DType:
 class Elementwise(Primitive):
     """An operation on corresponding elements of operands of one shape.
 
-    * `accepts`: the dtypes; all operands have one dtype, and the result has `result(dtype)`, or the same when None.
-    * `reference(*arrays, **params)`: NumPy. Dtypes that NumPy lacks are widened to float32 and rounded afterwards.
-    * `jvp`: one rule for each operand (a tuple, or just the one): `lambda x, y, dx, **params: tangent of the result`;
-      a rule with a keyword-only `out` receives the result too. `ZERO`, `SAME` and `Undefined(reason)` are rules.
-    * `loops(b, *elements, **params)`: the element of the result. The number of operands is read from it, unless `arity` is given.
-    * `transpose(ct, *operands, **params)`: cotangents, for operations that are linear in some operands.
+    * `accepts`: the dtypes; all operands have one dtype, and the result has `result(dtype)`, or the
+      same when None.
+    * `reference(*arrays, **params)`: NumPy. Dtypes that NumPy lacks are widened to float32 and
+      rounded afterwards.
+    * `jvp`: one rule for each operand (a tuple, or just the one): `lambda x, y, dx, **params:
+      tangent of the result`;
+      a rule with a keyword-only `out` receives the result too. `ZERO`, `SAME` and
+      `Undefined(reason)` are rules.
+    * `loops(b, *elements, **params)`: the element of the result. The number of operands is read
+      from it, unless `arity` is given.
+    * `transpose(ct, *operands, **params)`: cotangents, for operations that are linear in some
+      operands.
     * `infer`, when operands differ in dtype: takes the place of what `accepts` and `result` say.
     """
 

@@ -1,7 +1,10 @@
-"""Formulas written once: for NumPy (the reference), for one element of a kernel, and for whole arrays in a program.
+"""Formulas written once: for NumPy (the reference), for one element of a kernel, and for whole
+arrays in a program.
 
-A formula is a Python function of `Number`s. What a number is made of, its `Words` know; their names of operations are
-those of the primitives and of the loop dialect, which agree. `Dual` numbers carry a derivative through a formula.
+A formula is a Python function of `Number`s. What a number is made of, its `Words` know; their names
+of operations are
+those of the primitives and of the loop dialect, which agree. `Dual` numbers carry a derivative
+through a formula.
 """
 
 from __future__ import annotations
@@ -205,7 +208,8 @@ Step = Callable[[list[Any], list[Any]], tuple[list[Any], Number]]
 
 
 def repeat(fixed: Sequence[Any], state: Sequence[Any], step: Step, limit: int) -> list[Any]:
-    """Apply `new_state, going_on = step(fixed, state)` to each element until it is done, at most `limit` times.
+    """Apply `new_state, going_on = step(fixed, state)` to each element until it is done, at most
+    `limit` times.
 
     Numbers that the step uses and does not change are in `fixed`. Not for kernels of one element.
     """
@@ -226,8 +230,13 @@ def repeat(fixed: Sequence[Any], state: Sequence[Any], step: Step, limit: int) -
             out += [x.value.value, x.slope.value] if isinstance(x, Dual) else [x.value]
         return out, going_on.value
 
-    results = iter(Number(words, v) for v in words.repeat(flat[:count], flat[count:], flat_step, limit))
-    return [Dual(next(results), next(results)) if dual else next(results) for dual in layout[len(fixed) :]]
+    results = iter(
+        Number(words, v) for v in words.repeat(flat[:count], flat[count:], flat_step, limit)
+    )
+    return [
+        Dual(next(results), next(results)) if dual else next(results)
+        for dual in layout[len(fixed) :]
+    ]
 
 
 # --- the three kinds of words

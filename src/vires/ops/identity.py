@@ -38,7 +38,11 @@ def _barrier_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[
 
 def _barrier_transpose(cts: Sequence[Any], *operands: Any) -> list[Any]:
     linear = [is_linear(x) for x in operands]
-    given = [zeros(ct.aval) if ct.__class__ is Zero else ct for ct, is_in in zip(cts, linear, strict=True) if is_in]
+    given = [
+        zeros(ct.aval) if ct.__class__ is Zero else ct
+        for ct, is_in in zip(cts, linear, strict=True)
+        if is_in
+    ]
     passed = iter(optimization_barrier(*given))
     return [next(passed) if is_in else None for is_in in linear]
 

@@ -20,12 +20,16 @@ from vires.ops.shape import align, broadcast, full, map_at, slice, zeros
 Config = tuple[tuple[int, int, int], ...]
 
 
-def _all_linear(primitive: Primitive, primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
+def _all_linear(
+    primitive: Primitive, primals: Any, tangents: Any, **params: Any
+) -> tuple[Any, Any]:
     """The derivative of an operation that is linear in its operands taken together."""
     out = primitive(*primals, **params)
     if all(t.__class__ is Zero for t in tangents):
         return out, tangent_zero(aval_of(out))
-    return out, primitive(*(zeros(t.aval) if t.__class__ is Zero else t for t in tangents), **params)
+    return out, primitive(
+        *(zeros(t.aval) if t.__class__ is Zero else t for t in tangents), **params
+    )
 
 
 # --- concatenate
@@ -36,7 +40,11 @@ def _concatenate_infer(*avals: ShapedArray, dimension: int) -> ShapedArray:
         raise refuse("concatenate", "at least one operand", "none")
     first = avals[0]
     if not 0 <= dimension < first.ndim:
-        raise refuse("concatenate", f"a dimension from 0 to {first.ndim - 1}", f"{dimension} for {typed(first)}")
+        raise refuse(
+            "concatenate",
+            f"a dimension from 0 to {first.ndim - 1}",
+            f"{dimension} for {typed(first)}",
+        )
     rest = first.shape[:dimension] + first.shape[dimension + 1 :]
     total, weak = 0, True
     for aval in avals:
@@ -49,7 +57,9 @@ def _concatenate_infer(*avals: ShapedArray, dimension: int) -> ShapedArray:
             )
         total += shape[dimension]
         weak = weak and aval.weak_type
-    return ShapedArray((*first.shape[:dimension], total, *first.shape[dimension + 1 :]), first.dtype, weak)
+    return ShapedArray(
+        (*first.shape[:dimension], total, *first.shape[dimension + 1 :]), first.dtype, weak
+    )
 
 
 def _concatenate_transpose(ct: Any, *operands: Any, dimension: int) -> list[Any]:
@@ -61,7 +71,9 @@ def _concatenate_transpose(ct: Any, *operands: Any, dimension: int) -> list[Any]
             begin = [0] * aval_of(ct).ndim
             limit = list(aval_of(ct).shape)
             begin[dimension], limit[dimension] = start, start + size
-            cotangents.append(slice(ct, start_indices=tuple(begin), limit_indices=tuple(limit), strides=None))
+            cotangents.append(
+                slice(ct, start_indices=tuple(begin), limit_indices=tuple(limit), strides=None)
+            )
         else:
             cotangents.append(None)
         start += size
@@ -98,7 +110,9 @@ concatenate = Primitive(
     """Operands one after the other along an axis.""",
     infer=_concatenate_infer,
     reference=lambda *arrays, dimension: np.concatenate(arrays, dimension),
-    jvp=lambda primals, tangents, *, dimension: _all_linear(concatenate, primals, tangents, dimension=dimension),
+    jvp=lambda primals, tangents, *, dimension: _all_linear(
+        concatenate, primals, tangents, dimension=dimension
+    ),
     transpose=_concatenate_transpose,
     batch=_concatenate_batch,
     loops=_concatenate_loops,
@@ -113,17 +127,27 @@ def _padded(size: int, low: int, high: int, interior: int) -> int:
 
 def _pad_infer(x: ShapedArray, value: ShapedArray, *, padding_config: Config) -> ShapedArray:
     if x.dtype != value.dtype:
-        raise refuse("pad", "operands of one dtype", typed_all((x, value)), f"value.astype({x.dtype.name})")
+        raise refuse(
+            "pad", "operands of one dtype", typed_all((x, value)), f"value.astype({x.dtype.name})"
+        )
     if value.shape:
         raise refuse("pad", "a 0-d padding value", typed(value))
     if len(padding_config) != x.ndim or any(interior < 0 for _, _, interior in padding_config):
         raise refuse(
-            "pad", "(low, high, interior >= 0) for each axis", f"{padding_config} for {typed(x)}", "", ValueError
+            "pad",
+            "(low, high, interior >= 0) for each axis",
+            f"{padding_config} for {typed(x)}",
+            "",
+            ValueError,
         )
     shape = tuple(_padded(n, *config) for n, config in zip(x.shape, padding_config, strict=True))
     if any(size < 0 for size in shape):
         raise refuse(
-            "pad", "a result without negative sizes", f"{padding_config} for {typed(x)}", "", ValueError
+            "pad",
+            "a result without negative sizes",
+            f"{padding_config} for {typed(x)}",
+            "",
+            ValueError,
         )
     return ShapedArray(shape, x.dtype, x.weak_type and value.weak_type)
 
@@ -174,12 +198,19 @@ def _pad_batch(
     (x, value), (dim, value_dim) = operands, dims
     if value_dim is None:
         at = dim or 0
-        return pad(x, value, padding_config=(*padding_config[:at], (0, 0, 0), *padding_config[at:])), at
-    # Each mapped element has a padding value of its own: pad with anything, then choose by a padded mask.
+        return pad(
+            x, value, padding_config=(*padding_config[:at], (0, 0, 0), *padding_config[at:])
+        ), at
+    # Each mapped element has a padding value of its own: pad with anything, then choose by a padded
+    # mask.
     x = map_at(x, dim, axis.size, 0)
     config = ((0, 0, 0), *padding_config)
     padded = pad(x, full((), 0, aval_of(x).dtype), padding_config=config)
-    mask = pad(full(aval_of(x).shape, True, dtypes.bool_), full((), False, dtypes.bool_), padding_config=config)
+    mask = pad(
+        full(aval_of(x).shape, True, dtypes.bool_),
+        full((), False, dtypes.bool_),
+        padding_config=config,
+    )
     return select_n(mask, broadcast(value, aval_of(padded).shape, (0,)), padded), 0
 
 
@@ -211,7 +242,8 @@ def _pad_loops(b: LoopBuilder, x: Operand, value: Operand, *, padding_config: Co
 
 pad = Primitive(
     "pad",
-    """x with a value around it and between its elements: (low, high, interior) for each axis; negative: cut.""",
+    """x with a value around it and between its elements: (low, high, interior) for each axis;
+    negative: cut.""",
     infer=_pad_infer,
     reference=_pad_reference,
     jvp=lambda primals, tangents, *, padding_config: _all_linear(

@@ -1,4 +1,5 @@
-"""The family of operations that are linear in their one operand, such as those that move elements."""
+"""The family of operations that are linear in their one operand, such as those that move
+elements."""
 
 from __future__ import annotations
 

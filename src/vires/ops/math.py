@@ -1,4 +1,5 @@
-"""Elementary functions of float and complex numbers: powers, exponentials, trigonometric and error functions."""
+"""Elementary functions of float and complex numbers: powers, exponentials, trigonometric and error
+functions."""
 
 from __future__ import annotations
 
@@ -117,9 +118,11 @@ def _integer_pow_infer(x: ShapedArray, *, y: int) -> ShapedArray:
     check_dtype("integer_pow", x, NUMBER)
     if y < 0 and dtypes.is_integer(x.dtype):
         raise refuse(
-            "integer_pow", "a float or complex base for a negative exponent", f"{typed_all((x,))} to the {y}",
+            "integer_pow",
+            "a float or complex base for a negative exponent",
+            f"{typed_all((x,))} to the {y}",
             "x.astype(float32)",
-        )  # fmt: skip
+        )
     return x
 
 
@@ -169,7 +172,8 @@ def _pow_infer(x: ShapedArray, y: ShapedArray) -> ShapedArray:
 def _pow_element(b: LoopBuilder, x: Value, y: Value) -> Value:
     if y.dtype == x.dtype:
         return b.op("pow", x, y)
-    # The parity of the exponent decides the sign, so every integer has to be exact in the wider dtype.
+    # The parity of the exponent decides the sign, so every integer has to be exact in the wider
+    # dtype.
     if dtypes.kind(x.dtype) == "complex":
         return b.op("pow", x, b.convert(y, x.dtype))
     wide = dtypes.float64 if y.dtype.itemsize > 2 else dtypes.float32
@@ -347,7 +351,8 @@ _TWO_OVER_ROOT_PI = 2 / scalar_math.sqrt(scalar_math.pi)
 
 
 def _erf_inv_reference(x: np.ndarray) -> np.ndarray:
-    """Winitzki's approximation, improved by Halley's method on the better conditioned of erf and erfc."""
+    """Winitzki's approximation, improved by Halley's method on the better conditioned of erf and
+    erfc."""
     size = np.abs(x)
     logarithm = np.log((1 - size) * (1 + size))
     a = 0.147
@@ -368,14 +373,23 @@ def _bell(x: Any) -> Any:
 
 
 erf = _function(
-    "erf", """2 / sqrt(pi) times the integral of e^(-t t) from 0 to x.""", _numpy_erf,
-    lambda x, dx: mul(dx, _bell(x)), FLOAT,
-)  # fmt: skip
+    "erf",
+    """2 / sqrt(pi) times the integral of e^(-t t) from 0 to x.""",
+    _numpy_erf,
+    lambda x, dx: mul(dx, _bell(x)),
+    FLOAT,
+)
 erfc = _function(
-    "erfc", """1 - erf(x), accurate for large x.""", _numpy_erfc,
-    lambda x, dx: neg(mul(dx, _bell(x))), FLOAT,
-)  # fmt: skip
+    "erfc",
+    """1 - erf(x), accurate for large x.""",
+    _numpy_erfc,
+    lambda x, dx: neg(mul(dx, _bell(x))),
+    FLOAT,
+)
 erf_inv = _function(
-    "erf_inv", """The number whose erf is x; +-inf at +-1, nan outside.""", _erf_inv_reference,
-    lambda x, dx, *, out: mul(dx, _times(exp(mul(out, out)), 1 / _TWO_OVER_ROOT_PI)), FLOAT,
-)  # fmt: skip
+    "erf_inv",
+    """The number whose erf is x; +-inf at +-1, nan outside.""",
+    _erf_inv_reference,
+    lambda x, dx, *, out: mul(dx, _times(exp(mul(out, out)), 1 / _TWO_OVER_ROOT_PI)),
+    FLOAT,
+)

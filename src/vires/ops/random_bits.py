@@ -1,6 +1,7 @@
 """Random bits: the Threefry 2x32 function in counter mode, keyed by arrays of dtype `key<fry>`.
 
-A stream for shape s encrypts the 64-bit row-major positions of s, high and low word, so each element depends on
+A stream for shape s encrypts the 64-bit row-major positions of s, high and low word, so each
+element depends on
 its own position only: any part of a stream can be computed alone.
 """
 
@@ -27,7 +28,9 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 
 
-def _rounds(op: Callable[..., Any], constant: Callable[[int], Any], k1: Any, k2: Any, x1: Any, x2: Any) -> tuple[Any, Any]:
+def _rounds(
+    op: Callable[..., Any], constant: Callable[[int], Any], k1: Any, k2: Any, x1: Any, x2: Any
+) -> tuple[Any, Any]:
     """Twenty rounds of Threefry 2x32 over whatever `op` computes with."""
     keys = (k1, k2, op("xor", op("xor", k1, k2), constant(_PARITY)))
     x1, x2 = op("add", x1, k1), op("add", x2, k2)
@@ -59,7 +62,9 @@ def threefry_numpy(k1: Any, k2: Any, x1: Any, x2: Any) -> tuple[np.ndarray, np.n
     return np.broadcast_to(out[0], shape), np.broadcast_to(out[1], shape)
 
 
-def _threefry_values(b: LoopBuilder, k1: Value, k2: Value, x1: Value, x2: Value) -> tuple[Value, Value]:
+def _threefry_values(
+    b: LoopBuilder, k1: Value, k2: Value, x1: Value, x2: Value
+) -> tuple[Value, Value]:
     return _rounds(b.op, lambda c: b.constant(c, dtypes.uint32), k1, k2, x1, x2)
 
 
@@ -92,14 +97,17 @@ def _threefry_batch(
 
 def _threefry_loops(b: LoopBuilder, *operands: Operand) -> list[Definition]:
     def result(k: int) -> Definition:
-        return b.pull(lambda index: _threefry_values(b, *(x.at(index) for x in operands))[k], cheap=False)
+        return b.pull(
+            lambda index: _threefry_values(b, *(x.at(index) for x in operands))[k], cheap=False
+        )
 
     return [result(0), result(1)]
 
 
 threefry2x32 = Primitive(
     "threefry2x32",
-    """The Threefry 2x32 block function (20 rounds): key words k1, k2 and counter words x1, x2 to two words.""",
+    """The Threefry 2x32 block function (20 rounds): key words k1, k2 and counter words x1, x2 to
+    two words.""",
     infer=_threefry_infer,
     reference=_threefry_reference,
     jvp=_threefry_jvp,
@@ -152,7 +160,9 @@ class _OfKeys(Primitive):
             loops=loops,
         )
 
-    def _jvp(self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Zero]:
+    def _jvp(
+        self, primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+    ) -> tuple[Any, Zero]:
         out = self(*primals, **params)
         return out, tangent_zero(aval_of(out))
 
@@ -190,7 +200,12 @@ random_unwrap = _OfKeys(
 
 def _wrap_infer(words: ShapedArray) -> ShapedArray:
     if words.dtype != dtypes.uint32 or not words.shape or words.shape[-1] != 2:
-        raise refuse("random_wrap", "uint32 words with a last axis of size 2", typed(words), "vires.random.key(0)")
+        raise refuse(
+            "random_wrap",
+            "uint32 words with a last axis of size 2",
+            typed(words),
+            "vires.random.key(0)",
+        )
     return ShapedArray(words.shape[:-1], dtypes.KEY)
 
 
@@ -231,7 +246,8 @@ def _seed_loops(b: LoopBuilder, seeds: Operand) -> Definition:
 
 random_seed = _OfKeys(
     "random_seed",
-    """Keys from integers: the words (seed >> 32, seed mod 2**32), the first 0 for seeds of up to 32 bits.""",
+    """Keys from integers: the words (seed >> 32, seed mod 2**32), the first 0 for seeds of up to 32
+    bits.""",
     infer=_seed_infer,
     reference=_seed_reference,
     loops=_seed_loops,
@@ -275,7 +291,9 @@ _UNSIGNED = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16), 32: dtypes.uint32, 
 def _bits_infer(keys: ShapedArray, *, bit_width: int, shape: tuple[int, ...]) -> ShapedArray:
     _check_key("random_bits", keys)
     if bit_width not in _UNSIGNED:
-        raise refuse("random_bits", "a bit_width of 8, 16, 32 or 64", str(bit_width), error=ValueError)
+        raise refuse(
+            "random_bits", "a bit_width of 8, 16, 32 or 64", str(bit_width), error=ValueError
+        )
     return ShapedArray((*keys.shape, *shape), _UNSIGNED[bit_width])
 
 
@@ -286,7 +304,9 @@ def _bits_reference(keys: np.ndarray, *, bit_width: int, shape: tuple[int, ...])
     return (word1 ^ word2).astype(_UNSIGNED[bit_width])
 
 
-def _bits_loops(b: LoopBuilder, keys: Operand, *, bit_width: int, shape: tuple[int, ...]) -> Definition:
+def _bits_loops(
+    b: LoopBuilder, keys: Operand, *, bit_width: int, shape: tuple[int, ...]
+) -> Definition:
     def element(index: Index) -> Value:
         word1, word2 = _stream_value(b, keys, index, shape)
         if bit_width < 64:
@@ -327,9 +347,11 @@ def _fold_infer(keys: ShapedArray, data: ShapedArray) -> ShapedArray:
     _check_key("random_fold_in", keys)
     if data.dtype != dtypes.uint32 or data.shape != keys.shape:
         raise refuse(
-            "random_fold_in", "uint32 data of the shape of the keys", f"{typed(keys)} and {typed(data)}",
+            "random_fold_in",
+            "uint32 data of the shape of the keys",
+            f"{typed(keys)} and {typed(data)}",
             "data.astype(uint32)",
-        )  # fmt: skip
+        )
     return keys
 
 

@@ -13,8 +13,8 @@ from vires.core.primitive import AxisData, Primitive, Zero
 from vires.core.trace import aval_of
 from vires.dialect.loops import Definition, Index, LoopBuilder, Operand
 from vires.ops.accept import ANY, check_dtype, check_one_type, refuse, typed, typed_all
-from vires.ops.linear import tangent_zero
 from vires.ops.families import is_linear
+from vires.ops.linear import tangent_zero
 from vires.ops.shape import align, broadcast, map_at, zeros
 
 
@@ -30,11 +30,15 @@ def _infer(which: ShapedArray, *cases: ShapedArray) -> ShapedArray:
         raise refuse("select_n", "a bool or int32 selector", typed(which), "which.astype(int32)")
     if which.dtype == dtypes.bool_ and len(cases) > 2:
         raise refuse(
-            "select_n", "an int32 selector for more than two cases", f"{typed(which)} for {len(cases)}"
+            "select_n",
+            "an int32 selector for more than two cases",
+            f"{typed(which)} for {len(cases)}",
         )
     if which.shape and which.shape != first.shape:
         raise refuse(
-            "select_n", "a selector that is 0-d or has the shape of the cases", typed_all((which, first))
+            "select_n",
+            "a selector that is 0-d or has the shape of the cases",
+            typed_all((which, first)),
         )
     return next((case for case in cases if not case.weak_type), first)
 
@@ -65,7 +69,9 @@ def _transpose(ct: Any, which: Any, *cases: Any) -> list[Any]:
     return [
         None,
         *(
-            select_n(which, *(ct if j == k else none for j in range(len(cases)))) if is_linear(case) else None
+            select_n(which, *(ct if j == k else none for j in range(len(cases))))
+            if is_linear(case)
+            else None
             for k, case in enumerate(cases)
         ),
     ]
@@ -102,7 +108,8 @@ def _loops(b: LoopBuilder, which: Operand, *cases: Operand) -> Definition:
 
 select_n = Primitive(
     "select_n",
-    """cases[which] for each element; `which` is bool (false: the first case) or int32, 0-d or of the cases' shape.
+    """cases[which] for each element; `which` is bool (false: the first case) or int32, 0-d or of
+    the cases' shape.
 
     A selector outside the cases takes the nearest one.""",
     infer=_infer,

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from vires import _native
 from vires._native import Array
 from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.dtypes import DType
 from vires.core.primitive import AxisData, Primitive, Undefined, Zero
-from vires.core.trace import as_array, aval_of
+from vires.core.trace import EVAL, as_array, aval_of, thread
 from vires.dialect.loops import Definition, Index, LoopBuilder, Operand
 from vires.ops.accept import NUMBER, check_dtype, refuse, typed
 from vires.ops.linear import Linear, declared
@@ -50,6 +51,8 @@ def _check_axes(name: str, x: ShapedArray, axes: Sequence[int]) -> None:
 
 def _broadcast_infer(x: ShapedArray, *, shape: Shape, broadcast_dimensions: Shape) -> ShapedArray:
     dims = broadcast_dimensions
+    if not x.shape and not dims:
+        return ShapedArray(shape, x.dtype, x.weak_type)
     if len(dims) != x.ndim:
         raise refuse(
             "broadcast_in_dim",
@@ -79,7 +82,9 @@ def _broadcast_reference(x: np.ndarray, *, shape: Shape, broadcast_dimensions: S
     aligned = [1] * len(shape)
     for size, d in zip(x.shape, broadcast_dimensions, strict=True):
         aligned[d] = size
-    return np.broadcast_to(x.reshape(aligned), shape)
+    out = np.empty(shape, x.dtype)  # quicker than numpy.broadcast_to, and contiguous
+    out[...] = x.reshape(aligned)
+    return out
 
 
 def _broadcast_transpose(ct: Any, x: Any, *, shape: Shape, broadcast_dimensions: Shape) -> Any:
@@ -109,7 +114,8 @@ def _broadcast_loops(
 
 broadcast_in_dim = Linear(
     "broadcast_in_dim",
-    """Repeat along new axes and axes of size 1: operand axis i is result axis broadcast_dimensions[i].""",
+    """Repeat along new axes and axes of size 1: operand axis i is result axis
+    broadcast_dimensions[i].""",
     infer=_broadcast_infer,
     reference=_broadcast_reference,
     transpose=_broadcast_transpose,
@@ -124,16 +130,19 @@ broadcast_in_dim = Linear(
 def _reshape_infer(x: ShapedArray, *, new_sizes: Shape, dimensions: None = None) -> ShapedArray:
     if math.prod(new_sizes) != x.size or any(size < 0 for size in new_sizes):
         raise refuse(
-            "reshape", f"a shape of {x.size} elements", f"{typed(x)} to shape {tuple(new_sizes)}",
+            "reshape",
+            f"a shape of {x.size} elements",
+            f"{typed(x)} to shape {tuple(new_sizes)}",
             "-1 for one size that is to be computed, in vires.numpy.reshape",
-        )  # fmt: skip
+        )
     return ShapedArray(new_sizes, x.dtype, x.weak_type)
 
 
 def _groups(before: Shape, after: Shape) -> list[tuple[list[int], list[int]]]:
     """Split the axes of two shapes of one size into the shortest runs whose products are equal.
 
-    Axes of size 1 belong to no group. `_groups((2, 3, 4), (6, 4))` is `[([0, 1], [0]), ([2], [1])]`.
+    Axes of size 1 belong to no group. `_groups((2, 3, 4), (6, 4))` is `[([0, 1], [0]), ([2],
+    [1])]`.
     """
     groups = []
     left = [d for d, size in enumerate(before) if size != 1]
@@ -298,22 +307,28 @@ rev = Linear(
 # --- slice
 
 
+def _bounds(start: Shape, limit: Shape, strides: Shape | None) -> str:
+    return f"start_indices {start}, limit_indices {limit}, strides {strides}"
+
+
 def _slice_infer(
     x: ShapedArray, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
 ) -> ShapedArray:
     steps = strides or (1,) * x.ndim
     if not len(start_indices) == len(limit_indices) == len(steps) == x.ndim:
         raise refuse(
-            "slice", f"{x.ndim} start and limit indices and strides",
-            f"start_indices {start_indices}, limit_indices {limit_indices}, strides {strides} for {typed(x)}",
-        )  # fmt: skip
+            "slice",
+            f"{x.ndim} start and limit indices and strides",
+            f"{_bounds(start_indices, limit_indices, strides)} for {typed(x)}",
+        )
     sizes = []
     for size, start, limit, step in zip(x.shape, start_indices, limit_indices, steps, strict=True):
         if not (0 <= start <= limit <= size and step > 0):
             raise refuse(
-                "slice", "0 <= start <= limit <= size and stride > 0 for each axis",
-                f"start_indices {start_indices}, limit_indices {limit_indices}, strides {strides} for {typed(x)}",
-            )  # fmt: skip
+                "slice",
+                "0 <= start <= limit <= size and stride > 0 for each axis",
+                f"{_bounds(start_indices, limit_indices, strides)} for {typed(x)}",
+            )
         sizes.append((limit - start + step - 1) // step)
     return ShapedArray(tuple(sizes), x.dtype, x.weak_type)
 
@@ -474,6 +489,8 @@ def full(shape: Shape, value: Any, dtype: DType) -> Any:
     """An array of one repeated value, a Python or NumPy scalar."""
     if dtypes.is_key(dtype):
         raise refuse("full", NUMBER.needs, dtype.name, "vires.random.key")
+    if thread.trace is EVAL:
+        return _native.wrap_numpy(np.full(shape, value, dtype))
     base = _zero(dtype) if value.__class__ is int and value == 0 else scalar(value, dtype)
     return broadcast_in_dim(base, shape=shape, broadcast_dimensions=()) if shape else base
 
