@@ -3,9 +3,10 @@
     python benchmarks/accuracy.py              # all functions: about half a minute each
     python benchmarks/accuracy.py sin log      # these; the other lines of the page stay
 
-float32 functions of one argument are compared on all 2^32 values with the float64 function of the same
-name, those of two on random pairs; float64 functions with mpmath on random and difficult points. Errors are in units
-in the last place of the exact result. Time is per element and core, with the compiler's level 1.
+float32 functions of one argument are compared on all 2^32 values with the float64 function of the
+same name, those of two on random pairs; float64 functions with mpmath on random and difficult
+points. Errors are in units in the last place of the exact result. Time is per element and core,
+with the compiler's level 1.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def compare(name: str) -> Callable[..., Val]:
 
 
 def arguments_of(count: int) -> Iterator[list[np.ndarray[Any, Any]]]:
-    """All float32 for one operand; 2^28 random pairs, of any exponents and of moderate ones, for two."""
+    """All float32 for one operand; for two 2^28 random pairs, a quarter of any exponents."""
     if count == 1:
         bits = np.arange(CHUNK, dtype=np.uint32)
         for start in range(0, 1 << 32, CHUNK):
@@ -99,7 +100,11 @@ def arguments_of(count: int) -> Iterator[list[np.ndarray[Any, Any]]]:
             raw = rng.integers(0, 1 << 32, (2, CHUNK), dtype=np.uint32)
             yield list(raw.view(np.float32))
         else:
-            base = np.exp(rng.uniform(-6, 6, CHUNK)) if turn % 2 else 1 + rng.standard_normal(CHUNK) / 8
+            base = (
+                np.exp(rng.uniform(-6, 6, CHUNK))
+                if turn % 2
+                else 1 + rng.standard_normal(CHUNK) / 8
+            )
             other = rng.standard_normal(CHUNK) * np.exp(rng.uniform(-2, 5, CHUNK))
             yield [base.astype(np.float32), other.astype(np.float32)]
 
@@ -218,7 +223,10 @@ def time_of(name: str, dtype: Any, lanes: int) -> float:
     operands = MATH_OPS[name]
     kernel = compile_kernel(lambda code, *v: code.op(name, *v), [dtype] * operands, lanes)
     rng = np.random.default_rng(0)
-    arrays = [(rng.uniform(0.05, 0.95, 1 << 14) + (name == "acosh")).astype(dtype) for _ in range(operands)]
+    arrays = [
+        (rng.uniform(0.05, 0.95, 1 << 14) + (name == "acosh")).astype(dtype)
+        for _ in range(operands)
+    ]
     out = np.empty(1 << 14, dtype)
     best = np.inf
     for _ in range(60):
@@ -230,11 +238,11 @@ def time_of(name: str, dtype: Any, lanes: int) -> float:
 
 HEADER = """# Accuracy of the elementary functions
 
-The CPU engine's own vector functions, measured by `benchmarks/accuracy.py`. Errors are in units in the last place
-(ulp) of the exact result; a correctly rounded function has 0.5. float32: all 2^32 arguments (functions of two arguments:
-2^28 random pairs) against the float64 function. float64: random and difficult arguments against mpmath with 50
-digits. `lgamma` and `digamma` have zeros, near which their float64 error is absolute, given in units of 2^-52; `erf_inv`
-in float32 is the published single precision approximation of M. Giles (2010) on purpose, as random
+The CPU engine's own vector functions, measured by `benchmarks/accuracy.py`. Errors are in units in
+the last place (ulp) of the exact result; a correctly rounded function has 0.5. float32: all 2^32
+arguments (functions of two arguments: 2^28 random pairs) against the float64 function. float64:
+random and difficult arguments against mpmath with 50 digits. `lgamma` and `digamma` have zeros, near
+which their float64 error is absolute, given in units of 2^-52; `erf_inv` in float32 is the published single precision approximation of M. Giles (2010) on purpose, as random
 normal numbers are defined by it. float16, bfloat16 and float8 compute in float32 and round once.
 Time is for one element on one core (the machine: {machine}), in the cache.
 
@@ -265,7 +273,9 @@ def main(names: list[str]) -> None:
         )
         print(rows[name], f"({time.perf_counter() - start:.0f} s)", flush=True)
         body = [rows[name] for name in MATH_OPS if name in rows]
-        text = HEADER.format(machine=f"{machine.host().cpu}, {machine.host().vector_bytes}-byte vectors")
+        text = HEADER.format(
+            machine=f"{machine.host().cpu}, {machine.host().vector_bytes}-byte vectors"
+        )
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(text + "\n".join(body) + "\n")
 

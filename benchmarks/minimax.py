@@ -1,12 +1,12 @@
 """Derives the polynomial coefficients of the CPU engine's elementary functions.
 
-    python benchmarks/minimax.py            # adds what src/vires/engine/llvm/math_coefficients.py lacks
+    python benchmarks/minimax.py            # adds what math_coefficients.py lacks
     python benchmarks/minimax.py SIN_F32    # derives these again
 
 Each entry is the minimax polynomial P of a function g on an interval for a weight w: the largest
-|w(u) (P(u) - g(u))| is the smallest possible (Remez's exchange algorithm on a dense grid). Coefficients
-are rounded to the dtype one after the other, the constant term first; those that are not yet rounded
-are fitted again each time, so that they make up for the rounding.
+|w(u) (P(u) - g(u))| is the smallest possible (Remez's exchange algorithm on a dense grid).
+Coefficients are rounded to the dtype one after the other, the constant term first; those that are
+not yet rounded are fitted again each time, so that they make up for the rounding.
 """
 
 from __future__ import annotations
@@ -20,32 +20,31 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from mpmath import mp, mpf
-
 from minimax_functions import FUNCTIONS
+from mpmath import mp, mpf
 
 TARGET = Path(__file__).parents[1] / "src/vires/engine/llvm/math_coefficients.py"
 GRID = 1500
 
 
-def solve_exchange(
-    u: Any, values: Any, weights: Any, powers: list[int]
-) -> tuple[list[mpf], mpf]:
+def solve_exchange(u: Any, values: Any, weights: Any, powers: list[int]) -> tuple[list[mpf], mpf]:
     """The best coefficients of the powers for values at grid points, and the largest error."""
     count = len(powers)
     grid = np.array([float(point) for point in u], np.longdouble)
     basis = np.stack([grid**power for power in powers], axis=1)
     targets, scale = (np.array([to_long(x) for x in column]) for column in (values, weights))
-    # Where the weight and the lowest power vanish, points tell nothing and make the system singular.
+    # Where the weight and the lowest power vanish, points tell nothing and make the system
+    # singular.
     influence = np.abs(scale * grid ** powers[0])
     useful = np.flatnonzero(influence > 1e-5 * influence.max())
     picked = useful[np.rint(np.linspace(0, len(useful) - 1, count + 1)).astype(int)]
+
     def largest_error(coefficients: list[mpf]) -> tuple[np.longdouble, Any]:
         error = (basis @ np.array([to_long(c) for c in coefficients]) - targets) * scale
         return np.max(np.abs(error)), error
 
-    # Least squares on a Chebyshev grid is close to the best and works where exchange does not: powers
-    # without a constant, on an interval around 0, have a zero in common.
+    # Least squares on a Chebyshev grid is close to the best and works where exchange does not:
+    # powers without a constant, on an interval around 0, have a zero in common.
     some = range(0, len(u), max(1, len(u) // (12 * count)))
     left = mpmath.matrix([[u[i] ** power * weights[i] for power in powers] for i in some])
     right = mpmath.matrix([values[i] * weights[i] for i in some])
@@ -84,7 +83,8 @@ def exchange(error: Any, count: int) -> Any:
             found.append(index)
     while len(found) > count:
         sizes = np.abs(error[found])
-        # One too many: an end goes. More: the smallest goes with a neighbour, so that signs alternate.
+        # One too many: an end goes. More: the smallest goes with a neighbour, so that signs
+        # alternate.
         if len(found) == count + 1:
             found.pop(0 if sizes[0] < sizes[-1] else -1)
             continue
@@ -163,7 +163,10 @@ def read_table() -> dict[str, tuple[str, tuple[float, ...]]]:
 
 def write_table(table: dict[str, tuple[str, tuple[float, ...]]]) -> None:
     """The target file, sorted by name."""
-    lines = ['"""Minimax polynomials, constant term first, written by benchmarks/minimax.py."""', ""]
+    lines = [
+        '"""Minimax polynomials, constant term first, written by benchmarks/minimax.py."""',
+        "",
+    ]
     for name, (error, values) in sorted(table.items()):
         lines += [f"# largest error {error}", f"{name} = ("]
         lines += [f"    {value!r}," for value in values] + [")"]

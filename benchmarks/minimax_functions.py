@@ -1,7 +1,7 @@
 """The functions whose polynomials `minimax.py` derives: g, interval, degree, dtype, weight.
 
-With g singular or 0/0 at an end of the interval, the interval starts a little later; the weight, which
-is the error's share in the final result, is next to nothing there.
+With g singular or 0/0 at an end of the interval, the interval starts a little later; the weight,
+which is the error's share in the final result, is next to nothing there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from mpmath import mpf
 
 Function = Callable[[mpf], mpf]
 
-# Arguments of sine and cosine are reduced to a quarter turn; a little more for the rounded quotient.
+# Arguments of sine and cosine are reduced to a quarter turn; a little more for the rounded
+# quotient.
 _QUARTER = 0.79
 _TANGENT = 0.787
 # Half of log 2, and a little.
@@ -116,7 +117,15 @@ def _square(r: mpf) -> mpf:
 def entry(
     g: Function, low: float, high: float, degree: int, dtype: str, weight: Function, **more: Any
 ) -> dict[str, Any]:
-    return {"g": g, "lowest": low, "highest": high, "degree": degree, "dtype": dtype, "weight": weight, **more}
+    return {
+        "g": g,
+        "lowest": low,
+        "highest": high,
+        "degree": degree,
+        "dtype": dtype,
+        "weight": weight,
+        **more,
+    }
 
 
 FUNCTIONS: dict[str, dict[str, Any]] = {

@@ -1,4 +1,5 @@
-"""Elementary functions of the CPU engine: ulp on samples of float32, float64 against mpmath, landmarks."""
+"""Elementary functions of the CPU engine: ulp on samples of float32, float64 against mpmath,
+landmarks."""
 
 from __future__ import annotations
 
@@ -95,8 +96,12 @@ def test_float32_pow_and_atan2(single: Any) -> None:
     with np.errstate(all="ignore"):
         error = ulps(got, np.power(x.astype(np.float64), y.astype(np.float64)))
     assert error.max() <= 1.0
-    a, b = (rng.standard_normal((2, 200_000)) * np.exp(rng.uniform(-9, 9, 200_000))).astype(np.float32)
-    error = ulps(kernels(numbers["atan2"], a, b), np.arctan2(a.astype(np.float64), b.astype(np.float64)))
+    a, b = (rng.standard_normal((2, 200_000)) * np.exp(rng.uniform(-9, 9, 200_000))).astype(
+        np.float32
+    )
+    error = ulps(
+        kernels(numbers["atan2"], a, b), np.arctan2(a.astype(np.float64), b.astype(np.float64))
+    )
     assert error.max() <= 1.0
 
 
@@ -176,31 +181,35 @@ def test_large_angles(name: str, single: Any, double: Any) -> None:
 
 LANDMARKS: list[tuple[str, list[float], float]] = [
     ("exp", [0.0], 1.0), ("exp", [-0.0], 1.0), ("exp", [INF], INF), ("exp", [-INF], 0.0),
-    ("exp", [1000.0], INF), ("exp", [-1000.0], 0.0), ("exp2", [10.0], 1024.0), ("exp2", [-3.0], 0.125),
-    ("exp2", [-INF], 0.0), ("exp2", [-149.0], 2.0**-149), ("expm1", [0.0], 0.0), ("expm1", [-0.0], -0.0),
-    ("expm1", [-INF], -1.0), ("expm1", [INF], INF), ("log", [1.0], 0.0), ("log", [0.0], -INF),
-    ("log", [-0.0], -INF), ("log", [-1.0], NAN), ("log", [INF], INF), ("log2", [8.0], 3.0),
-    ("log2", [2.0**-149], -149.0), ("log2", [1.0], 0.0), ("log1p", [0.0], 0.0), ("log1p", [-0.0], -0.0),
-    ("log1p", [-1.0], -INF), ("log1p", [INF], INF), ("log1p", [-2.0], NAN), ("sin", [0.0], 0.0),
-    ("sin", [-0.0], -0.0), ("sin", [INF], NAN), ("cos", [0.0], 1.0), ("cos", [-INF], NAN),
-    ("cos", [math.pi], -1.0), ("tan", [-0.0], -0.0), ("tan", [INF], NAN), ("asin", [-0.0], -0.0),
-    ("asin", [1.0], math.pi / 2), ("asin", [1.5], NAN), ("acos", [1.0], 0.0), ("acos", [-1.0], math.pi),
+    ("exp", [1000.0], INF), ("exp", [-1000.0], 0.0), ("exp2", [10.0], 1024.0),
+    ("exp2", [-3.0], 0.125), ("exp2", [-INF], 0.0), ("exp2", [-149.0], 2.0**-149),
+    ("expm1", [0.0], 0.0), ("expm1", [-0.0], -0.0), ("expm1", [-INF], -1.0),
+    ("expm1", [INF], INF), ("log", [1.0], 0.0), ("log", [0.0], -INF), ("log", [-0.0], -INF),
+    ("log", [-1.0], NAN), ("log", [INF], INF), ("log2", [8.0], 3.0),
+    ("log2", [2.0**-149], -149.0), ("log2", [1.0], 0.0), ("log1p", [0.0], 0.0),
+    ("log1p", [-0.0], -0.0), ("log1p", [-1.0], -INF), ("log1p", [INF], INF),
+    ("log1p", [-2.0], NAN), ("sin", [0.0], 0.0), ("sin", [-0.0], -0.0), ("sin", [INF], NAN),
+    ("cos", [0.0], 1.0), ("cos", [-INF], NAN), ("cos", [math.pi], -1.0), ("tan", [-0.0], -0.0),
+    ("tan", [INF], NAN), ("asin", [-0.0], -0.0), ("asin", [1.0], math.pi / 2),
+    ("asin", [1.5], NAN), ("acos", [1.0], 0.0), ("acos", [-1.0], math.pi),
     ("acos", [0.0], math.pi / 2), ("acos", [-1.5], NAN), ("atan", [-0.0], -0.0),
     ("atan", [INF], math.pi / 2), ("atan", [-INF], -math.pi / 2), ("atan", [1.0], math.pi / 4),
     ("sinh", [-0.0], -0.0), ("sinh", [INF], INF), ("sinh", [-INF], -INF), ("cosh", [0.0], 1.0),
     ("cosh", [-INF], INF), ("tanh", [-0.0], -0.0), ("tanh", [INF], 1.0), ("tanh", [-INF], -1.0),
-    ("tanh", [100.0], 1.0), ("asinh", [-0.0], -0.0), ("asinh", [-INF], -INF), ("acosh", [1.0], 0.0),
-    ("acosh", [INF], INF), ("acosh", [0.5], NAN), ("atanh", [-0.0], -0.0), ("atanh", [1.0], INF),
-    ("atanh", [-1.0], -INF), ("atanh", [1.5], NAN), ("rsqrt", [4.0], 0.5), ("rsqrt", [0.0], INF),
-    ("rsqrt", [-0.0], -INF), ("rsqrt", [INF], 0.0), ("rsqrt", [-1.0], NAN), ("cbrt", [27.0], 3.0),
-    ("cbrt", [-8.0], -2.0), ("cbrt", [-0.0], -0.0), ("cbrt", [-INF], -INF), ("logistic", [0.0], 0.5),
-    ("logistic", [INF], 1.0), ("logistic", [-INF], 0.0), ("erf", [-0.0], -0.0), ("erf", [INF], 1.0),
-    ("erf", [-INF], -1.0), ("erfc", [0.0], 1.0), ("erfc", [INF], 0.0), ("erfc", [-INF], 2.0),
-    ("erf_inv", [-0.0], -0.0), ("erf_inv", [1.0], INF), ("erf_inv", [-1.0], -INF), ("erf_inv", [1.5], NAN),
-    ("lgamma", [1.0], 0.0), ("lgamma", [2.0], 0.0), ("lgamma", [0.0], INF), ("lgamma", [-3.0], INF),
-    ("lgamma", [INF], INF), ("lgamma", [-INF], INF), ("digamma", [0.0], -INF), ("digamma", [-0.0], INF),
-    ("digamma", [-2.0], NAN), ("digamma", [INF], INF), ("digamma", [-INF], NAN),
-    ("pow", [5.0, 0.0], 1.0), ("pow", [NAN, 0.0], 1.0), ("pow", [1.0, NAN], 1.0), ("pow", [2.0, 10.0], 1024.0),
+    ("tanh", [100.0], 1.0), ("asinh", [-0.0], -0.0), ("asinh", [-INF], -INF),
+    ("acosh", [1.0], 0.0), ("acosh", [INF], INF), ("acosh", [0.5], NAN), ("atanh", [-0.0], -0.0),
+    ("atanh", [1.0], INF), ("atanh", [-1.0], -INF), ("atanh", [1.5], NAN), ("rsqrt", [4.0], 0.5),
+    ("rsqrt", [0.0], INF), ("rsqrt", [-0.0], -INF), ("rsqrt", [INF], 0.0), ("rsqrt", [-1.0], NAN),
+    ("cbrt", [27.0], 3.0), ("cbrt", [-8.0], -2.0), ("cbrt", [-0.0], -0.0), ("cbrt", [-INF], -INF),
+    ("logistic", [0.0], 0.5), ("logistic", [INF], 1.0), ("logistic", [-INF], 0.0),
+    ("erf", [-0.0], -0.0), ("erf", [INF], 1.0), ("erf", [-INF], -1.0), ("erfc", [0.0], 1.0),
+    ("erfc", [INF], 0.0), ("erfc", [-INF], 2.0), ("erf_inv", [-0.0], -0.0),
+    ("erf_inv", [1.0], INF), ("erf_inv", [-1.0], -INF), ("erf_inv", [1.5], NAN),
+    ("lgamma", [1.0], 0.0), ("lgamma", [2.0], 0.0), ("lgamma", [0.0], INF),
+    ("lgamma", [-3.0], INF), ("lgamma", [INF], INF), ("lgamma", [-INF], INF),
+    ("digamma", [0.0], -INF), ("digamma", [-0.0], INF), ("digamma", [-2.0], NAN),
+    ("digamma", [INF], INF), ("digamma", [-INF], NAN), ("pow", [5.0, 0.0], 1.0),
+    ("pow", [NAN, 0.0], 1.0), ("pow", [1.0, NAN], 1.0), ("pow", [2.0, 10.0], 1024.0),
     ("pow", [-2.0, 3.0], -8.0), ("pow", [-2.0, 0.5], NAN), ("pow", [-1.0, INF], 1.0),
     ("pow", [10.0, 2.0], 100.0),
 ]  # fmt: skip
@@ -220,7 +229,7 @@ def test_landmarks(dtype: Any, single: Any, double: Any) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", ["pow", "atan2"])
 def test_special_pairs(name: str, dtype: Any, single: Any, double: Any) -> None:
-    """All combinations of zeros, infinities, nan, integers, denormals and large numbers, as C99 has them."""
+    """All pairs of zeros, infinities, nan, integers, denormals and large numbers, as in C99."""
     tiny = float(np.finfo(dtype).smallest_subnormal)
     values = [0.0, 1.0, 2.0, 3.0, 0.5, 1.5, INF, NAN, tiny, 1e30, 2.0**24, 2.0**24 + 2, 1e9 + 1]
     grid = np.array([sign * v for v in values for sign in (1, -1)], dtype)
@@ -232,7 +241,9 @@ def test_special_pairs(name: str, dtype: Any, single: Any, double: Any) -> None:
         close = np.abs(got - wanted) <= 4 * np.spacing(np.abs(wanted))
     special = ~np.isfinite(wanted) | (wanted == 0) | (np.abs(wanted) == 1)
     assert same_bits(got[special], wanted[special])
-    assert np.all(close | special) and np.array_equal(np.signbit(got[~special]), np.signbit(wanted[~special]))
+    assert np.all(close | special) and np.array_equal(
+        np.signbit(got[~special]), np.signbit(wanted[~special])
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])

@@ -27,8 +27,12 @@ def samples(dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     values = float_values(dtype)
     if dtype in (np.float32, np.float64):
         rng = np.random.default_rng(5)
-        near = np.concatenate([NARROW_TIES, rng.standard_normal(300) * np.exp2(rng.uniform(-30, 40, 300))])
-        values = np.concatenate([values, near.astype(dtype), np.nextafter(near, np.inf).astype(dtype)])
+        near = np.concatenate(
+            [NARROW_TIES, rng.standard_normal(300) * np.exp2(rng.uniform(-30, 40, 300))]
+        )
+        values = np.concatenate(
+            [values, near.astype(dtype), np.nextafter(near, np.inf).astype(dtype)]
+        )
     return values
 
 
@@ -64,10 +68,20 @@ def expected(values: np.ndarray[Any, Any], target: np.dtype[Any]) -> np.ndarray[
         low = -(1 << (bits - 1)) if signed else 0
         high = (1 << (bits - signed)) - 1
         numbers = [
-            0 if x != x else high if x == np.inf else low if x == -np.inf else max(low, min(high, int(x)))
+            0
+            if x != x
+            else high
+            if x == np.inf
+            else low
+            if x == -np.inf
+            else max(low, min(high, int(x)))
             for x in values.astype(np.float64).tolist()
         ]
-        return np.array(numbers, object).astype(target if target in INTEGERS else np.int8).astype(target)
+        return (
+            np.array(numbers, object)
+            .astype(target if target in INTEGERS else np.int8)
+            .astype(target)
+        )
     if target in PACKED:
         return values.astype(np.int64).astype(np.int8).astype(target)
     if source in PACKED:
@@ -116,7 +130,9 @@ def test_bitcast_error() -> None:
 @pytest.mark.parametrize("dtype", ALL, ids=str)
 def test_constants(dtype: np.dtype[Any]) -> None:
     for value in samples(dtype)[:40]:
-        got = run(lambda code, x, v=value: code.constant(v, dtype, 4), np.zeros(4, np.int8), lanes=4)
+        got = run(
+            lambda code, x, v=value: code.constant(v, dtype, 4), np.zeros(4, np.int8), lanes=4
+        )
         assert same_bits(got, np.repeat(value, 4)), value
 
 
@@ -128,5 +144,7 @@ def test_python_constants() -> None:
         (2 - 3j, np.complex64, 2 - 3j), (True, bool, True),
     ]  # fmt: skip
     for value, dtype, wanted in cases:
-        got = run(lambda code, x, v=value, d=dtype: code.constant(v, d), np.zeros(1, np.int8), lanes=1)
+        got = run(
+            lambda code, x, v=value, d=dtype: code.constant(v, d), np.zeros(1, np.int8), lanes=1
+        )
         assert same_bits(got, np.array([wanted], dtype)), value

@@ -16,10 +16,20 @@ INTEGERS = [np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 1
 FLOATS = [np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.float16)]
 NARROW = [
     np.dtype(getattr(ml_dtypes, name))
-    for name in (
-        "bfloat16 float8_e5m2 float8_e4m3 float8_e3m4 float8_e4m3fn float8_e4m3fnuz float8_e5m2fnuz "
-        "float8_e4m3b11fnuz float6_e2m3fn float6_e3m2fn float4_e2m1fn float8_e8m0fnu"
-    ).split()
+    for name in [
+        "bfloat16",
+        "float8_e5m2",
+        "float8_e4m3",
+        "float8_e3m4",
+        "float8_e4m3fn",
+        "float8_e4m3fnuz",
+        "float8_e5m2fnuz",
+        "float8_e4m3b11fnuz",
+        "float6_e2m3fn",
+        "float6_e3m2fn",
+        "float4_e2m1fn",
+        "float8_e8m0fnu",
+    ]
 ]
 PACKED = [np.dtype(getattr(ml_dtypes, name)) for name in ("int4", "uint4", "int2", "uint2")]
 
@@ -125,8 +135,12 @@ def test_integers(dtype: np.dtype[Any], lanes: int) -> None:
     unary = {name: kernels.add_op(name, dtype) for name in INTEGER_UNARY}
     compare = {name: kernels.add_op(name, dtype, 2) for name in COMPARISONS}
     for name, number in binary.items():
-        expected = [wrap(INTEGER_BINARY[name](p, q, dtype), dtype) for p, q in zip(a, b, strict=True)]
-        np.testing.assert_array_equal(kernels(number, x, y), np.array(expected, dtype), err_msg=name)
+        expected = [
+            wrap(INTEGER_BINARY[name](p, q, dtype), dtype) for p, q in zip(a, b, strict=True)
+        ]
+        np.testing.assert_array_equal(
+            kernels(number, x, y), np.array(expected, dtype), err_msg=name
+        )
     for name, number in unary.items():
         expected = [wrap(INTEGER_UNARY[name](p, dtype), dtype) for p in a]
         np.testing.assert_array_equal(kernels(number, x), np.array(expected, dtype), err_msg=name)
@@ -168,7 +182,9 @@ def test_packed_integers(dtype: np.dtype[Any], lanes: int) -> None:
     kernels = Kernels(lanes)
     names = [name for name in INTEGER_BINARY if name != "copysign"]
     numbers = {name: kernels.add_op(name, dtype, 2) for name in names}
-    unary = {name: kernels.add_op(name, dtype) for name in ("neg", "not", "population_count", "clz")}
+    unary = {
+        name: kernels.add_op(name, dtype) for name in ("neg", "not", "population_count", "clz")
+    }
     for name, number in numbers.items():
         expected = [wrapped(model(name, p, q)) for p, q in zip(a, b, strict=True)]
         got = kernels(number, x, y).astype(np.int8).tolist()
@@ -292,7 +308,8 @@ def test_bools() -> None:
     x, y = np.array([0, 0, 1, 1], bool), np.array([0, 1, 0, 1], bool)
     expected: dict[str, Any] = {
         "and": x & y, "or": x | y, "xor": x ^ y, "max": x | y, "min": x & y, "eq": x == y,
-        "ne": x != y, "lt": x < y, "le": x <= y, "gt": x > y, "ge": x >= y, "add": x | y, "mul": x & y,
+        "ne": x != y, "lt": x < y, "le": x <= y, "gt": x > y, "ge": x >= y, "add": x | y,
+        "mul": x & y,
     }  # fmt: skip
     for lanes in (1, 4):
         kernels = Kernels(lanes)

@@ -1,4 +1,4 @@
-"""Compiles functions of vectors into kernels over NumPy arrays, for the tests of code generation."""
+"""Compiles functions of vectors into kernels over NumPy arrays, for the tests."""
 
 from __future__ import annotations
 
@@ -86,7 +86,5 @@ def same_bits(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
     if kind_of(a.dtype).group in "fn":
         wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
         signs = np.signbit(wide_a) == np.signbit(wide_b)
-        return bool(
-            np.all(np.isnan(wide_a) & np.isnan(wide_b) | ((wide_a == wide_b) & signs))
-        )
+        return bool(np.all(np.isnan(wide_a) & np.isnan(wide_b) | ((wide_a == wide_b) & signs)))
     return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "c"))

@@ -1,4 +1,5 @@
-"""The code of one function with all the operations of the loop dialect, by dtype and number of lanes.
+"""The code of one function with all the operations of the loop dialect, by dtype and number of
+lanes.
 
 ::
 
@@ -14,7 +15,7 @@ Pointers are plain strings (``"%x"``); everything else is a :class:`~vires.engin
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,10 @@ from vires.engine.llvm.convert import bitcast, constant, convert
 from vires.engine.llvm.kinds import BOOL, INT64, Kind, kind_of
 from vires.engine.llvm.ssa import Builder, ComplexVal, Val
 
-__all__ = ["Code", "ComplexVal", "Val", "module", "register_type", "memory_type"]
+__all__ = ["Code", "ComplexVal", "Val", "memory_type", "module", "register_type"]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _host_features() -> str:
     return machine.host().features + ","
 
@@ -44,7 +45,7 @@ def memory_type(dtype: Any) -> str:
 
 
 class Code(Builder):
-    """One function being written. `features` is LLVM's list for the target; by default this machine's."""
+    """One function being written, for LLVM's list of features; by default this machine's."""
 
     def __init__(self, features: str | None = None, prefix: str = "v") -> None:
         super().__init__(_host_features() if features is None else features, prefix)
@@ -65,9 +66,10 @@ class Code(Builder):
         return constant(self, value, kind_of(dtype), lanes)
 
     def convert(self, x: Val, dtype: Any) -> Val:
-        """Numeric conversion: float to integer truncates and saturates, nan gives 0; to bool is != 0.
+        """Numeric conversion; to bool is != 0.
 
-        Integers wrap around; complex to real keeps the real part.
+        Float to integer truncates and saturates, nan gives 0; integers wrap around; complex to
+        real keeps the real part.
         """
         return convert(self, x, kind_of(dtype))
 

@@ -1,7 +1,8 @@
 """Elementary functions of complex values, with NumPy's branch cuts and C's values at signed zeros.
 
-complex64 is computed in complex128 and rounded once, but for the products of real functions (exp, sin,
-cos, sinh, cosh). The inverse functions follow W. Kahan, "Branch cuts for complex elementary functions".
+complex64 is computed in complex128 and rounded once, but for the products of real functions (exp,
+sin, cos, sinh, cosh). The inverse functions follow W. Kahan, "Branch cuts for complex elementary
+functions".
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def exp(code: Builder, z: ComplexVal) -> ComplexVal:
     (high, _), n = exp_pair(code, clamp(code, z.re, 1.8 * e.lowest, 1.8 * e.highest))
     cosine, sine = real_cos(code, z.im), real_sin(code, z.im)
     real, imag = scale(code, high * cosine, n), scale(code, high * sine, n)
-    # e^-inf is 0 whatever y is; a real argument stays real; e^inf is infinite where y is not finite.
+    # e^-inf is 0 whatever y is; a real argument stays real; e^inf is infinite where y is not
+    # finite.
     vanishes = z.re.compare("oeq", -INFINITY)
     finite = code.fabs(z.im) < INFINITY
     real = code.select(vanishes, code.select(finite, _number(z.re, 0.0) * cosine, 0.0), real)
@@ -257,7 +259,9 @@ def _atanh(code: Builder, z: ComplexVal) -> ComplexVal:
     length = absolute(code, z)
     far = length > 2.0**100
     quarter = code.intrinsic("copysign", _number(y, _HALF_PI), y)
-    small = code.select(length < INFINITY, (x / length) / length, code.intrinsic("copysign", _number(x, 0.0), x))
+    small = code.select(
+        length < INFINITY, (x / length) / length, code.intrinsic("copysign", _number(x, 0.0), x)
+    )
     return make(code.select(far, small, real), code.select(far, quarter, imag))
 
 

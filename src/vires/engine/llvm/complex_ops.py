@@ -112,9 +112,7 @@ def _lexicographic(strict: str, last: str, same: str) -> Callable[..., Val]:
     less, less_last, equals = (scalar_ops.REAL_OPS[name] for name in (strict, last, same))
 
     def emit(code: Builder, a: ComplexVal, b: ComplexVal) -> Val:
-        return less(code, a.re, b.re) | (
-            equals(code, a.re, b.re) & less_last(code, a.im, b.im)
-        )
+        return less(code, a.re, b.re) | (equals(code, a.re, b.re) & less_last(code, a.im, b.im))
 
     return emit
 

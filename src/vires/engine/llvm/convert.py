@@ -118,7 +118,12 @@ def _float_to_integer(code: Builder, x: Val, kind: Kind) -> Val:
 def bitcast(code: Builder, x: Val, kind: Kind) -> Val:
     """The same bits as another dtype of the same width."""
     source = x.kind
-    if source.size != kind.size or source.is_packed or kind.is_packed or source.part is not kind.part:
+    if (
+        source.size != kind.size
+        or source.is_packed
+        or kind.is_packed
+        or source.part is not kind.part
+    ):
         raise TypeError(
             f"bitcast: needs dtypes of one width; got {source.dtype} of {source.size} bytes and "
             f"{kind.dtype} of {kind.size} bytes"

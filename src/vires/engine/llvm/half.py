@@ -1,7 +1,8 @@
 """Floats narrower than 32 bits, held as their bits: widening to float and rounding back.
 
-Widening is exact. Narrowing rounds to nearest, ties to even; what is too large becomes infinity where
-the format has one, else nan, or the largest value where it has neither (the 4 and 6 bit formats).
+Widening is exact. Narrowing rounds to nearest, ties to even; what is too large becomes infinity
+where the format has one, else nan, or the largest value where it has neither (the 4 and 6 bit
+formats).
 """
 
 from __future__ import annotations

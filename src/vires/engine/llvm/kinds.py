@@ -5,7 +5,7 @@ dtype                  in a register   in memory
 =====================  ==============  =============================================
 bool                   i1              i8, 0 or 1
 int8 ... uint64        i8 ... i64      the same
-int2 int4 uint2 uint4  i8, extended    i8, the unused bits 0  
+int2 int4 uint2 uint4  i8, extended    i8, the unused bits 0
 float32, float64       float, double   the same
 float16, bfloat16      i16 (the bits)  the same; arithmetic in float, rounded once
 float8, float4, ...    i8 (the bits)   the same; arithmetic in float, rounded once

@@ -1,9 +1,10 @@
 """The compiler behind the CPU engine: LLVM IR text to machine code in this process.
 
-llvmlite guards every call with one global lock. Parsing and emitting are thread-safe in LLVM as long as
-each thread has its own context and target machine, so they go through a ctypes handle of our own on
-llvmlite's library, which gives up the GIL and takes no lock. Linking (a fraction of a millisecond) goes
-through llvmlite. llvmlite is imported at the first use: ``import vires`` does not pay for it.
+llvmlite guards every call with one global lock. Parsing and emitting are thread-safe in LLVM as
+long as each thread has its own context and target machine, so they go through a ctypes handle of
+our own on llvmlite's library, which gives up the GIL and takes no lock. Linking (a fraction of a
+millisecond) goes through llvmlite. llvmlite is imported at the first use: ``import vires`` does
+not pay for it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _lock = threading.Lock()
 _thread = threading.local()
 _names = itertools.count()
 
-#: A context keeps every type and constant it has seen; a fresh one after so many modules bounds that.
+#: A context keeps every type and constant it has seen; a fresh one after so many modules bounds
+#: that.
 _MODULES_PER_CONTEXT = 256
 
 
@@ -58,8 +60,8 @@ def host() -> Host:
 def compile_ir(text: str, level: int = 0, *, name: str = "kernel", verify: bool = False) -> bytes:
     """Object code of a module given as IR text.
 
-    `level` is the effort of the code generator: 0 (fast regalloc), 1 or 2. No IR pass runs; the text is
-    expected to be good IR already. Any number of threads may call this at once. `verify` also runs
+    `level` is the effort of the code generator: 0 (fast register allocation), 1 or 2. No IR pass
+    runs; the text is expected to be good IR already. Any number of threads may call this at once. `verify` also runs
     LLVM's module verifier (for tests).
 
     Raises:

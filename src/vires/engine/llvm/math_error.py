@@ -28,12 +28,14 @@ _GILES_TAIL = (
 
 @fragment
 def _erfc_of_size(code: Builder, size: Val) -> Val:
-    """erfc of a non-negative number: exp(-x^2) / (1 + 2 x) times a polynomial in (x - c) / (x + c)."""
+    """erfc of x >= 0: exp(-x^2) / (1 + 2 x) times a polynomial in (x - c) / (x + c)."""
     x = code.select(size > _FAR[size.kind], _FAR[size.kind], size)
     first, first_low, *others = _ERFC[x.kind]
     t = (x - 3.75) / (x + 3.75)
     one = code.number(1.0, x.kind, x.lanes)
-    series, series_low = fast_sum(code.number(first, x.kind, x.lanes), t * code.polynomial(t, others))
+    series, series_low = fast_sum(
+        code.number(first, x.kind, x.lanes), t * code.polynomial(t, others)
+    )
     ratio, ratio_low = quotient(code, (series, series_low + first_low), two_sum(one, x + x))
     # In the exponent the square's rounding error would be seen.
     square, square_low = two_product(code, x, x)

@@ -1,8 +1,8 @@
 """The exponential and what is made of it: exp2, expm1, logistic, sinh, cosh, tanh.
 
-x = n log 2 + r with |r| <= log(2)/2, then e^r = 1 + r + r^2 P(r) and the factor 2^n in two steps, so that
-results below the normal range are rounded once. Where a difference or quotient follows, e^r is held as
-the sum of two floats.
+x = n log 2 + r with |r| <= log(2)/2, then e^r = 1 + r + r^2 P(r) and the factor 2^n in two steps,
+so that results below the normal range are rounded once. Where a difference or quotient follows,
+e^r is held as the sum of two floats.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def power_of_two(code: Builder, n: Val, kind: Kind) -> Val:
 
 
 def scale(code: Builder, x: Val, n: Val) -> Val:
-    """x 2^n, rounded once also where the result is denormal, for |n| up to twice the exponent range."""
+    """x 2^n for |n| up to twice the exponent range, rounded once also where it is denormal."""
     half = n >> 1
     return x * power_of_two(code, half, x.kind) * power_of_two(code, n - half, x.kind)
 
@@ -132,7 +132,9 @@ def expm1_pair(code: Builder, x: Val) -> Pair:
     """(e^x - 1) / 2 as a pair, for x within the range; keeps all digits near 0."""
     r, r_low, n = reduce(code, x)
     square, square_low = two_product(code, r, r)
-    tail = code.fma(square, code.polynomial(r, EXPONENTS[x.kind].exp), code.fma(square_low, 0.5, r_low))
+    tail = code.fma(
+        square, code.polynomial(r, EXPONENTS[x.kind].exp), code.fma(square_low, 0.5, r_low)
+    )
     part, part_low = fast_sum(r, tail)
     factor = power_of_two(code, n - 1, x.kind)
     offset, offset_low = fast_sum(factor, -0.5)

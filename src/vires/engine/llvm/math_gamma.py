@@ -1,7 +1,7 @@
 """log |gamma| and its derivative, both in float64 (float32 is computed there too).
 
-Arguments below 8 are shifted up by 8 with the product x (x + 1) ... (x + 7), negative ones reflected,
-and the rest is Stirling's series, whose terms are Bernoulli numbers.
+Arguments below 8 are shifted up by 8 with the product x (x + 1) ... (x + 7), negative ones
+reflected, and the rest is Stirling's series, whose terms are Bernoulli numbers.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def _lgamma(code: Builder, x: Val) -> Val:
     logarithm = log(code, shifted)
     # (x - 1/2) log x - x would overflow late; (x - 1/2) (log x - 1) - 1/2 only with the result.
     stirling = code.fma(shifted - 0.5, logarithm - 1.0, correction + (_HALF_LOG_TWO_PI - 0.5))
-    # Around the zeros at 1 and 2 a polynomial, moved by one with log x = log gamma(x + 1) - log gamma(x).
+    # Around the zeros at 1 and 2 a polynomial, moved by one with log x = log gamma(x + 1) - log
+    # gamma(x).
     central = argument < 3.0
     below, above = argument < 1.0, argument > 2.0
     one = code.number(1.0, x.kind, x.lanes)

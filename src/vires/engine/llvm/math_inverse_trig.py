@@ -1,4 +1,5 @@
-"""Inverse sine, cosine and tangent, by odd polynomials on a short range and pi/2 or pi minus those."""
+"""Inverse sine, cosine and tangent, by odd polynomials on a short range and pi/2 or pi minus
+those."""
 
 from __future__ import annotations
 
@@ -18,12 +19,8 @@ class _Angles(NamedTuple):
 
 
 _ANGLES = {
-    FLOAT32: _Angles(
-        1.5707963705062866, -4.371138828673793e-08, table.ASIN_F32, table.ATAN_F32
-    ),
-    FLOAT64: _Angles(
-        1.5707963267948966, 6.123233995736766e-17, table.ASIN_F64, table.ATAN_F64
-    ),
+    FLOAT32: _Angles(1.5707963705062866, -4.371138828673793e-08, table.ASIN_F32, table.ATAN_F32),
+    FLOAT64: _Angles(1.5707963267948966, 6.123233995736766e-17, table.ASIN_F64, table.ATAN_F64),
 }
 
 
@@ -92,7 +89,8 @@ def atan2(code: Builder, y: Val, x: Val) -> Val:
     t, rest, inner, inner_low = (
         code.from_bits(code.bits(v) ^ negative) for v in (t, rest, inner, inner_low)
     )
-    # base + inner is exact: 0, 1, 2, 3 or 4 times pi/4, the third rounded to what its low part makes up.
+    # base + inner is exact: 0, 1, 2, 3 or 4 times pi/4, the third rounded to what its low part
+    # makes up.
     base, base_error = fast_sum(base, inner)
     high, low = fast_sum(base, t)
     angle = high + (low + ((base_error + (base_low + inner_low)) + rest))
@@ -109,7 +107,9 @@ def _near_and_root(code: Builder, size: Val) -> tuple[Val, Val, Val, Val]:
     s, s_low = root(code, (half, zero))
     s_low = code.select(half > 0.0, s_low, 0.0)
     t = code.select(small, size, s)
-    rest = code.fma(z * t, code.polynomial(z, _ANGLES[size.kind].asin), code.select(small, zero, s_low))
+    rest = code.fma(
+        z * t, code.polynomial(z, _ANGLES[size.kind].asin), code.select(small, zero, s_low)
+    )
     return small, t, rest, z
 
 

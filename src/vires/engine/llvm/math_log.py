@@ -1,8 +1,8 @@
 """Logarithms and what is made of them: log2, log1p, asinh, acosh, atanh.
 
-x = 2^k m with m between sqrt(1/2) and sqrt(2), and log m by a polynomial in f = m - 1 (float32) or in
-s = f / (2 + f) (float64). The core takes a correction to its argument, so that log(u + c) keeps all
-digits where u + c is close to 1.
+x = 2^k m with m between sqrt(1/2) and sqrt(2), and log m by a polynomial in f = m - 1 (float32) or
+in s = f / (2 + f) (float64). The core takes a correction to its argument, so that log(u + c) keeps
+all digits where u + c is close to 1.
 """
 
 from __future__ import annotations

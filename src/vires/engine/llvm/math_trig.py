@@ -1,10 +1,11 @@
 """Sine, cosine and tangent.
 
 The argument is reduced to a quarter turn, x = q pi/2 + t + low, by a three-part pi/2 and fused
-multiply-adds, the sum held in two floats; then two short polynomials, of which the quadrant selects one.
-Beyond the reach of that (1e5 in float32, 1e9 in float64) a lane is computed by the C library's function,
-which is exact to an ulp for the largest numbers too. Writing that out here (it takes 128-bit integers)
-would cost every kernel 5 ms of compilation for a path that is hardly ever taken.
+multiply-adds, the sum held in two floats; then two short polynomials, of which the quadrant
+selects one. Beyond the reach of that (1e5 in float32, 1e9 in float64) a lane is computed by the C
+library's function, which is exact to an ulp for the largest numbers too. Writing that out here (it
+takes 128-bit integers) would cost every kernel 5 ms of compilation for a path that is hardly ever
+taken.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def reduce_quarter(code: Builder, x: Val) -> tuple[Val, Val, Val]:
     (first, second, third), magic = _REDUCTIONS[x.kind].parts, _REDUCTIONS[x.kind].magic
     shifted = code.fma(x, 1 / _HALF_PI, magic)
     quotient = shifted - magic
-    # Exact: x and the product are multiples of a common unit of which less than 2 ** 24 (2 ** 53) remain.
+    # Exact: x and the product are multiples of a common unit of which less than 2 ** 24 (2 ** 53)
+    # remain.
     near = code.fma(quotient, -first, x)
     product = quotient * second
     t = near - product
@@ -82,24 +84,21 @@ def polynomials(code: Builder, t: Val, low: Val) -> tuple[Val, Val]:
     return sine, cosine
 
 
-@fragment
 def sin(code: Builder, x: Val) -> Val:
     """Sine; nan at infinity; keeps the sign of zero."""
-    size = code.fabs(x)
-    t, low, quadrant = reduce_quarter(code, size)
-    sine, cosine = polynomials(code, t, low)
-    usual = _by_quadrant(code, quadrant, sine, cosine, code.bits(x))
-    return _with_large(code, "sin", x, size, usual)
+    return _circular(code, "sin", x)
 
 
-@fragment
 def cos(code: Builder, x: Val) -> Val:
-    """Cosine; nan at infinity."""
+    """Cosine; nan at infinity. Of the sine of the same argument it shares nearly all."""
+    return _circular(code, "cos", x)
+
+
+def _circular(code: Builder, name: str, x: Val) -> Val:
     size = code.fabs(x)
     t, low, quadrant = reduce_quarter(code, size)
     sine, cosine = polynomials(code, t, low)
-    usual = _by_quadrant(code, quadrant + 1, sine, cosine, None)
-    return _with_large(code, "cos", x, size, usual)
+    return _by_quadrant(code, name, x, size, quadrant, sine, cosine)
 
 
 @fragment
@@ -122,15 +121,21 @@ def tan(code: Builder, x: Val) -> Val:
     return _with_large(code, "tan", x, size, usual)
 
 
-def _by_quadrant(code: Builder, quadrant: Val, sine: Val, cosine: Val, signs: Val | None) -> Val:
-    """Quadrants 0 to 3 of a sine: sin, cos, -sin, -cos, with another sign on top."""
+@fragment
+def _by_quadrant(
+    code: Builder, name: str, x: Val, size: Val, quadrant: Val, sine: Val, cosine: Val
+) -> Val:
+    """Quadrants 0 to 3 of a sine: sin, cos, -sin, -cos; the cosine is a quadrant ahead."""
+    if name == "cos":
+        quadrant = quadrant + 1
     width = quadrant.kind.bits
     odd = (quadrant & 1).compare("ne", 0)
     chosen = code.select(odd, cosine, sine)
     flip = quadrant << (width - 2)
-    if signs is not None:
-        flip = flip ^ signs
-    return code.from_bits(code.bits(chosen) ^ (flip & -(1 << (width - 1))))
+    if name == "sin":
+        flip = flip ^ code.bits(x)
+    usual = code.from_bits(code.bits(chosen) ^ (flip & -(1 << (width - 1))))
+    return _with_large(code, name, x, size, usual)
 
 
 def _with_large(code: Builder, name: str, x: Val, size: Val, usual: Val) -> Val:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vires.dialect.loops import MATH_OPS, SCALAR_OPS
-from vires.engine.llvm import half, scalar_ops
+from vires.engine.llvm import scalar_ops
 from vires.engine.llvm.complex_math import COMPLEX_FUNCTIONS
 from vires.engine.llvm.complex_ops import COMPLEX_OPS
 from vires.engine.llvm.convert import convert

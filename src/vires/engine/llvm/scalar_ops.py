@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-
 from vires.engine.llvm import half
 from vires.engine.llvm.convert import repack
 from vires.engine.llvm.kinds import BOOL, FLOAT32, FLOAT64, INT64, Kind, kind_of, signed, unsigned
@@ -79,7 +78,8 @@ def _quotient(code: Builder, x: Val, y: Val) -> Val:
     wide = FLOAT64 if x.kind.size == 4 else FLOAT32
     into, back = ("sitofp", "fptosi") if is_signed else ("uitofp", "fptoui")
     ratio = code.cast(into, x, wide) / code.cast(into, y, wide)
-    # Through the integer of the float's width: a direct conversion to bytes is slow on some targets.
+    # Through the integer of the float's width: a direct conversion to bytes is slow on some
+    # targets.
     whole = code.cast(back, ratio, x.kind if x.kind.size == 4 else _widest(x.kind))
     if x.kind.size == 4:
         return whole
@@ -291,7 +291,7 @@ def next_after(code: Builder, x: Val, y: Val) -> Val:
     a, b = (half.widen(code, x), half.widen(code, y)) if narrow else (x, y)
     bits = code.as_signed(x) if narrow else code.bits(x)
     sign_part = half.sign_mask(x.kind) if narrow else 1 << (8 * x.kind.size - 1)
-    if narrow and sign_part == 1 << (8 * x.kind.size - 1) or not narrow:
+    if (narrow and sign_part == 1 << (8 * x.kind.size - 1)) or not narrow:
         sign_part = -(1 << (8 * x.kind.size - 1))
     # Away from zero the magnitude grows by one, towards it it shrinks.
     away = code.select(a < b, a > 0.0, a < 0.0)
@@ -372,18 +372,36 @@ REAL_OPS: dict[str, Emit] = {
 
 #: Operations that keep narrow floats as bits, as they do not round.
 BITWISE_ON_NARROW = frozenset(
-    "neg abs eq_to le_to lt_to sign_bit nextafter copysign real conj imag".split()
+    [
+        "neg",
+        "abs",
+        "eq_to",
+        "le_to",
+        "lt_to",
+        "sign_bit",
+        "nextafter",
+        "copysign",
+        "real",
+        "conj",
+        "imag",
+    ]
 )
 
 #: What each operation accepts, where that is not every real dtype: groups of kinds.
 ACCEPTS: dict[str, str] = {
     **dict.fromkeys(("and", "or", "xor", "not"), "biu"),
     **dict.fromkeys(
-        "shift_left shift_right_logical shift_right_arithmetic population_count clz mulhi".split(),
+        [
+            "shift_left",
+            "shift_right_logical",
+            "shift_right_arithmetic",
+            "population_count",
+            "clz",
+            "mulhi",
+        ],
         "iu",
     ),
     **dict.fromkeys(("div", "rem", "neg"), "iufn"),
     **dict.fromkeys(("sqrt", "nextafter"), "fn"),
     "fma": "iufn",
 }
-

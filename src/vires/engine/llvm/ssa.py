@@ -1,9 +1,10 @@
-"""The text of one function in SSA form: values, constants, blocks, and fragments of remembered text.
+"""The text of one function in SSA form: values, constants, blocks, and fragments of remembered
+text.
 
-Pure instructions are hash-consed by their text, so that asking twice for the same value gives the same
-name. The table is emptied at each label that the caller places. A *fragment* (a piece of an elementary
-function) is built once in a process for each type and then copied with fresh names, which is what keeps
-the cost of building a kernel low.
+Pure instructions are hash-consed by their text, so that asking twice for the same value gives the
+same name. The table is emptied at each label that the caller places. A *fragment* (a piece of an
+elementary function) is built once in a process for each type and then copied with fresh names,
+which is what keeps the cost of building a kernel low.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class Val:
         code, kind, lanes = self.code, self.kind, self.lanes
         if not isinstance(other, Val):
             other = code.number(other, kind, lanes)
-        return code.value(f"{instruction} {kind.type(lanes)} {self.name}, {other.name}", kind, lanes)
+        return code.value(
+            f"{instruction} {kind.type(lanes)} {self.name}, {other.name}", kind, lanes
+        )
 
     def compare(self, predicate: str, other: Val | float) -> Val:
         """A comparison: `oeq une olt ...` of floats, `eq ne slt ult ...` of integers."""
@@ -152,7 +155,7 @@ def float_literal(value: float, kind: Kind) -> str:
 
 
 class Builder:
-    """Collects the instructions of one function. :class:`~vires.engine.llvm.code.Code` adds the operations."""
+    """Collects the instructions of one function. `Code` adds the operations of the dialect."""
 
     def __init__(self, features: str, prefix: str = "v") -> None:
         self.features = features
@@ -202,7 +205,7 @@ class Builder:
         return self.value(f"call {kind.type(lanes)} @{function}({listed})", kind, lanes)
 
     def intrinsic(self, name: str, *operands: Val) -> Val:
-        """A call of an `llvm.` intrinsic that is overloaded on the type of its operands and result."""
+        """A call of an `llvm.` intrinsic whose operands and result have one type."""
         first = operands[0]
         suffix = first.kind.suffix(first.lanes)
         return self.call(f"llvm.{name}.{suffix}", first.kind, first.lanes, *operands)
@@ -431,7 +434,9 @@ def fragment(build: Callable[..., Any]) -> Callable[..., Any]:
             shape = tuple(signature)
             template = _templates.get(shape)
             if template is None:
-                template = _templates[shape] = _Template(type(code), build, code.features, arguments)
+                template = _templates[shape] = _Template(
+                    type(code), build, code.features, arguments
+                )
             found = code._fragments[key] = template.copy_into(code, operands)
         return found
 
