@@ -13,6 +13,7 @@
 #include "indexing.h"
 #include "operators.h"
 #include "pool.h"
+#include "reduction.h"
 #include "symbols.h"
 #include "threads.h"
 
@@ -117,6 +118,11 @@ void define_arrays(nb::module_& m) {
   }, "values"_a, "weak_type"_a = false, "dtype"_a.none() = nb::none());
   m.def("from_scalar", from_scalar, "value"_a, "code"_a, "weak"_a = false);
   m.def("empty", empty, "shape"_a, "code"_a, "weak"_a = false);
+  m.def("reduce", [](nb::handle array, int kind, uint64_t axes) {
+    if (!is_array(array.ptr())) throw nb::type_error("reduce: needs an Array");
+    if (kind < 0 || kind > static_cast<int>(Reduce::kXor)) throw nb::value_error("reduce: kind");
+    return checked(array_reduce(as_array(array.ptr()), static_cast<Reduce>(kind), axes));
+  }, "array"_a, "kind"_a, "axes"_a);
   m.def("writable", [](nb::handle array) {
     return reinterpret_cast<uintptr_t>(live_array(array)->data);
   }, "array"_a);

@@ -26,7 +26,11 @@ from vires.core.avals import ShapedArray
 from vires.core.config import config
 from vires.core.jaxpr import ClosedJaxpr, Literal
 from vires.core.staging import close_over, stage
-from vires.core.trace import EVAL, Tracer, as_array, engine_slot, thread
+from vires.core.trace import EVAL, Tracer, as_array, aval_of, engine_slot, thread
+
+
+#: Signatures of one function whose staged program is kept; the oldest goes first.
+_MOST_PROGRAMS = 4096
 
 
 @dataclass
@@ -112,6 +116,12 @@ class Jitted:
 
     # --- staging
 
+    def staged(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Program:
+        """A program for these arguments, staged anew."""
+        static, dynamic = self.split(args, kwargs)
+        leaves, in_tree = tree.flatten(dynamic)
+        return self._stage(static, in_tree, tuple(map(aval_of, leaves)), args, kwargs)
+
     def program(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Program, list[Any]]:
         """The staged program for these arguments, and the dynamic leaves."""
         static, dynamic = self.split(args, kwargs)
@@ -127,6 +137,8 @@ class Jitted:
         if program is None:
             program = self._stage(static, in_tree, avals, args, kwargs)
             if not program.open_over_tracers:
+                if len(self.programs) >= _MOST_PROGRAMS:
+                    self.programs.pop(next(iter(self.programs)))
                 self.programs[key] = program
         return program, leaves
 

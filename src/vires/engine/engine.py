@@ -28,6 +28,10 @@ class Engine(Protocol):
         """An `ElementwiseKernel` for a function of scalars on operands of these kinds, or None where there is none."""
         ...
 
+    def plan(self, closed: ClosedJaxpr) -> Callable[..., Sequence[Any]] | None:
+        """A function of concrete inputs that runs a short program eagerly, everything resolved beforehand; None: there is none."""
+        ...
+
 
 #: Engines by name; made when first asked for.
 _makers: dict[str, Callable[[], Engine]] = {}
@@ -56,4 +60,5 @@ def plug() -> None:
     engine = current()
     engine_slot.eager = engine.eager  # type: ignore[method-assign]
     engine_slot.compile = engine.compile  # type: ignore[method-assign]
+    engine_slot.plan = engine.plan  # type: ignore[method-assign]
     engine_slot.resolve_elementwise = engine.resolve_elementwise  # type: ignore[method-assign]

@@ -25,9 +25,14 @@ def storage(dtype: Any) -> np.dtype[Any]:
 
 def to_array(value: Any, aval: ShapedArray) -> _native.Array:
     """A NumPy result as an array of the inferred type."""
-    array = np.ascontiguousarray(np.asarray(value, storage(aval.dtype))).reshape(aval.shape)
-    key = aval.dtype if dtypes.is_key(aval.dtype) else None
-    return _native.from_numpy(array, weak_type=aval.weak_type, dtype=key)
+    dtype = aval.dtype
+    key = dtype if dtype is dtypes.KEY else None
+    array = value if value.__class__ is np.ndarray else np.asarray(value)
+    if array.dtype is not dtype and array.dtype != storage(dtype):
+        array = array.astype(storage(dtype))
+    if array.shape != aval.shape:
+        array = array.reshape(aval.shape)
+    return _native.from_numpy(array, aval.weak_type, key)
 
 
 def view(address: int, aval: ShapedArray) -> np.ndarray:
@@ -88,6 +93,9 @@ class ReferenceEngine:
         )
 
     def resolve_elementwise(self, name: str, function: Callable[..., Any], descriptors: Sequence[Any]) -> Any:
+        return None
+
+    def plan(self, closed: ClosedJaxpr) -> None:
         return None
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from vires import _native
 from vires._native import Array
 from vires.core import dtypes
-from vires.core.jaxpr import ClosedJaxpr
+from vires.core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
 from vires.core.primitive import Primitive
 from vires.core.staging import stage
+from vires.core.trace import as_array
 from vires.engine.llvm import elementwise
 from vires.engine.reference import concrete, to_array
 from vires.ops.families import Elementwise
@@ -21,6 +22,14 @@ COMPILED = frozenset(
     "random_bits threefry2x32 random_split random_fold_in random_seed reduce reduce_window "
     "conv_general_dilated".split()
 )
+#: Operations that are compiled where their operands have at least LARGE elements in all: threads pay there.
+LARGE_COMPILED = frozenset(
+    "reduce_sum reduce_prod reduce_max reduce_min reduce_and reduce_or reduce_xor argmax argmin "
+    "cumsum cumprod cummax cummin cumlogsumexp sort".split()
+)
+LARGE = 1 << 16
+#: Operations that the native core does at once, in the order of its kinds.
+REDUCTIONS = ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_and", "reduce_or", "reduce_xor")
 #: Operations that change the shape of an array and nothing else.
 _VIEWS = frozenset(("reshape", "squeeze", "expand_dims"))
 
@@ -57,12 +66,54 @@ class Eager:
             runner = self._runners[types] = self._runner(primitive, params, [x.aval for x in operands], out)
         return runner(*operands)
 
+    def plan(self, closed: ClosedJaxpr) -> Runner:
+        """A function of the program's inputs that runs its equations one after the other, each resolved beforehand."""
+        jaxpr = closed.jaxpr
+        places: dict[Any, int] = {}
+        values: list[Any] = []
+
+        def place(atom: Any, value: Any = None) -> int:
+            key = id(atom) if atom.__class__ is Literal else atom
+            if key not in places:
+                places[key] = len(values)
+                values.append(as_array(atom.val) if atom.__class__ is Literal else value)
+            return places[key]
+
+        inputs = [place(v) for v in jaxpr.invars]
+        for v, value in zip(jaxpr.constvars, closed.consts, strict=True):
+            place(v, as_array(value))
+        steps: list[tuple[Runner, tuple[int, ...], Any]] = []
+        for eqn in jaxpr.eqns:
+            operands = tuple(place(x) for x in eqn.invars)
+            results = [place(v) for v in eqn.outvars]
+            runner = self._resolved(eqn)
+            steps.append((runner, operands, results if eqn.primitive.multiple_results else results[0]))
+        outputs = [place(v) for v in jaxpr.outvars]
+        if len(steps) == 1 and outputs == [steps[0][2]] and list(steps[0][1]) == inputs:
+            only = steps[0][0]
+            return lambda *arrays: (only(*arrays),)
+        return _sequence(len(inputs), values, steps, outputs)
+
+    def _resolved(self, eqn: JaxprEqn) -> Runner:
+        primitive, params = eqn.primitive, eqn.params
+        if isinstance(primitive, Elementwise):
+            return _operation(primitive, params)
+        avals = [x.aval for x in eqn.invars]
+        out = [v.aval for v in eqn.outvars]
+        return self._runner(primitive, params, avals, out if primitive.multiple_results else out[0])
+
     def _runner(self, primitive: Primitive, params: dict[str, Any], avals: Sequence[Any], out: Any) -> Runner:
         name = primitive.name
         if name in _VIEWS:
             return lambda x: x._view(out.shape, 0, None, out.weak_type)
-        if name in COMPILED:
+        large = sum(a.size for a in avals) >= LARGE and name in LARGE_COMPILED
+        if large or name in COMPILED:
             return _Program(self._compile, primitive, params, avals)
+        if name in REDUCTIONS:
+            kind, axes = REDUCTIONS.index(name), sum(1 << i for i in params["axes"])
+            nothing = _native.empty((0,) * avals[0].ndim, dtypes.CODE_OF[avals[0].dtype])
+            if _native.reduce(nothing, kind, axes) is not None:  # it knows the dtype
+                return lambda x: _native.reduce(x, kind, axes)
         reference, several = primitive.reference, primitive.multiple_results
 
         def run(*arrays: Array) -> Any:
@@ -72,6 +123,26 @@ class Eager:
             return to_array(results, out)
 
         return run
+
+
+def _sequence(
+    count: int, values: list[Any], steps: list[tuple[Runner, tuple[int, ...], Any]], outputs: list[int]
+) -> Runner:
+    """Runs steps on a table of values whose first `count` places are the arguments."""
+    fixed = values[count:]
+
+    def run(*arrays: Array) -> tuple[Any, ...]:
+        table = [*arrays, *fixed]
+        for runner, operands, results in steps:
+            found = runner(*[table[i] for i in operands])
+            if results.__class__ is int:
+                table[results] = found
+            else:
+                for i, value in zip(results, found, strict=True):
+                    table[i] = value
+        return tuple([table[i] for i in outputs])
+
+    return run
 
 
 def _operation(primitive: Elementwise, params: dict[str, Any]) -> Any:

@@ -28,3 +28,6 @@ class LLVMEngine:
 
     def resolve_elementwise(self, name: str, function: Callable[..., Any], descriptors: Sequence[Any]) -> Any:
         return elementwise.resolve(name, function, descriptors)
+
+    def plan(self, closed: ClosedJaxpr) -> Callable[..., Any]:
+        return self._eager.plan(closed)

@@ -1,0 +1,233 @@
+#include "reduction.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <type_traits>
+
+#include "kernels/half.h"
+
+namespace vires {
+namespace {
+
+template <Reduce kind, typename T>
+inline T combine(T a, T b) {
+  if constexpr (kind == Reduce::kSum) {
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+    else
+      return a + b;
+  } else if constexpr (kind == Reduce::kProduct) {
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+    else if constexpr (is_complex<T>)
+      return T(a.real() * b.real() - a.imag() * b.imag(),
+               a.real() * b.imag() + a.imag() * b.real());
+    else
+      return a * b;
+  } else if constexpr (kind == Reduce::kMaximum || kind == Reduce::kMinimum) {
+    constexpr bool most = kind == Reduce::kMaximum;
+    if constexpr (std::is_floating_point_v<T>) {
+      // nan wins; -0.0 is below 0.0.
+      const bool before = most ? a < b : b < a;
+      const bool tie = a == b && (most ? std::signbit(a) : std::signbit(b));
+      return a != a ? a : (b != b || before || tie ? b : a);
+    } else {
+      return most ? std::max(a, b) : std::min(a, b);
+    }
+  } else if constexpr (kind == Reduce::kAnd) {
+    return static_cast<T>(a & b);
+  } else if constexpr (kind == Reduce::kOr) {
+    return static_cast<T>(a | b);
+  } else {
+    return static_cast<T>(a ^ b);
+  }
+}
+
+template <Reduce kind, typename T>
+T identity() {
+  if constexpr (kind == Reduce::kProduct) return T(1);
+  if constexpr (kind == Reduce::kAnd) return std::is_same_v<T, bool> ? T(1) : static_cast<T>(~T(0));
+  if constexpr (kind == Reduce::kMaximum && std::is_floating_point_v<T>)
+    return -std::numeric_limits<T>::infinity();
+  if constexpr (kind == Reduce::kMinimum && std::is_floating_point_v<T>)
+    return std::numeric_limits<T>::infinity();
+  if constexpr (kind == Reduce::kMaximum && std::is_integral_v<T>)
+    return std::numeric_limits<T>::min();
+  if constexpr (kind == Reduce::kMinimum && std::is_integral_v<T>)
+    return std::numeric_limits<T>::max();
+  return T(0);
+}
+
+// Halves are added in pairs, so that the error grows with the logarithm of the length; eight sums
+// side by side inside a block.
+template <typename T, Reduce kind>
+typename Element<T>::Sum line(const T* x, int64_t n) {
+  using E = Element<T>;
+  using Sum = typename E::Sum;
+  constexpr int64_t kBlock = 128, kSide = 8;
+  if (n <= kBlock) {
+    if (n < kSide) {
+      Sum sum = identity<kind, Sum>();
+      for (int64_t i = 0; i < n; ++i) sum = i ? combine<kind>(sum, Sum(E::load(x[i]))) : Sum(E::load(x[i]));
+      return sum;
+    }
+    Sum sums[kSide];
+    for (int64_t k = 0; k < kSide; ++k) sums[k] = E::load(x[k]);
+    int64_t i = kSide;
+    for (; i + kSide <= n; i += kSide)
+      for (int64_t k = 0; k < kSide; ++k) sums[k] = combine<kind>(sums[k], Sum(E::load(x[i + k])));
+    for (int64_t k = 0; i < n; ++i, ++k) sums[k] = combine<kind>(sums[k], Sum(E::load(x[i])));
+    for (int64_t width = kSide / 2; width; width /= 2)
+      for (int64_t k = 0; k < width; ++k) sums[k] = combine<kind>(sums[k], sums[k + width]);
+    return sums[0];
+  }
+  const int64_t half = n / 2 / kSide * kSide;
+  return combine<kind>(line<T, kind>(x, half), line<T, kind>(x + half, n - half));
+}
+
+// Axes merged to runs of kept and reduced ones, outermost first.
+struct Layout {
+  int ndim = 0;
+  int64_t lengths[kMaxDims];
+  int64_t out_steps[kMaxDims];  // 0 along reduced axes
+  bool reduced[kMaxDims];
+
+  Layout(const Array* array, uint64_t axes) {
+    for (int d = 0; d < array->ndim; ++d) {
+      const bool gone = axes >> d & 1;
+      if (array->dims[d] == 1) continue;
+      if (ndim && reduced[ndim - 1] == gone) {
+        lengths[ndim - 1] *= array->dims[d];
+      } else {
+        lengths[ndim] = array->dims[d];
+        reduced[ndim++] = gone;
+      }
+    }
+    int64_t step = 1;
+    for (int d = ndim; d-- > 0;) {
+      out_steps[d] = reduced[d] ? 0 : step;
+      if (!reduced[d]) step *= lengths[d];
+    }
+  }
+};
+
+template <typename T, Reduce kind>
+class Walk {
+  using E = Element<T>;
+  using Sum = typename E::Sum;
+
+ public:
+  Walk(const Layout& layout, Sum* out) : layout_(layout), out_(out) {}
+
+  // Combines the block of axes d.. into out; returns the elements read.
+  void run(int d, const T* x, int64_t size, int64_t place) {
+    if (d == layout_.ndim) {
+      out_[place] = combine<kind>(out_[place], Sum(E::load(*x)));
+      return;
+    }
+    const int64_t n = layout_.lengths[d];
+    if (d == layout_.ndim - 1) {
+      if (layout_.reduced[d]) {
+        out_[place] = combine<kind>(out_[place], line<T, kind>(x, n));
+      } else {
+        Sum* out = out_ + place;
+        for (int64_t i = 0; i < n; ++i) out[i] = combine<kind>(out[i], Sum(E::load(x[i])));
+      }
+      return;
+    }
+    const int64_t inner = size / n;
+    for (int64_t i = 0; i < n; ++i) run(d + 1, x + i * inner, inner, place + i * layout_.out_steps[d]);
+  }
+
+ private:
+  const Layout& layout_;
+  Sum* out_;
+};
+
+template <typename T, Reduce kind>
+PyObject* reduce(Array* array, const Layout& layout, Array* result) {
+  using E = Element<T>;
+  using Sum = typename E::Sum;
+  const auto* x = reinterpret_cast<const T*>(array->data);
+  auto* out = reinterpret_cast<T*>(result->data);
+  if constexpr (std::is_same_v<T, Sum>) {
+    // The identity of a sum is -0.0, which changes no element, not even a negative zero.
+    Sum start = identity<kind, Sum>();
+    if constexpr (kind == Reduce::kSum && std::is_floating_point_v<Sum>)
+      if (array->size) start = Sum(-0.0);
+    std::fill(out, out + result->size, start);
+    if (array->size) Walk<T, kind>(layout, out).run(0, x, array->size, 0);
+  } else {
+    const size_t size = static_cast<size_t>(result->size);
+    std::unique_ptr<Sum[]> sums(new (std::nothrow) Sum[size]);
+    if (!sums) return PyErr_NoMemory();
+    std::fill(sums.get(), sums.get() + size, identity<kind, Sum>());
+    if (array->size) Walk<T, kind>(layout, sums.get()).run(0, x, array->size, 0);
+    for (size_t i = 0; i < size; ++i) out[i] = E::store(sums[i]);
+  }
+  return as_object(result);
+}
+
+template <typename T>
+PyObject* by_kind(Reduce kind, Array* array, const Layout& layout, Array* result) {
+  using Sum = typename Element<T>::Sum;
+  if constexpr (!std::is_same_v<T, bool>) {
+    if (kind == Reduce::kSum) return reduce<T, Reduce::kSum>(array, layout, result);
+    if (kind == Reduce::kProduct) return reduce<T, Reduce::kProduct>(array, layout, result);
+  }
+  if constexpr (!is_complex<Sum>) {
+    if (kind == Reduce::kMaximum) return reduce<T, Reduce::kMaximum>(array, layout, result);
+    if (kind == Reduce::kMinimum) return reduce<T, Reduce::kMinimum>(array, layout, result);
+  }
+  if constexpr (std::is_integral_v<T>) {
+    if (kind == Reduce::kAnd) return reduce<T, Reduce::kAnd>(array, layout, result);
+    if (kind == Reduce::kOr) return reduce<T, Reduce::kOr>(array, layout, result);
+    if (kind == Reduce::kXor) return reduce<T, Reduce::kXor>(array, layout, result);
+  }
+  return nullptr;
+}
+
+PyObject* dispatch(Reduce kind, Array* array, const Layout& layout, Array* result) {
+  const auto run = [&](auto element) {
+    return by_kind<decltype(element)>(kind, array, layout, result);
+  };
+  switch (array->code) {
+    case kBool: return run(bool{});
+    case kInt8: return run(int8_t{});
+    case kInt16: return run(int16_t{});
+    case kInt32: return run(int32_t{});
+    case kInt64: return run(int64_t{});
+    case kUInt8: return run(uint8_t{});
+    case kUInt16: return run(uint16_t{});
+    case kUInt32: return run(uint32_t{});
+    case kUInt64: return run(uint64_t{});
+    case kFloat16: return run(Half{});
+    case kBFloat16: return run(Brain{});
+    case kFloat32: return run(float{});
+    case kFloat64: return run(double{});
+    case kComplex64: return run(std::complex<float>{});
+    case kComplex128: return run(std::complex<double>{});
+    default: return nullptr;
+  }
+}
+
+}  // namespace
+
+PyObject* array_reduce(Array* array, Reduce kind, uint64_t axes) {
+  if (!array_check(array)) return nullptr;
+  int64_t dims[kMaxDims];
+  int ndim = 0;
+  for (int d = 0; d < array->ndim; ++d)
+    if (!(axes >> d & 1)) dims[ndim++] = array->dims[d];
+  Array* result = array_new(array->code, array->weak, ndim, dims);
+  if (!result) return nullptr;
+  const Layout layout(array, axes);
+  PyObject* done = dispatch(kind, array, layout, result);
+  if (done) return done;
+  Py_DECREF(as_object(result));
+  if (PyErr_Occurred()) return nullptr;
+  Py_RETURN_NONE;
+}
+
+}  // namespace vires
