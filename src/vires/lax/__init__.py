@@ -12,6 +12,7 @@ from vires.lax.convolve import *
 from vires.lax.elementwise import *
 from vires.lax.fft import *
 from vires.lax.indexing import *
+from vires.lax.platform import *
 from vires.lax.reduce import *
 from vires.lax.shape import *
 from vires.lax.sort import *

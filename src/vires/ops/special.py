@@ -176,8 +176,7 @@ polygamma = Elementwise(
     arity=2,
 )
 
-# --- exponentially scaled modified Bessel functions: Chebyshev series on |x| <= 8 and beyond, in 8
-# / |x|
+# --- scaled Bessel functions: Chebyshev series in |x| up to 8, in 8 / |x| beyond
 
 _I0_NEAR = (
     0.676795274409476085, -0.304682672343198399, 0.171620901522208775, -0.0949010970480476444,
