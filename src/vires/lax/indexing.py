@@ -17,11 +17,11 @@ from vires.ops import scatter as scatter_ops
 from vires.ops.accept import refuse, typed
 from vires.ops.compare import lt
 from vires.ops.convert import convert
-from vires.ops.elementwise import add, neg
+from vires.ops.elementwise import add, neg, rem
 from vires.ops.join import concatenate
 from vires.ops.scatter import slice_sizes as scatter_sizes
 from vires.ops.select import select_n
-from vires.ops.shape import expand_dims, reshape, scalar, squeeze
+from vires.ops.shape import expand_dims, full, reshape, scalar, squeeze
 from vires.ops.shape import slice as slice_
 from vires.ops.slices import (
     GatherDimensionNumbers,
@@ -200,8 +200,8 @@ def gather(
     """Slices of an array that start at given indices.
 
     The last axis of `start_indices` holds index vectors; its other axes are axes of the result. Where a
-    slice does not lie inside, `mode` decides: "fill" (the default) gives `fill_value` (nan, the least
-    signed or the greatest unsigned integer, True), "clip" moves it inside, "error" raises IndexError,
+    slice does not lie inside, `mode` decides: "clip" (the default) moves it inside, "fill" gives
+    `fill_value` (nan, the least signed or the greatest unsigned integer, True), "error" raises IndexError,
     "promise_in_bounds" promises that it does not happen.
 
     >>> import numpy as np
@@ -217,7 +217,7 @@ def gather(
         slice_sizes=sizes("gather", slice_sizes),
         indices_are_sorted=bool(indices_are_sorted),
         unique_indices=bool(unique_indices),
-        mode=GatherScatterMode.from_any(mode),
+        mode=GatherScatterMode.CLIP if mode is None else GatherScatterMode.from_any(mode),
         fill_value=fill_value,
     )
 
@@ -308,11 +308,23 @@ def scatter_apply(
     return scatter(x, indices, func(before), numbers, **options)
 
 
+def _modulo(index: Any, size: int) -> Any:
+    index = convert(index, dtypes.int64) if index.dtype.itemsize < 4 else index
+    shape, dtype = index.shape, index.dtype
+    rest = rem(index, full(shape, size, dtype))
+    if dtypes.kind(dtype) == "unsigned":
+        return rest
+    return select_n(lt(rest, full(shape, 0, dtype)), rest, add(rest, full(shape, size, dtype)))
+
+
 def index_take(src: Any, idxs: Sequence[Any], axes: Sequence[int]) -> Any:
-    """The slices of `src` at index arrays of one shape, one for each of `axes`, which are removed."""
+    """The slices of `src` at index arrays of one shape, one for each of `axes`, which are removed.
+
+    Indices are taken modulo the size of their axis.
+    """
     x = array(src)
-    columns = [array(i) for i in idxs]
     over = tuple(_axis("index_take", d, x.ndim) for d in axes)
+    columns = [_modulo(array(i), x.shape[d]) for i, d in zip(idxs, over, strict=True)]
     vectors = [reshape(i, new_sizes=(*i.shape, 1), dimensions=None) for i in columns]
     batch = columns[0].ndim
     numbers = GatherDimensionNumbers(

@@ -10,12 +10,12 @@ from vires.core.trace import aval_of
 from vires.lax.arguments import array, scalar_of
 from vires.lax.convolve import padtype_to_pads
 from vires.lax.monoids import apply_elementwise, is_identity, monoid, repeated
+from vires.ops import window as ops
 from vires.ops.accept import refuse, typed_all
 from vires.ops.convolve import dilated
-from vires.ops.linear import declared
-from vires.ops.window import Window, check_window
+from vires.ops.sliding import Window, check_window
 
-_NAMED = {"add": "reduce_window_sum", "max": "reduce_window_max", "min": "reduce_window_min"}
+_NAMED = {"add": ops.reduce_window_sum, "max": ops.reduce_window_max, "min": ops.reduce_window_min}
 
 
 def reduce_window(
@@ -81,7 +81,7 @@ def reduce_window(
         (x,), (init,) = arrays, inits
         operation = monoid(lambda a, b: flat_computation(a, b)[0], x.dtype)
         if operation in _NAMED and is_identity(init, operation, x.dtype):
-            return structure.unflatten([declared(_NAMED[operation])(x, **window._asdict())])
+            return structure.unflatten([_NAMED[operation](x, **window._asdict())])
     totals = [repeated(init, window.positions(arrays[0].shape)) for init in inits]
     elements = [window.elements(x, init) for x, init in zip(arrays, inits, strict=True)]
     if aval_of(totals[0]).size:

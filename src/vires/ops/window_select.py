@@ -28,7 +28,7 @@ from vires.ops.reduce import NUMPY_WIDE
 from vires.ops.select import select_n
 from vires.ops.shape import full, map_at, scalar, zeros
 from vires.ops.shape import slice as slice_
-from vires.ops.window import Window, check_window
+from vires.ops.sliding import Window, check_window
 
 #: Windows of more places are not written out as selections, one for each place.
 LARGEST_WRITTEN_OUT = 128
