@@ -20,16 +20,16 @@ from vires.core.trace import Trace, Tracer, as_array, aval_of, set_trace, thread
 class StagedTracer(Tracer):
     """A variable of the program that is being recorded."""
 
-    __slots__ = ("var",)
-    var: Var
+    __slots__ = ("variable",)  # not `var`, which is a method of arrays
+    variable: Var
 
     def __init__(self, trace: StagingTrace, var: Var) -> None:
         self._trace = trace
-        self.var = var
+        self.variable = var
         self.aval = var.aval
 
     def origin(self) -> str:
-        return self._trace.origin(self.var)  # type: ignore[attr-defined]
+        return self._trace.origin(self.variable)  # type: ignore[attr-defined]
 
 
 class StagingTrace(Trace):
@@ -54,7 +54,7 @@ class StagingTrace(Trace):
         """The variable or literal of an operand."""
         if x.__class__ is StagedTracer:
             if x._trace is self:
-                return x.var
+                return x.variable
             if x._trace.finished:
                 raise leaked(x)
         elif isinstance(x, Tracer):
@@ -75,7 +75,7 @@ class StagingTrace(Trace):
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         invars = [
-            x.var if x.__class__ is StagedTracer and x._trace is self else self.atom(x) for x in operands
+            x.variable if x.__class__ is StagedTracer and x._trace is self else self.atom(x) for x in operands
         ]
         out = primitive.infer(*[v.aval for v in invars], **params)
         if primitive.multiple_results:
