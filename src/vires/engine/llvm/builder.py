@@ -72,7 +72,9 @@ class Builder(Graph):
         self.identity: tuple[Index, ...] = ()
         self.identity_offset: Index | None = None
         self.identity_shape: tuple[int, ...] = ()
+        # The types of the results of the equation being lowered, and whether it has effects.
         self._expected: Sequence[ShapedArray] = ()
+        self.effect = False
         #: All blocks, in the order of the program.
         self.blocks: list[Block] = []
         #: Literals that blocks need in memory.
@@ -147,15 +149,27 @@ class Builder(Graph):
         define = _DEFINED.get(kind)
         if define is not None:
             return define(self, *operands, **params)
+        effect = self.effect
+        block, results = self._block(kind, operands, params)
+        if effect and block is not None:
+            block.effect = True
+            if not block.results:
+                self.adopt(self.result("memory", block), ShapedArray((0,), canonical(np.bool_)), kind, ())
+        return results  # type: ignore[return-value]
+
+    def _block(
+        self, kind: str, operands: Sequence[Node], params: dict[str, Any]
+    ) -> tuple[Block | None, Sequence[Node]]:
+        """The block (None where its program was inlined) and its results."""
         if kind == "scan":
-            return control.scan(self, operands, **params)  # type: ignore[return-value]
+            return control.scan(self, operands, **params)
         if kind == "while":
-            return control.while_loop(self, operands, **params)  # type: ignore[return-value]
+            return control.while_loop(self, operands, **params)
         if kind == "branch":
             index, *arguments = operands
-            return control.branch(self, [index, *arguments], **params)  # type: ignore[return-value]
+            return control.branch(self, [index, *arguments], **params)
         block = Block(kind, [self.in_memory(x) for x in operands], params)
-        return [self.result("memory", block) for _ in self._expected]
+        return block, [self.result("memory", block) for _ in self._expected]
 
     def derived(
         self, name: str, x: Node, shape: tuple[int, ...], dtype: Any, element: Callable[[Any], Expr]
@@ -270,14 +284,15 @@ class Builder(Graph):
     def equation(self, eqn: JaxprEqn, operands: list[Node]) -> list[Node]:
         primitive = eqn.primitive
         avals = [v.aval for v in eqn.outvars]
-        before, self._expected = self._expected, avals
+        before = self._expected, self.effect
+        self._expected, self.effect = avals, has_effects(eqn)
         if isinstance(primitive.loops, Undefined):
             definitions = self.block("host", operands, function=reference_of(eqn), outs=avals, reason="no loops rule")
         else:
             definitions = primitive.loops(self, *operands, **eqn.params)
             if not isinstance(definitions, (list, tuple)):
                 definitions = [definitions]
-        self._expected = before
+        self._expected, self.effect = before
         if len(definitions) != len(avals):
             raise ValueError(f"{primitive}: its loops rule gives {len(definitions)} results of {len(avals)}")
         for node, aval in zip(definitions, avals, strict=True):

@@ -79,8 +79,8 @@ def scan(
     num_consts: int,
     num_carry: int,
     unroll: Any = 1,
-) -> list[Node]:
-    """Nodes for the last carried values and the stacked results."""
+) -> tuple[Block, list[Node]]:
+    """The block, and nodes for the last carried values and the stacked results."""
     consts = list(operands[:num_consts])
     inits, xs = operands[num_consts : num_consts + num_carry], operands[num_consts + num_carry :]
     carries: list[Carry | None] = []
@@ -117,7 +117,7 @@ def scan(
         stacked.append((inner, y))
         results.append(y)
     block.params["stacked"] = stacked
-    return results
+    return block, results
 
 
 def while_loop(
@@ -128,8 +128,8 @@ def while_loop(
     body: ClosedJaxpr,
     cond_consts: int,
     body_consts: int,
-) -> list[Node]:
-    """Nodes for the last carried values."""
+) -> tuple[Block, list[Node]]:
+    """The block, and nodes for the last carried values."""
     of_cond = list(operands[:cond_consts])
     of_body = list(operands[cond_consts : cond_consts + body_consts])
     inits = operands[cond_consts + body_consts :]
@@ -160,16 +160,18 @@ def while_loop(
         carry.following = region.outputs[i]
         carry.result = builder.result("memory", block)
         results.append(carry.result)
-    return results
+    return block, results
 
 
-def branch(builder: Builder, operands: Sequence[Node], *, branches: Sequence[ClosedJaxpr]) -> list[Node]:
-    """Nodes for the results of the chosen program."""
+def branch(
+    builder: Builder, operands: Sequence[Node], *, branches: Sequence[ClosedJaxpr]
+) -> tuple[Block | None, list[Node]]:
+    """The block, and nodes for the results of the chosen program; no block where the choice is known."""
     index, *arguments = operands
     if index.kind == "literal":
         chosen = min(max(int(index.definition.attr), 0), len(branches) - 1)
-        return builder.inline(branches[chosen], arguments)
+        return None, builder.inline(branches[chosen], arguments)
     regions = [_lower(builder, closed, arguments) for closed in branches]
     block = Block("branch", [index, *_in_memory(arguments)], {})
     block.regions = regions
-    return [builder.result("memory", block) for _ in branches[0].jaxpr.outvars]
+    return block, [builder.result("memory", block) for _ in branches[0].jaxpr.outvars]

@@ -14,6 +14,7 @@ from vires.core.staging import stage
 from vires.core.trace import as_array
 from vires.engine.llvm import elementwise
 from vires.engine.reference import concrete, to_array
+from vires.ops.contract import plain_product
 from vires.ops.families import Elementwise
 
 #: Operations whose program holds programs, or that NumPy has no fast form of: these are compiled.
@@ -28,6 +29,13 @@ LARGE_COMPILED = frozenset(
     "cumsum cumprod cummax cummin cumlogsumexp sort".split()
 )
 LARGE = 1 << 16
+#: A plan of exact operations that ran so many times is compiled.
+HOT = 100
+#: Operations that compute nothing, or nothing that is rounded.
+_EXACT = frozenset(
+    "broadcast_in_dim reshape transpose squeeze rev slice concatenate pad iota dynamic_slice dynamic_update_slice "
+    "reduce_max reduce_min reduce_and reduce_or reduce_xor argmax argmin sort select_n copy split".split()
+)
 #: Operations that the native core does at once, in the order of its kinds.
 REDUCTIONS = ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_and", "reduce_or", "reduce_xor")
 #: Operations that change the shape of an array and nothing else.
@@ -91,8 +99,25 @@ class Eager:
         outputs = [place(v) for v in jaxpr.outvars]
         if len(steps) == 1 and outputs == [steps[0][2]] and list(steps[0][1]) == inputs:
             only = steps[0][0]
-            return lambda *arrays: (only(*arrays),)
-        return _sequence(len(inputs), values, steps, outputs)
+            run: Runner = lambda *arrays: (only(*arrays),)  # noqa: E731
+        else:
+            run = _sequence(len(inputs), values, steps, outputs)
+        return self._tiered(closed, run) if all(map(_is_exact, jaxpr.eqns)) else run
+
+    def _tiered(self, closed: ClosedJaxpr, plan: Runner) -> Runner:
+        """The plan at first, machine code when it runs hot. For operations whose bits are the same either way."""
+        calls, compiled = 0, None
+
+        def run(*arrays: Array) -> Any:
+            nonlocal calls, compiled
+            if compiled is not None:
+                return compiled([*arrays])
+            calls += 1
+            if calls == HOT:
+                compiled = self._compile(closed, name="eager").execute
+            return plan(*arrays)
+
+        return run
 
     def _resolved(self, eqn: JaxprEqn) -> Runner:
         primitive, params = eqn.primitive, eqn.params
@@ -114,6 +139,8 @@ class Eager:
             nothing = _native.empty((0,) * avals[0].ndim, dtypes.CODE_OF[avals[0].dtype])
             if _native.reduce(nothing, kind, axes) is not None:  # it knows the dtype
                 return lambda x: _native.reduce(x, kind, axes)
+        if name == "dot_general" and (product := plain_product(*avals, **params)) is not None:
+            return lambda x, y: to_array(product(x._numpy(), y._numpy()), out)
         reference, several = primitive.reference, primitive.multiple_results
 
         def run(*arrays: Array) -> Any:
@@ -123,6 +150,10 @@ class Eager:
             return to_array(results, out)
 
         return run
+
+
+def _is_exact(eqn: JaxprEqn) -> bool:
+    return isinstance(eqn.primitive, Elementwise) or eqn.primitive.name in _EXACT
 
 
 def _sequence(

@@ -115,19 +115,10 @@ def _swap(writer: ProgramWriter, carries: list[Carry]) -> None:
 
 def _end(writer: ProgramWriter, carries: list[Carry]) -> None:
     """Bring the last values to the memory of the results, where they are not there already."""
-    main = writer.main
     for carry in carries:
-        if carry.spare is None:
-            continue
-        at, target = writer.main_pointer(_buffer(carry.inside)), writer.main_pointer(_buffer(carry.result))
-        same = main.fresh()
-        move, done = main.fresh_label("move"), main.fresh_label("moved")
-        main.emit(f"{same} = icmp eq ptr {at}, {target}")
-        main.emit(f"br i1 {same}, label %{done}, label %{move}")
-        main.label(move)
-        writer.copy(target, at, _buffer(carry.result).nbytes)
-        main.br(done)
-        main.label(done)
+        if carry.spare is not None:
+            at, target = writer.main_pointer(_buffer(carry.inside)), writer.main_pointer(_buffer(carry.result))
+            writer.copy_unless_same(target, at, _buffer(carry.result).nbytes)
 
 
 def work(region: Region) -> float:

@@ -168,6 +168,18 @@ class ProgramWriter:
         if nbytes:
             self.main.emit(f"call void @llvm.memmove.p0.p0.i64(ptr {target}, ptr {source}, i64 {nbytes}, i1 false)")
 
+    def copy_unless_same(self, target: str, source: str, nbytes: int) -> None:
+        """Copy memory in the entry, if the addresses differ."""
+        main = self.main
+        same = main.fresh()
+        move, done = main.fresh_label("move"), main.fresh_label("moved")
+        main.emit(f"{same} = icmp eq ptr {source}, {target}")
+        main.emit(f"br i1 {same}, label %{done}, label %{move}")
+        main.label(move)
+        self.copy(target, source, nbytes)
+        main.br(done)
+        main.label(done)
+
     def kernel(self, kernel: Kernel) -> None:
         """A kernel in a function of its own, and its call."""
         if any(v.size == 0 for v in kernel.order) and not kernel.folds:

@@ -35,6 +35,22 @@ def share(region: Region, keep: Sequence[Buffer] = ()) -> None:
                 root.root = result.find()
 
 
+def donations(region: Region, donated: Sequence[int]) -> dict[int, int]:
+    """For outputs of the region, the donated input whose memory each may take."""
+    found: dict[int, int] = {}
+    for j in donated:
+        old = region.inputs[j].buffer
+        assert old is not None
+        for k, node in enumerate(region.outputs):
+            new = node.buffer
+            if k in found or new is None or new.find() is not new or new.nbytes != old.nbytes or not old.nbytes:
+                continue
+            if _may_overwrite(region, old, new):
+                found[k] = j
+                break
+    return found
+
+
 def _last_reads(region: Region, keep: Sequence[Buffer]) -> dict[Buffer, int]:
     last: dict[Buffer, int] = {}
     for position, step in enumerate(region.steps):

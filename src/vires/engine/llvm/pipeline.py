@@ -10,16 +10,17 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, subjaxprs
 from vires.core.trace import as_array
-from vires.engine.llvm import cache, machine, objects
+from vires.engine.llvm import cache, dump, machine, objects
 from vires.engine.llvm.blocks import failure_of, host_function
 from vires.engine.llvm.builder import Builder, Operand
+from vires.engine.llvm.check import check_region
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.express import express
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
 from vires.engine.llvm.fuse import fuse
 from vires.engine.llvm.plan import arena, temporaries
-from vires.engine.llvm.inplace import share
+from vires.engine.llvm.inplace import donations, share
 from vires.engine.llvm.program import Block, Kernel, Node, Region
 from vires.engine.llvm.schedule import schedule
 from vires.engine.llvm.updates import scatter_kernel, update_slice_kernel
@@ -55,8 +56,9 @@ class ProgramBuilder(Builder):
 
 def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) -> Any:
     """An executable of the native core for a staged program."""
+    dump.show("jaxpr", name, lambda: repr(closed))
     try:
-        key = cache.key(b"program", fingerprint(closed).encode(), repr(tuple(donate)).encode())
+        key = "" if dump.stages() else cache.key(b"program", fingerprint(closed).encode(), repr(tuple(donate)).encode())
     except NotCanonical:
         key = ""
     code = _codes.get(key) if key else None
@@ -65,7 +67,7 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
         code = _from_disk(key, name)
     if code is None:
         builder, region, results = lower(closed)
-        image, notes = generate(builder, region, results, name)
+        image, notes = generate(builder, region, results, name, donate)
         if key:
             cache.write(key, notes, image)
         code = Code(objects.load(image, name, ENTRY, notes["names"]), notes)
@@ -104,11 +106,12 @@ def lower(closed: ClosedJaxpr) -> tuple[ProgramBuilder, Region, list[Node]]:
 
 
 def generate(
-    builder: ProgramBuilder, region: Region, results: list[Node], name: str
+    builder: ProgramBuilder, region: Region, results: list[Node], name: str, donate: Sequence[int]
 ) -> tuple[bytes, dict[str, Any]]:
     """Object code of a lowered program, with notes for the executable."""
     forward: dict[int, Any] = {}
     written: list[Node] = []
+    positions: list[int] = []
     for number, node in enumerate(results):
         if node.kind == "memory" and node.buffer is not None and node.buffer.kind == "input":
             forward[number] = region.inputs.index(node)
@@ -116,18 +119,27 @@ def generate(
             forward[number] = ["const", node.definition]
         else:
             written.append(node)
+            positions.append(number)
     own_outputs(builder, region, written)
+    dump.show("simplify", name, lambda: dump.nodes_text(region))
     lower_region(builder, region)
+    check_region(region, "schedule")
     share(region)
+    taken = donations(region, [j for j in donate if j not in forward.values()])
     slots = assign(builder, region)
     scratch, extended = place(region, slots)
     writer = ProgramWriter(slots + 1, extended)
     text = writer.text(region, ENTRY)
+    dump.show("schedule", name, lambda: dump.region_text(region))
+    dump.show("memory", name, lambda: memory_text(region, scratch))
+    dump.show("llvm", name, lambda: text)
     image = objects.image_of(text, name, level=0)
     notes = {
         "scratch": scratch,
         "heavy": any(isinstance(s, Block) or s.work > 20_000 for s in region.steps),
         "forward": [[k, v] for k, v in forward.items()],
+        "donate": [[positions[k], j] for k, j in taken.items()],
+        "donated": list(donate),
         "names": list(writer.symbols),
         # Python objects are found again by the number of the block that they belong to.
         "hosts": [block.serial for block in writer.hosts],
@@ -154,8 +166,9 @@ def executable(closed: ClosedJaxpr, code: Code, builder: ProgramBuilder | None) 
         [host_function(blocks[serial]) for serial in notes["hosts"]],
         _raiser(failures),
         notes["heavy"],
-        {},
+        dict(notes["donate"]),
         {k: tuple(v) if isinstance(v, list) else v for k, v in notes["forward"]},
+        notes["donated"],
     )
 
 
@@ -218,6 +231,14 @@ def place(region: Region, slot: int) -> tuple[int, int]:
     for buffer in found:
         buffer.slot = slot
     return arena(found), pointer_slots(region, slot + 1)
+
+
+def memory_text(region: Region, scratch: int) -> str:
+    """Where temporaries lie in the arena."""
+    lines = [f"{scratch} bytes"]
+    for b in sorted(temporaries(region), key=lambda b: b.offset):
+        lines.append(f"  {b.offset:>10} {b.nbytes:>10} bytes, steps {b.first} to {b.last}: {b!r}")
+    return "\n".join(lines)
 
 
 def pointer_slots(region: Region, slot: int) -> int:

@@ -17,7 +17,7 @@ _WIDE = np.dtype(np.float32)
 class Buffer:
     """A row-major array in memory. `root` is the buffer whose memory it shares, or itself."""
 
-    __slots__ = ("dtype", "first", "forced", "kind", "last", "number", "offset", "root", "shape", "size", "slot")
+    __slots__ = ("dtype", "first", "kind", "last", "offset", "root", "shape", "size", "slot")
 
     def __init__(self, shape: Shape, dtype: Any, kind: str = "temporary") -> None:
         self.shape = shape
@@ -29,7 +29,6 @@ class Buffer:
         self.slot = -1
         self.offset = 0
         self.first = self.last = -1
-        self.number = -1
 
     @property
     def nbytes(self) -> int:
@@ -43,7 +42,9 @@ class Buffer:
         return root
 
     def __repr__(self) -> str:
-        return f"{self.kind[0]}{self.number}:{self.dtype.name}[{','.join(map(str, self.shape))}]"
+        root = self.find()
+        place = f"{self.kind[0]}{root.slot}" + (f"+{root.offset}" if root.offset else "")
+        return f"{place}:{self.dtype.name}[{','.join(map(str, self.shape))}]"
 
 
 class Node:

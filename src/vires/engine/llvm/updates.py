@@ -113,8 +113,8 @@ def emit_update(writer: ProgramWriter, block: Block) -> None:
     """Copy the operand, unless it is the result's own memory, and run the loops over the update."""
     operand, result = block.operands[0].buffer, block.results[0].buffer
     assert operand is not None and result is not None
-    if operand.find() is not result.find():
-        writer.copy(writer.main_pointer(result), writer.main_pointer(operand), operand.nbytes)
+    if operand.find() is not result.find():  # they may still be one: a donated argument
+        writer.copy_unless_same(writer.main_pointer(result), writer.main_pointer(operand), operand.nbytes)
     kernel: Kernel = block.params["kernel"]
     if kernel.stores and math.prod(kernel.domain):
         writer.kernel(kernel)

@@ -1,0 +1,77 @@
+"""A checker of the loop IR, run after the passes under ``config.enable_checks``."""
+
+from __future__ import annotations
+
+from vires.core.config import config
+from vires.engine.llvm.expressions import PREDICATES, Expr, Index, walk
+from vires.engine.llvm.program import Block, Buffer, Kernel, Region, Store
+
+
+class BrokenProgram(AssertionError):
+    """A pass of the compiler made something that cannot be right."""
+
+
+def check_region(region: Region, passed: str) -> None:
+    """Look at all steps of a region; `passed` names the pass that made them."""
+    if not config.enable_checks:
+        return
+    for step in region.steps:
+        if isinstance(step, Kernel):
+            _check_kernel(step, passed)
+            continue
+        _check_block(step, passed)
+        for inner in step.regions:
+            check_region(inner, passed)
+
+
+def _need(condition: bool, passed: str, what: str) -> None:
+    if not condition:
+        raise BrokenProgram(f"after {passed}: {what}")
+
+
+def _check_block(block: Block, passed: str) -> None:
+    for x in block.operands:
+        _need(x.buffer is not None, passed, f"{block!r}: its operand {x!r} is not in memory")
+
+
+def _check_kernel(kernel: Kernel, passed: str) -> None:
+    variables = {*kernel.loops, *kernel.reduced}
+    if kernel.part is not None:
+        variables.add(kernel.part)
+    _need(bool(kernel.stores or kernel.folds), passed, f"kernel {kernel.domain} writes nothing")
+    if kernel.order:
+        _need(set(kernel.order) == {*kernel.loops, *kernel.reduced}, passed, "the order is not one of the loops")
+    for x in walk(kernel.roots()):
+        if x.op == "var":
+            known = x in variables or x.size == 1  # type: ignore[attr-defined]
+            _need(known, passed, f"a variable of size {x.size} belongs to no loop of {kernel.domain}")  # type: ignore[attr-defined]
+        elif x.op == "load":
+            _check_range(x.attr, x.args[0], len(x.args) > 1, passed)  # type: ignore[arg-type]
+        _check_types(x, passed)
+    for store in kernel.stores:
+        _check_store(store, passed)
+
+
+def _check_store(store: Store, passed: str) -> None:
+    _need(store.expr.dtype == store.buffer.dtype, passed, f"{store.expr.dtype} stored in {store.buffer!r}")
+    _check_range(store.buffer, store.offset, store.mask is not None, passed)
+
+
+def _check_range(buffer: Buffer, offset: Index, guarded: bool, passed: str) -> None:
+    """An offset whose range is known must lie in the buffer, unless a condition guards it."""
+    if offset.range is None or guarded:
+        return
+    low, high = offset.range
+    _need(low < max(buffer.size, 1) and high >= 0, passed, f"offset {low}..{high} misses {buffer!r}")
+    exact = all(atom.op == "var" for atom, _ in offset.terms)
+    if exact and buffer.size:
+        _need(low >= 0 and high < buffer.size, passed, f"offset {low}..{high} leaves {buffer!r}")
+
+
+def _check_types(x: Expr, passed: str) -> None:
+    if x.op in PREDICATES:
+        _need(x.dtype.kind == "b", passed, f"{x.op} gives {x.dtype}")
+    elif x.op in ("add", "sub", "mul", "div", "max", "min"):
+        _need(all(a.dtype == x.dtype for a in x.args), passed, f"{x.op} of {[a.dtype.name for a in x.args]}")
+    elif x.op == "select":
+        _need(x.args[0].dtype.kind == "b" and x.args[1].dtype == x.args[2].dtype == x.dtype, passed, "select types")

@@ -1,0 +1,118 @@
+"""Prints what each pass made: ``VIRES_DUMP=jaxpr,simplify,schedule,memory,llvm`` or ``all``, on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from vires.engine.llvm.blocks import EMITTERS, ON_HOST
+from vires.engine.llvm.expressions import Expr, Index, walk
+from vires.engine.llvm.program import Block, Kernel, Region
+
+STAGES = ("jaxpr", "simplify", "schedule", "memory", "llvm")
+
+
+def stages() -> frozenset[str]:
+    """The stages that the environment asks for."""
+    wanted = frozenset(os.environ.get("VIRES_DUMP", "").replace(" ", "").split(",")) - {""}
+    if "all" in wanted:
+        return frozenset(STAGES)
+    unknown = wanted - frozenset(STAGES)
+    if unknown:
+        raise ValueError(f"VIRES_DUMP: needs stages among {', '.join(STAGES)}, all; got {', '.join(sorted(unknown))}")
+    return wanted
+
+
+def show(stage: str, name: str, text: Callable[[], str]) -> None:
+    """Print a stage if it is wanted; `text` is called only then."""
+    if os.environ.get("VIRES_DUMP") and stage in stages():
+        print(f"--- {stage}: {name}\n{text()}", file=sys.stderr)
+
+
+def nodes_text(region: Region) -> str:
+    """The values of a region before fusion."""
+    lines = []
+    for node in region.nodes:
+        shape = ",".join(map(str, node.shape))
+        operands = " ".join(map(repr, node.operands))
+        lines.append(f"{node!r}: {node.dtype.name}[{shape}] = {node.kind} {operands}")
+    return "\n".join(lines)
+
+
+def region_text(region: Region, indent: str = "") -> str:
+    """The steps of a region."""
+    lines = []
+    for step in region.steps:
+        if isinstance(step, Kernel):
+            lines += [indent + line for line in kernel_text(step).splitlines()]
+            continue
+        reason = host_reason(step)
+        lines.append(f"{indent}{step!r}{f'  on the host: {reason}' if reason else ''}")
+        if "kernel" in step.params:
+            lines += [indent + "    " + line for line in kernel_text(step.params["kernel"]).splitlines()]
+        for inner in step.regions:
+            lines.append(indent + "  region")
+            lines.append(region_text(inner, indent + "    "))
+    return "\n".join(lines)
+
+
+def host_reason(block: Block) -> str:
+    """Why a block runs on the host, or an empty text."""
+    if block.kind in EMITTERS:
+        return ""
+    return str(block.params.get("reason") or ON_HOST.get(block.kind, ""))
+
+
+def kernel_text(kernel: Kernel) -> str:
+    """Loops, then stores and folds with their expressions."""
+    loops = " ".join(
+        f"{'reduce ' if v in kernel.reduced else ''}{_atom(v)}<{v.size}"
+        + (f" by {kernel.lanes}" if v is kernel.vector else "")
+        + (f" in {kernel.tasks} tasks of {kernel.task_size}" if v is kernel.task_var else "")
+        for v in (kernel.order or [*kernel.loops, *kernel.reduced])
+    )
+    lines = [f"kernel {kernel.name} for {loops or '(once)'}, cost {kernel.work:.0f}"]
+    names: dict[Expr, str] = {}
+    for x in walk(kernel.roots()):
+        if x.op in ("const", "var", "index", "argument"):
+            continue
+        names[x] = f"t{len(names)}"
+        lines.append(f"    {names[x]} = {_operation(x, names)}")
+    for store in kernel.stores:
+        how = f" {store.combine}=" if store.combine else " ="
+        where = f" if {_name(store.mask, names)}" if store.mask is not None else ""
+        lines.append(f"    {store.buffer!r}[{_index(store.offset, names)}]{how} {_name(store.expr, names)}{where}")
+    for fold in kernel.folds:
+        values = ", ".join(_name(x, names) for x in fold.exprs)
+        how = fold.combine if isinstance(fold.combine, str) else "combine"
+        targets = ", ".join(f"{b!r}" for b in fold.buffers)
+        lines.append(f"    {targets}[{_index(fold.offset, names)}] = {how}({values}){' prefix' if fold.prefix else ''}")
+    return "\n".join(lines)
+
+
+def _atom(x: Expr) -> str:
+    return f"i{x.bit.bit_length() - 1}"  # type: ignore[attr-defined]
+
+
+def _name(x: Expr, names: dict[Expr, str]) -> str:
+    if x.op == "const":
+        return f"{x.attr}:{x.dtype.name}"
+    if x.op == "index":
+        return f"({_index(x, names)})"  # type: ignore[arg-type]
+    return _atom(x) if x.op == "var" else names.get(x, x.op)
+
+
+def _index(x: Index, names: dict[Expr, str]) -> str:
+    parts = [f"{factor}*{_name(atom, names)}" if factor != 1 else _name(atom, names) for atom, factor in x.terms]
+    if x.const or not parts:
+        parts.append(str(x.const))
+    return " + ".join(parts)
+
+
+def _operation(x: Expr, names: dict[Expr, str]) -> str:
+    if x.op == "load":
+        mask = f" if {_name(x.args[1], names)}" if len(x.args) > 1 else ""
+        return f"load {x.attr!r}[{_index(x.args[0], names)}]{mask}"  # type: ignore[arg-type]
+    attr = f" {x.attr}" if x.attr is not None else ""
+    return f"{x.op}:{x.dtype.name}{attr} {' '.join(_name(a, names) for a in x.args)}"
