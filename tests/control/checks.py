@@ -58,7 +58,12 @@ def check_derivatives(f, *args, order=2, modes=("forward", "reverse"), rtol=1e-4
         onp.testing.assert_allclose(inner(pull(ct), v), inner(numeric, ct), rtol=rtol, atol=1e-6)
         if order > 1:
             check_derivatives(
-                lambda *xs: vires.vjp(f, *xs)[1](ct), *args, order=order - 1, modes=modes, rtol=rtol, step=step
+                lambda *xs: vires.vjp(f, *xs)[1](ct),
+                *args,
+                order=order - 1,
+                modes=modes,
+                rtol=rtol,
+                step=step,
             )
 
 
@@ -67,7 +72,14 @@ def check_vmap(f, *args, in_axes=0, rtol=1e-6):
     axes = (in_axes,) * len(args) if isinstance(in_axes, int) else in_axes
     size = next(tree.leaves(a)[0].shape[0] for a, d in zip(args, axes, strict=True) if d == 0)
     rows = [
-        to_numpy(f(*(tree.map(lambda x: x[i], a) if d == 0 else a for a, d in zip(args, axes, strict=True))))
+        to_numpy(
+            f(
+                *(
+                    tree.map(lambda x: x[i], a) if d == 0 else a
+                    for a, d in zip(args, axes, strict=True)
+                )
+            )
+        )
         for i in range(size)
     ]
     expected = tree.map(lambda *leaves: onp.stack(leaves), *rows)

@@ -9,6 +9,7 @@ from checks import assert_close, check_derivatives, check_vmap
 import vires
 import vires.numpy as np
 from vires import grad, jit, lax, make_jaxpr, vmap
+from vires.control.callback import debug_callback
 
 
 def test_values():
@@ -31,14 +32,22 @@ def test_forms_of_calling():
 
 def test_only_one_branch_runs():
     seen = []
-    note = lambda name: lambda x: (vires.debug.callback(lambda: seen.append(name)), x)[1]
+    note = lambda name: lambda x: (debug_callback(lambda: seen.append(name)), x)[1]
     jit(lambda p: lax.cond(p, note("true"), note("false"), 1.0))(True)
     assert seen == ["true"]
 
 
 def test_switch():
     branches = [lambda x: x, lambda x: 2 * x, lambda x: 3 * x]
-    for index, factor in ((-5, 1), (0, 1), (1, 2), (2, 3), (7, 3), (onp.int64(2**40), 3), (onp.uint8(1), 2)):
+    for index, factor in (
+        (-5, 1),
+        (0, 1),
+        (1, 2),
+        (2, 3),
+        (7, 3),
+        (onp.int64(2**40), 3),
+        (onp.uint8(1), 2),
+    ):
         assert float(lax.switch(index, branches, 5.0)) == 5.0 * factor
         assert float(jit(lambda i: lax.switch(i, branches, 5.0))(index)) == 5.0 * factor
     assert float(lax.switch(0, [lambda x: x], 5.0)) == 5.0
@@ -61,7 +70,9 @@ def test_python_numbers_take_the_type_of_their_counterpart():
 
 def test_derivatives():
     def f(x, y):
-        g = lambda p: lax.cond(p, lambda x, y: np.sin(x) * y, lambda x, y: np.exp(x * 0.3) + x * x * y, x, y)
+        g = lambda p: lax.cond(
+            p, lambda x, y: np.sin(x) * y, lambda x, y: np.exp(x * 0.3) + x * x * y, x, y
+        )
         return g((x.sum() > 0)), g((x.sum() < 0))
 
     x, y = onp.array([0.3, 0.8]), onp.array([-1.2, 0.4])
@@ -98,12 +109,18 @@ def test_vmap_with_one_index():
     f = lambda p, x: lax.cond(p, lambda x: (x, 1.0), lambda x: (x * x, 2.0), x)
     check_vmap(f, True, onp.arange(4.0, dtype="float32"), in_axes=(None, 0))
     check_vmap(f, False, onp.arange(4.0, dtype="float32"), in_axes=(None, 0))
-    (eqn,) = [e for e in make_jaxpr(lambda p, x: vmap(f, (None, 0))(p, x))(True, np.ones(3)).eqns if e.primitive.name == "cond"]
+    (eqn,) = [
+        e
+        for e in make_jaxpr(lambda p, x: vmap(f, (None, 0))(p, x))(True, np.ones(3)).eqns
+        if e.primitive.name == "cond"
+    ]
     assert [v.aval.shape for v in eqn.outvars] == [(3,), ()]
 
 
 def test_vmap_with_an_index_for_each_example():
-    f = lambda i, x: lax.switch(i, [lambda x: (x, 0), lambda x: (x * x, 1), lambda x: (np.sin(x), 2)], x)
+    f = lambda i, x: lax.switch(
+        i, [lambda x: (x, 0), lambda x: (x * x, 1), lambda x: (np.sin(x), 2)], x
+    )
     i, x = onp.array([0, 1, 2, 5, -1]), onp.arange(10.0, dtype="float32").reshape(5, 2)
     check_vmap(f, i, x)
     check_vmap(f, i, x[1], in_axes=(0, None))
@@ -117,7 +134,14 @@ def test_vmap_runs_no_checks_for_examples_that_took_the_other_branch():
     table = np.arange(4.0)
     f = lambda i: lax.cond(i < 4, lambda i: table[i], lambda i: -1.0, i)
     assert_close(vmap(f)(np.array([1, 7, 3])), onp.array([1.0, -1.0, 3.0], "float32"))
-    nested = lambda i: lax.cond(i < 4, lambda i: lax.scan(lambda c, _: (c + jit(lambda i: table[i])(i), None), 0.0, None, length=2)[0], lambda i: -1.0, i)
+    nested = lambda i: lax.cond(
+        i < 4,
+        lambda i: lax.scan(
+            lambda c, _: (c + jit(lambda i: table[i])(i), None), 0.0, None, length=2
+        )[0],
+        lambda i: -1.0,
+        i,
+    )
     assert_close(vmap(nested)(np.array([1, 7, 3])), onp.array([2.0, -1.0, 6.0], "float32"))
     with pytest.raises(IndexError):
         vmap(lambda i: lax.cond(i < 6, lambda i: table[i], lambda i: -1.0, i))(np.array([1, 5]))
@@ -133,7 +157,9 @@ def test_disable_jit():
 def test_results_that_are_not_used_are_not_computed():
     from vires.control.dce import dce
 
-    f = lambda p, x, y: lax.cond(p, lambda x, y: (np.sin(x), np.cos(y)), lambda x, y: (x, y), x, y)[0]
+    f = lambda p, x, y: lax.cond(p, lambda x, y: (np.sin(x), np.cos(y)), lambda x, y: (x, y), x, y)[
+        0
+    ]
     program, used = dce(make_jaxpr(f)(True, 1.0, 1.0), (True,))
     assert used == (True, True, False)
     assert [len(b.eqns) for b in program.eqns[-1].params["branches"]] == [0, 1]
@@ -147,9 +173,15 @@ def test_results_that_are_not_used_are_not_computed():
             TypeError,
             r"cond: needs a 0-d predicate; got f32\[2\]; try vires.numpy.where, or vmap",
         ),
-        (lambda: lax.cond("yes", lambda: 1, lambda: 2), TypeError, r"cond: needs a 0-d predicate; got str \('yes'\)"),
         (
-            lambda: lax.cond(True, lambda x: {"a": x.astype("int32")}, lambda x: {"a": x}, np.ones(2)),
+            lambda: lax.cond("yes", lambda: 1, lambda: 2),
+            TypeError,
+            r"cond: needs a 0-d predicate; got str \('yes'\)",
+        ),
+        (
+            lambda: lax.cond(
+                True, lambda x: {"a": x.astype("int32")}, lambda x: {"a": x}, np.ones(2)
+            ),
             TypeError,
             r"cond: needs branches with results of the same types; got result\['a'\] f32\[2\] from false_fun \(<lambda>\) "
             r"and i32\[2\] from true_fun \(<lambda>\); try x.astype",
@@ -159,13 +191,21 @@ def test_results_that_are_not_used_are_not_computed():
             TypeError,
             r"cond: needs branches with results of one structure; got",
         ),
-        (lambda: lax.cond(True, 1, lambda: 2), TypeError, r"cond: needs a function as true_fun; got int"),
+        (
+            lambda: lax.cond(True, 1, lambda: 2),
+            TypeError,
+            r"cond: needs a function as true_fun; got int",
+        ),
         (
             lambda: lax.cond(True, lambda x: x, lambda x: x, 1.0, operand=1.0),
             TypeError,
             r"cond: needs operands or operand=",
         ),
-        (lambda: lax.switch(1.0, [lambda: 1, lambda: 2]), TypeError, r"switch: needs a 0-d integer index; got f32\[\]"),
+        (
+            lambda: lax.switch(1.0, [lambda: 1, lambda: 2]),
+            TypeError,
+            r"switch: needs a 0-d integer index; got f32\[\]",
+        ),
         (lambda: lax.switch(1, []), ValueError, r"switch: needs at least one branch; got none"),
         (
             lambda: lax.switch(1, [lambda: 1, lambda: 2, lambda: np.ones(2)]),

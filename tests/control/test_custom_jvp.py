@@ -76,7 +76,11 @@ def test_pytrees_and_several_arguments():
 
 
 def test_nondiff_arguments():
-    for keywords in ({"nondiff_argnums": (0, 2)}, {"nondiff_argnames": ("g", "n")}, {"nondiff_argnums": (0, -1)}):
+    for keywords in (
+        {"nondiff_argnums": (0, 2)},
+        {"nondiff_argnames": ("g", "n")},
+        {"nondiff_argnums": (0, -1)},
+    ):
 
         @functools.partial(custom_jvp, **keywords)
         def apply(g, x, n):
@@ -183,6 +187,28 @@ def test_rule_with_control_flow_and_jit_on_tangents():
         assert_close(jit(grad(jit(g)))(x), expected(x))
 
 
+WRAPPED = {
+    "jit": jit,
+    "checkpoint": checkpoint,
+    "scan": lambda g: lambda x: lax.scan(lambda c, _: (g(c), c), x, None, length=2)[0],
+    "cond": lambda g: lambda x: lax.cond(x > 0, g, lambda x: x * x, x),
+    "fori_loop": lambda g: lambda x: lax.fori_loop(0, 2, lambda i, c: g(c), x),
+    "jit of cond of jit": lambda g: jit(lambda x: lax.cond(x > 0, jit(g), lambda x: x * x, x)),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPED)
+def test_rule_whose_result_and_tangent_come_from_one_operation(wrapper):
+    """Reverse mode takes such an operation apart: the result must be known, the tangent linear."""
+    inner = WRAPPED[wrapper](lambda x: np.sin(x) * x)
+    g = custom_jvp(lambda x: inner(x))
+    g.defjvp(lambda primals, tangents: vires.jvp(inner, primals, tangents))
+    x = onp.float64(0.7)
+    for f in (g, jit(g)):
+        assert_close(vires.value_and_grad(f)(x), to_numpy(vires.value_and_grad(inner)(x)))
+        assert_close(jit(grad(grad(f)))(x), to_numpy(grad(grad(inner))(x)))
+
+
 def scaled(a):
     """A function that closes over a value."""
 
@@ -201,12 +227,18 @@ def test_closing_over_values_mapped_by_vmap():
     assert_close(jit(vmap(lambda a: scaled(a)(2 * a)))(a), a * onp.sin(2 * a))
     assert_close(vmap(lambda a: grad(scaled(a))(x))(a), 10 * a * onp.cos(x))
     assert_close(grad(lambda x: vmap(lambda a: scaled(a)(x))(a).sum())(x), 60 * onp.cos(x))
-    assert_close(grad(lambda x: vmap(lambda a: scaled(a)(a * x))(a).sum())(x), (10 * a * a * onp.cos(a * x)).sum())
+    assert_close(
+        grad(lambda x: vmap(lambda a: scaled(a)(a * x))(a).sum())(x),
+        (10 * a * a * onp.cos(a * x)).sum(),
+    )
     assert_close(jit(lambda a: grad(scaled(a))(x))(2.0), 20 * onp.cos(x))
 
 
 def test_differentiating_what_is_closed_over_raises():
-    with pytest.raises(TypeError, match=r"custom_jvp: needs derivatives with respect to arguments only; .* try to pass"):
+    with pytest.raises(
+        TypeError,
+        match=r"custom_jvp: needs derivatives with respect to arguments only; .* try to pass",
+    ):
         jit(grad(lambda a: jit(lambda x: scaled(a)(x))(a)))(2.0)
 
 

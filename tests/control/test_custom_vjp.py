@@ -22,7 +22,10 @@ def f(x, y):
     return np.sin(x) * y
 
 
-f.defvjp(lambda x, y: (f(x, y), (x, y)), lambda r, ct: (10.0 * np.cos(r[0]) * r[1] * ct, ct * np.sin(r[0])))
+f.defvjp(
+    lambda x, y: (f(x, y), (x, y)),
+    lambda r, ct: (10.0 * np.cos(r[0]) * r[1] * ct, ct * np.sin(r[0])),
+)
 
 
 PLACES = {
@@ -54,7 +57,9 @@ def test_rules_are_used_wherever_the_call_is(place):
 
 
 def test_forward_mode_raises():
-    with pytest.raises(TypeError, match=r"custom_vjp: needs reverse mode .* got forward mode .* try custom_jvp"):
+    with pytest.raises(
+        TypeError, match=r"custom_vjp: needs reverse mode .* got forward mode .* try custom_jvp"
+    ):
         vires.jvp(f, (1.0, 2.0), (1.0, 1.0))
 
 
@@ -140,7 +145,9 @@ def test_closing_over_values():
     assert_close(jit(vmap(lambda a: scaled(a)(2 * a)))(a), a * onp.sin(2 * a))
     assert_close(vmap(lambda a: grad(scaled(a))(x))(a), 10 * a * onp.cos(x))
     assert_close(grad(lambda x: vmap(lambda a: scaled(a)(x))(a).sum())(x), 60 * onp.cos(x))
-    with pytest.raises(TypeError, match=r"custom_vjp: needs derivatives with respect to arguments only"):
+    with pytest.raises(
+        TypeError, match=r"custom_vjp: needs derivatives with respect to arguments only"
+    ):
         jit(grad(lambda a: jit(lambda x: scaled(a)(x))(a)))(2.0)
 
 
@@ -179,12 +186,16 @@ def _with_rules(forward, backward):
             r"custom_vjp: .* got f32\[3\] for arguments\[0\], f32\[\]",
         ),
         (
-            lambda: grad(lambda x: _with_rules(lambda x: (x["a"], None), lambda r, ct: (ct,))({"a": x}))(1.0),
+            lambda: grad(
+                lambda x: _with_rules(lambda x: (x["a"], None), lambda r, ct: (ct,))({"a": x})
+            )(1.0),
             TypeError,
             r"custom_vjp: needs the backward rule .* to give cotangents of the structure of the arguments",
         ),
         (
-            lambda: jit(grad(jit(_with_rules(lambda x: (np.ones(3), None), lambda r, ct: (ct,)))))(1.0),
+            lambda: jit(grad(jit(_with_rules(lambda x: (np.ones(3), None), lambda r, ct: (ct,)))))(
+                1.0
+            ),
             TypeError,
             r"custom_vjp: needs its forward rule to give results of the types that <lambda> gives, \(f32\[\]\)",
         ),
@@ -213,7 +224,9 @@ def test_custom_gradient():
     assert_close(vmap(grad(g))(xs), 10 * onp.cos(xs))
     two = custom_gradient(lambda x, y: (x * y, lambda ct: (ct * y, 5.0 * ct * x)))
     assert_close(grad(two, (0, 1))(2.0, 3.0), (onp.float32(3), onp.float32(10)))
-    with pytest.raises(TypeError, match=r"custom_gradient: needs <lambda> to return \(result, function"):
+    with pytest.raises(
+        TypeError, match=r"custom_gradient: needs <lambda> to return \(result, function"
+    ):
         custom_gradient(lambda x: x)(1.0)
 
 
@@ -233,7 +246,9 @@ def test_closure_convert():
     assert_close(grad(apply, (0, 1))(2.0, 3.0), (onp.float32(7), onp.float32(2)))
     converted, values = closure_convert(lambda x: x + 1, 1.0)
     assert values == [] and float(converted(2.0)) == 3.0
-    with pytest.raises(TypeError, match="closure_convert: needs arguments of the structure of example_args"):
+    with pytest.raises(
+        TypeError, match="closure_convert: needs arguments of the structure of example_args"
+    ):
         converted((2.0,))
 
 
@@ -249,7 +264,10 @@ def test_linear_call():
     x = onp.array([1.0, 2.0], "float32")
     assert_close(vmap(grad(g), (None, 0))(1.0, x), 7 / x)
     assert_close(grad(lambda x: vmap(g, (0, None))(x, 2.0).sum())(x), onp.full(2, 3.5, "float32"))
-    with pytest.raises(TypeError, match=r"linear_call: needs fun_transpose to return .* \(f32\[\]\); got \(f32\[2\]\)"):
+    with pytest.raises(
+        TypeError,
+        match=r"linear_call: needs fun_transpose to return .* \(f32\[\]\); got \(f32\[2\]\)",
+    ):
         linear_call(lambda r, x: x, lambda r, ct: np.ones(2), 1.0, 1.0)
 
 
@@ -257,6 +275,11 @@ def test_stop_gradient():
     assert float(grad(lambda x: x * lax.stop_gradient(x))(3.0)) == 3.0
     out = lax.stop_gradient({"a": 1.0, "n": 3, "s": "text", "none": None})
     assert float(out["a"]) == 1.0 and out["n"] == 3 and out["s"] == "text" and out["none"] is None
-    check_vmap(lambda x: grad(lambda x: np.sin(lax.stop_gradient(x)) * x)(x), onp.arange(3.0, dtype="float32"))
+    check_vmap(
+        lambda x: grad(lambda x: np.sin(lax.stop_gradient(x)) * x)(x),
+        onp.arange(3.0, dtype="float32"),
+    )
     assert float(vires.jvp(lambda x: lax.stop_gradient(x), (3.0,), (1.0,))[1]) == 0.0
-    check_derivatives(lambda x, y: lax.stop_gradient(y) * 0 + x * x, onp.float64(2.0), onp.float64(3.0))
+    check_derivatives(
+        lambda x, y: lax.stop_gradient(y) * 0 + x * x, onp.float64(2.0), onp.float64(3.0)
+    )

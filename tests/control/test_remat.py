@@ -35,11 +35,15 @@ def test_derivatives():
 
 
 def test_inside_scan():
-    f = lambda x: lax.scan(checkpoint(lambda c, w: (np.sin(c * w), None), prevent_cse=False), x, W)[0].sum()
+    f = lambda x: lax.scan(checkpoint(lambda c, w: (np.sin(c * w), None), prevent_cse=False), x, W)[
+        0
+    ].sum()
     check_derivatives(f, X)
     program = make_jaxpr(grad(f))(X)
     forward = next(e for e in program.eqns if e.primitive.name == "scan")
-    assert len(forward.outvars) == 2  # the last carry, and the carry before each step: nothing else is kept
+    assert (
+        len(forward.outvars) == 2
+    )  # the last carry, and the carry before each step: nothing else is kept
 
 
 def test_scan_inside():
@@ -67,7 +71,8 @@ def kept(f, *args):
         (checkpoint_policies.save_any_names_but_these("product"), []),
         (
             checkpoint_policies.save_from_both_policies(
-                checkpoint_policies.save_only_these_names("other"), checkpoint_policies.dots_saveable
+                checkpoint_policies.save_only_these_names("other"),
+                checkpoint_policies.dots_saveable,
             ),
             ["f64[2,3]"],
         ),
@@ -76,7 +81,11 @@ def kept(f, *args):
 def test_policies(policy, expected):
     f = checkpoint(lambda w, x: layer(w, x).sum(), policy=policy)
     found = kept(f, W, X)
-    assert found == expected if policy is not checkpoint_policies.everything_saveable else len(found) >= 2
+    assert (
+        found == expected
+        if policy is not checkpoint_policies.everything_saveable
+        else len(found) >= 2
+    )
     check_derivatives(f, W, X)
     if expected:  # what was saved is not computed again
         again = [e for e in make_jaxpr(grad(f))(W, X).eqns if e.primitive.name == "checkpoint"][1]
@@ -86,7 +95,9 @@ def test_policies(policy, expected):
 
 def test_policy_looks_into_called_functions():
     inner = jit(lambda w, x: np.dot(x, w))
-    f = checkpoint(lambda w, x: np.sin(inner(w, np.sin(x))).sum(), policy=checkpoint_policies.dots_saveable)
+    f = checkpoint(
+        lambda w, x: np.sin(inner(w, np.sin(x))).sum(), policy=checkpoint_policies.dots_saveable
+    )
     assert kept(f, W, X) == ["f64[2,3]"]
     check_derivatives(f, W, X)
 
@@ -106,7 +117,9 @@ def test_decorator_pytrees_keywords_and_static_arguments():
         return params
 
     out, pull = vires.vjp(lambda p, s: f(p, 2, scale=s), {"x": X}, onp.float64(2.0))
-    plain, plain_pull = vires.vjp(lambda p, s: {"x": np.sin(np.sin(p["x"]) * s) * s}, {"x": X}, onp.float64(2.0))
+    plain, plain_pull = vires.vjp(
+        lambda p, s: {"x": np.sin(np.sin(p["x"]) * s) * s}, {"x": X}, onp.float64(2.0)
+    )
     assert_close(out, to_numpy(plain))
     assert_close(pull(out), to_numpy(plain_pull(out)))
 
@@ -124,5 +137,8 @@ def test_messages():
         checkpoint(3)
     with pytest.raises(NotImplementedError, match="checkpoint: needs concrete=False"):
         checkpoint(lambda x: x, concrete=True)
-    with pytest.raises(TypeError, match=r"checkpoint: needs arguments of <lambda> made of arrays and numbers; got str"):
+    with pytest.raises(
+        TypeError,
+        match=r"checkpoint: needs arguments of <lambda> made of arrays and numbers; got str",
+    ):
         checkpoint(lambda x: x)("a")

@@ -38,7 +38,11 @@ def test_values(reverse, length):
     xs = tree.map(lambda x: x[:length], XS)
     expected = unrolled(step, INIT, xs, reverse=reverse)
     assert_close(lax.scan(step, INIT, xs, reverse=reverse), to_numpy(expected), rtol=1e-12)
-    assert_close(jit(lambda i, x: lax.scan(step, i, x, reverse=reverse))(INIT, xs), to_numpy(expected), rtol=1e-12)
+    assert_close(
+        jit(lambda i, x: lax.scan(step, i, x, reverse=reverse))(INIT, xs),
+        to_numpy(expected),
+        rtol=1e-12,
+    )
 
 
 def test_no_steps():
@@ -47,7 +51,9 @@ def test_no_steps():
     assert ys[0].shape == (0, 2) and ys[1].shape == (0,)
     gradient = grad(lambda c: lax.scan(lambda c, x: (c * x, c), c, np.ones((0,)))[0])(2.0)
     assert float(gradient) == 1.0
-    onp.testing.assert_array_equal(vmap(lambda c: lax.scan(lambda c, x: (c, c), c, np.ones(0))[1])(np.ones(3)).shape, (3, 0))
+    onp.testing.assert_array_equal(
+        vmap(lambda c: lax.scan(lambda c, x: (c, c), c, np.ones(0))[1])(np.ones(3)).shape, (3, 0)
+    )
 
 
 def test_without_xs_carry_or_results():
@@ -61,7 +67,9 @@ def test_without_xs_carry_or_results():
 
 def test_none_leaves_and_namedtuples():
     carry, ys = lax.scan(
-        lambda c, x: ({"n": None, "v": c["v"] + x[0]}, (None, c["v"])), {"n": None, "v": 0.0}, (np.ones(3), None)
+        lambda c, x: ({"n": None, "v": c["v"] + x[0]}, (None, c["v"])),
+        {"n": None, "v": 0.0},
+        (np.ones(3), None),
     )
     assert float(carry["v"]) == 3.0 and carry["n"] is None
     assert ys[0] is None
@@ -98,13 +106,20 @@ def test_derivatives(reverse):
 def test_derivatives_of_part_of_the_results():
     xs = XS["a"][:4, 0]
     check_derivatives(lambda xs: lax.scan(lambda c, x: (c * x, (c, np.sin(x))), 1.0, xs)[1][1], xs)
-    check_derivatives(lambda xs: lax.scan(lambda c, x: ((c[0] + 1, c[1] * x), c[0]), (0, 1.0), xs)[0][1], xs)
-    assert_close(grad(lambda x: lax.scan(lambda c, _: (c + 1, c), 0, None, length=3)[0] * x)(2.0), 3.0)
+    check_derivatives(
+        lambda xs: lax.scan(lambda c, x: ((c[0] + 1, c[1] * x), c[0]), (0, 1.0), xs)[0][1], xs
+    )
+    assert_close(
+        grad(lambda x: lax.scan(lambda c, _: (c + 1, c), 0, None, length=3)[0] * x)(2.0), 3.0
+    )
 
 
 def test_derivatives_where_only_the_constant_moves():
     """The carry starts without a tangent and gets one on the way."""
-    check_derivatives(lambda w: lax.scan(lambda c, x: (np.sin(c + w * x), c * w), 0.0, XS["a"][:3, 0])[1], onp.float64(0.5))
+    check_derivatives(
+        lambda w: lax.scan(lambda c, x: (np.sin(c + w * x), c * w), 0.0, XS["a"][:3, 0])[1],
+        onp.float64(0.5),
+    )
 
 
 def test_integer_carries_pass_derivatives_by():
@@ -137,7 +152,11 @@ def test_constant_residuals_are_not_stacked():
     outer = [line for line in text.splitlines() if line.startswith("    ") and "f64[7,3]" in line]
     assert text.count("name=hoisted") == 1
     assert any("f64[7,3]" in line for line in outer)
-    scans = [eqn for eqn in make_jaxpr(grad(f))(onp.ones(3), onp.ones(3)).eqns if eqn.primitive.name == "scan"]
+    scans = [
+        eqn
+        for eqn in make_jaxpr(grad(f))(onp.ones(3), onp.ones(3)).eqns
+        if eqn.primitive.name == "scan"
+    ]
     stacked = [v.aval.shape for v in scans[0].outvars if v.aval.shape == (7, 3)]
     assert len(stacked) == 2  # the carry, and the cosine
 
@@ -179,7 +198,9 @@ def test_linear_transpose_with_a_counter():
     """A loop that is linear in one carry and counts in another."""
 
     def f(x):
-        return lax.scan(lambda c, _: ((c[0] + 1.0, c[1] * c[0]), c[1] * 2.0), (1.0, x), None, length=3)[0][1]
+        return lax.scan(
+            lambda c, _: ((c[0] + 1.0, c[1] * c[0]), c[1] * 2.0), (1.0, x), None, length=3
+        )[0][1]
 
     (ct,) = vires.linear_transpose(f, onp.float64(1))(onp.float64(1))
     assert_close(ct, 6.0)
@@ -234,14 +255,19 @@ def test_disable_jit():
 def test_fori_loop():
     assert int(lax.fori_loop(0, 5, lambda i, t: t + i, 0)) == 10
     assert int(lax.fori_loop(3, 1, lambda i, t: t + i, 7)) == 7
-    assert_close(lax.fori_loop(-2, 2, lambda i, t: {"x": t["x"] * 2 + i}, {"x": 1.0}), {"x": onp.float32(-3.0)})
+    assert_close(
+        lax.fori_loop(-2, 2, lambda i, t: {"x": t["x"] * 2 + i}, {"x": 1.0}),
+        {"x": onp.float32(-3.0)},
+    )
     assert int(jit(lambda n: lax.fori_loop(0, n, lambda i, t: t + i, 0))(5)) == 10
     assert int(lax.fori_loop(np.int32(1), np.int32(4), lambda i, t: t * i, 1)) == 6
     assert lax.fori_loop(0, 3, lambda i, t: t + i, np.ones(2)).dtype == np.float32
 
 
 def test_fori_loop_derivatives():
-    check_derivatives(lambda x: lax.fori_loop(0, 4, lambda i, c: np.sin(c * x) + i, x), onp.float64(0.3))
+    check_derivatives(
+        lambda x: lax.fori_loop(0, 4, lambda i, c: np.sin(c * x) + i, x), onp.float64(0.3)
+    )
     # A traced bound: forward mode only.
     f = lambda x, n: lax.fori_loop(0, n, lambda i, c: np.sin(c * x) + i, x)
     value, dot = jit(lambda x, n: vires.jvp(lambda x: f(x, n), (x,), (1.0,)))(0.3, 4)
@@ -253,10 +279,15 @@ def test_fori_loop_derivatives():
 def test_map():
     xs = {"a": np.arange(7.0), "b": np.ones((7, 2))}
     f = lambda x: (x["a"] * x["b"], x["a"] + 1)
-    expected = to_numpy(f({"a": onp.arange(7.0)[:, None], "b": onp.ones((7, 2))})[0]), onp.arange(7.0) + 1
+    expected = (
+        to_numpy(f({"a": onp.arange(7.0)[:, None], "b": onp.ones((7, 2))})[0]),
+        onp.arange(7.0) + 1,
+    )
     for batch_size in (None, 1, 2, 3, 7, 10):
         assert_close(lax.map(f, xs, batch_size=batch_size), expected)
-    check_derivatives(lambda x: lax.map(lambda x: np.sin(x) ** 2, x, batch_size=2), RNG.standard_normal(5))
+    check_derivatives(
+        lambda x: lax.map(lambda x: np.sin(x) ** 2, x, batch_size=2), RNG.standard_normal(5)
+    )
     with pytest.raises(ValueError, match="map: needs a batch_size of at least 1; got 0"):
         lax.map(f, xs, batch_size=0)
 
@@ -268,7 +299,11 @@ def test_map():
     "call, error, message",
     [
         (
-            lambda: lax.scan(lambda c, x: ({"w": (c["w"][0].astype("int32"),)}, x), {"w": (np.float32(1),)}, np.ones(3)),
+            lambda: lax.scan(
+                lambda c, x: ({"w": (c["w"][0].astype("int32"),)}, x),
+                {"w": (np.float32(1),)},
+                np.ones(3),
+            ),
             TypeError,
             r"scan: needs a carry of one type from step to step; got carry\['w'\]\[0\] f32\[\] going in and i32\[\] "
             r"coming out of <lambda>; try x.astype\(...\) in the function",
@@ -283,14 +318,26 @@ def test_map():
             TypeError,
             r"scan: needs a carry of one structure from step to step; got .* going in and .* coming out of <lambda>",
         ),
-        (lambda: lax.scan(lambda c, x: c, 1.0, np.ones(3)), TypeError, r"scan: needs f to return a pair \(carry, y\)"),
-        (lambda: lax.scan(lambda c, x: (c, x, x), 1.0, np.ones(3)), TypeError, r"scan: needs f to return a pair"),
+        (
+            lambda: lax.scan(lambda c, x: c, 1.0, np.ones(3)),
+            TypeError,
+            r"scan: needs f to return a pair \(carry, y\)",
+        ),
+        (
+            lambda: lax.scan(lambda c, x: (c, x, x), 1.0, np.ones(3)),
+            TypeError,
+            r"scan: needs f to return a pair",
+        ),
         (
             lambda: lax.scan(lambda c, x: (c, x), 1.0, (np.ones(3), np.ones(4))),
             ValueError,
             r"scan: needs xs with equal leading axes; got f32\[3\], f32\[4\]",
         ),
-        (lambda: lax.scan(lambda c, x: (c, x), 1.0), ValueError, r"scan: needs xs, or length; got neither"),
+        (
+            lambda: lax.scan(lambda c, x: (c, x), 1.0),
+            ValueError,
+            r"scan: needs xs, or length; got neither",
+        ),
         (
             lambda: lax.scan(lambda c, x: (c, x), 1.0, np.ones(3), length=4),
             ValueError,
@@ -301,8 +348,16 @@ def test_map():
             ValueError,
             r"scan: needs xs with a leading axis to go along; got the 0-d f32\[\]",
         ),
-        (lambda: lax.scan(lambda c, x: (c, x), 1.0, length=-1), ValueError, r"scan: needs a length of at least 0; got -1"),
-        (lambda: lax.scan(lambda c, x: (c, x), 1.0, length=1.5), TypeError, r"scan: needs length as an int; got 1.5"),
+        (
+            lambda: lax.scan(lambda c, x: (c, x), 1.0, length=-1),
+            ValueError,
+            r"scan: needs a length of at least 0; got -1",
+        ),
+        (
+            lambda: lax.scan(lambda c, x: (c, x), 1.0, length=1.5),
+            TypeError,
+            r"scan: needs length as an int; got 1.5",
+        ),
         (
             lambda: lax.scan(lambda c, x: (c, x), "a", np.ones(3)),
             TypeError,
@@ -314,7 +369,11 @@ def test_map():
             r"scan: needs the result of <lambda> made of arrays and numbers; got str",
         ),
         (lambda: lax.scan(3, 1.0, np.ones(3)), TypeError, r"scan: needs a function as f; got int"),
-        (lambda: lax.scan(lambda c, x: (c, x), 1.0, np.ones(3), unroll=0), ValueError, r"scan: needs unroll of at least 1"),
+        (
+            lambda: lax.scan(lambda c, x: (c, x), 1.0, np.ones(3), unroll=0),
+            ValueError,
+            r"scan: needs unroll of at least 1",
+        ),
         (
             lambda: lax.fori_loop(0, 1.5, lambda i, c: c, 1),
             TypeError,

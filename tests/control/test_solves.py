@@ -19,7 +19,9 @@ RNG = onp.random.default_rng(3)
 def square_root(a):
     def newton(f, x):
         return lax.while_loop(
-            lambda c: c[1] < 30, lambda c: (c[0] - f(c[0]) / vires.jvp(f, (c[0],), (np.ones_like(c[0]),))[1], c[1] + 1), (x, 0)
+            lambda c: c[1] < 30,
+            lambda c: (c[0] - f(c[0]) / vires.jvp(f, (c[0],), (np.ones_like(c[0]),))[1], c[1] + 1),
+            (x, 0),
         )[0]
 
     return lax.custom_root(lambda x: x * x - a, a, newton, lambda g, y: y / g(np.ones_like(y)))
@@ -30,7 +32,9 @@ def test_root_of_a_number():
     check_derivatives(jit(square_root), onp.float64(2.0))
     check_vmap(square_root, onp.array([1.0, 2.0, 9.0]))
     check_vmap(grad(square_root), onp.array([1.0, 2.0, 9.0]))
-    assert_close(grad(lambda a: vmap(square_root)(a).sum())(onp.array([1.0, 4.0])), onp.array([0.5, 0.25]))
+    assert_close(
+        grad(lambda a: vmap(square_root)(a).sum())(onp.array([1.0, 4.0])), onp.array([0.5, 0.25])
+    )
 
 
 def test_root_of_a_pytree_with_aux():
@@ -46,7 +50,10 @@ def test_root_of_a_pytree_with_aux():
                 # The Jacobian of the two equations is [[-3x^2, 1], [1, 1]].
                 r = g(z)
                 det = -3 * x**2 - 1
-                return {"x": x - (r["x"] - r["y"]) / det, "y": y - (-3 * x**2 * r["y"] - r["x"]) / det}
+                return {
+                    "x": x - (r["x"] - r["y"]) / det,
+                    "y": y - (-3 * x**2 * r["y"] - r["x"]) / det,
+                }
 
             return lax.fori_loop(0, 40, step, z), {"steps": 40}
 
@@ -68,9 +75,13 @@ def test_root_of_a_pytree_with_aux():
 
 
 def test_root_messages():
-    with pytest.raises(TypeError, match=r"custom_root: needs f to return a value of the type of initial_guess"):
+    with pytest.raises(
+        TypeError, match=r"custom_root: needs f to return a value of the type of initial_guess"
+    ):
         lax.custom_root(lambda x: (x,), 1.0, lambda f, x: x, lambda g, y: y)
-    with pytest.raises(TypeError, match=r"custom_root: needs solve to return a value .* got .* \(f32\[2\]\)"):
+    with pytest.raises(
+        TypeError, match=r"custom_root: needs solve to return a value .* got .* \(f32\[2\]\)"
+    ):
         lax.custom_root(lambda x: x, 1.0, lambda f, x: np.ones(2), lambda g, y: y)
 
 
@@ -115,7 +126,10 @@ def test_symmetric_linear_solve():
 def test_linear_solve_with_aux_and_pytrees():
     def f(a, b):
         matvec = lambda x: {"u": np.dot(a, x["u"]), "v": 2.0 * x["v"]}
-        solver = lambda mv, b: ({"u": richardson(lambda u: mv({"u": u, "v": b["v"]})["u"], b["u"]), "v": b["v"] / 2.0}, 7)
+        solver = lambda mv, b: (
+            {"u": richardson(lambda u: mv({"u": u, "v": b["v"]})["u"], b["u"]), "v": b["v"] / 2.0},
+            7,
+        )
         x, aux = lax.custom_linear_solve(matvec, {"u": b, "v": b}, solver, solver, has_aux=True)
         assert int(aux) == 7
         return x
@@ -125,12 +139,19 @@ def test_linear_solve_with_aux_and_pytrees():
 
 
 def test_linear_solve_messages():
-    with pytest.raises(TypeError, match=r"custom_linear_solve: needs transpose_solve \(or symmetric=True\) for reverse mode"):
+    with pytest.raises(
+        TypeError,
+        match=r"custom_linear_solve: needs transpose_solve \(or symmetric=True\) for reverse mode",
+    ):
         grad(lambda b: solve(A, b).sum())(B)
     assert_close(vires.jvp(lambda b: solve(A, b), (B,), (B,))[1], onp.linalg.solve(A, B))
-    with pytest.raises(TypeError, match=r"custom_linear_solve: needs matvec to return a value of the type of b"):
+    with pytest.raises(
+        TypeError, match=r"custom_linear_solve: needs matvec to return a value of the type of b"
+    ):
         lax.custom_linear_solve(lambda x: x.sum(), B, richardson)
-    with pytest.raises(TypeError, match=r"custom_linear_solve: needs solve to return a value of the type of b"):
+    with pytest.raises(
+        TypeError, match=r"custom_linear_solve: needs solve to return a value of the type of b"
+    ):
         lax.custom_linear_solve(lambda x: x, B, lambda mv, b: (b, b))
 
 
@@ -167,9 +188,14 @@ def test_associative_scan_of_nothing():
 
 
 def test_associative_scan_messages():
-    with pytest.raises(ValueError, match=r"associative_scan: needs axis of the arrays; got axis 1 for f32\[3\]"):
+    with pytest.raises(
+        ValueError, match=r"associative_scan: needs axis of the arrays; got axis 1 for f32\[3\]"
+    ):
         lax.associative_scan(lambda a, b: a + b, np.ones(3), axis=1)
-    with pytest.raises(ValueError, match=r"associative_scan: needs arrays of one size along axis 0; got f32\[3\], f32\[4\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"associative_scan: needs arrays of one size along axis 0; got f32\[3\], f32\[4\]",
+    ):
         lax.associative_scan(lambda a, b: a, (np.ones(3), np.ones(4)))
     with pytest.raises(TypeError, match="associative_scan: needs a function as fn"):
         lax.associative_scan(None, np.ones(3))

@@ -28,7 +28,9 @@ def test_pytrees_and_arrays():
     def body(c):
         return {"a": c["a"] * 2, "b": (c["b"][0] + 1, None)}
 
-    out = lax.while_loop(lambda c: (c["a"] < 10).sum() > 1, body, {"a": np.arange(3.0), "b": (0, None)})
+    out = lax.while_loop(
+        lambda c: (c["a"] < 10).sum() > 1, body, {"a": np.arange(3.0), "b": (0, None)}
+    )
     assert_close(out["a"], onp.arange(3) * 16.0)
     assert int(out["b"][0]) == 4
 
@@ -78,9 +80,14 @@ LIMITS = onp.array([1.0, 10.0, 100.0, 0.0], "float32")
 FACTORS = onp.array([2.0, 3.0, 1.5, 5.0], "float32")
 
 
-@pytest.mark.parametrize("in_axes", [(0, 0, None), (0, None, None), (None, 0, None), (None, None, 0), (0, 0, 0)])
+@pytest.mark.parametrize(
+    "in_axes", [(0, 0, None), (0, None, None), (None, 0, None), (None, None, 0), (0, 0, 0)]
+)
 def test_vmap(in_axes):
-    args = [a if d == 0 else v for a, v, d in zip((LIMITS, FACTORS, FACTORS), (20.0, 2.0, 1.0), in_axes, strict=True)]
+    args = [
+        a if d == 0 else v
+        for a, v, d in zip((LIMITS, FACTORS, FACTORS), (20.0, 2.0, 1.0), in_axes, strict=True)
+    ]
     check_vmap(power_below, *args, in_axes=in_axes)
 
 
@@ -143,14 +150,19 @@ def test_disable_jit():
             r"while_loop: needs cond_fun to return a 0-d bool",
         ),
         (
-            lambda: lax.while_loop(lambda c: True, lambda c: {"x": c["x"] > 0}, {"x": np.float32(1)}),
+            lambda: lax.while_loop(
+                lambda c: True, lambda c: {"x": c["x"] > 0}, {"x": np.float32(1)}
+            ),
             r"while_loop: needs a carry of one type from step to step; got carry\['x'\] f32\[\] going in and bool\[\]",
         ),
         (
             lambda: lax.while_loop(lambda c: True, lambda c: (c, c), 1.0),
             r"while_loop: needs a carry of one structure",
         ),
-        (lambda: lax.while_loop(1, lambda c: c, 1.0), r"while_loop: needs a function as cond_fun; got int"),
+        (
+            lambda: lax.while_loop(1, lambda c: c, 1.0),
+            r"while_loop: needs a function as cond_fun; got int",
+        ),
     ],
 )
 def test_messages(call, message):

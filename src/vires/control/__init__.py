@@ -1,1 +1,1 @@
-"""Primitives that hold programs: jit call, cond, while, scan, custom derivatives, remat, callbacks."""
+"""Primitives that hold programs: jit, cond, while, scan, custom derivatives, remat, callbacks."""

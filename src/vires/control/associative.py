@@ -16,9 +16,10 @@ from vires.ops.shape import slice as slice_
 def associative_scan(
     fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0
 ) -> Any:
-    """All partial combinations r[i] = fn(... fn(fn(x[0], x[1]), x[2]) ..., x[i]) of an associative `fn`.
+    """All partial combinations r[i] = fn(... fn(x[0], x[1]) ..., x[i]) of an associative `fn`.
 
-    Takes about log2(n) rounds of `fn` on whole slices, so `fn` has to work along `axis` for many elements at once.
+    Takes about log2(n) rounds of `fn` on whole slices, so `fn` has to work along `axis` for many
+    elements at once.
 
     Args:
       fn: an associative function of two pytrees like `elems`, elementwise along `axis`.
@@ -40,18 +41,27 @@ def associative_scan(
     for x in values:
         rank = len(aval_of(x).shape)
         if not -rank <= axis < rank:
-            raise ValueError(f"associative_scan: needs axis of the arrays; got axis {axis} for {aval_of(x).str_short()}")
+            raise ValueError(
+                f"associative_scan: needs axis of the arrays; got axis {axis} for "
+                f"{aval_of(x).str_short()}"
+            )
         axes.append(axis % rank)
     sizes = {aval_of(x).shape[d] for x, d in zip(values, axes, strict=True)}
     if len(sizes) > 1:
         shapes = ", ".join(aval_of(x).str_short() for x in values)
-        raise ValueError(f"associative_scan: needs arrays of one size along axis {axis}; got {shapes}")
+        raise ValueError(
+            f"associative_scan: needs arrays of one size along axis {axis}; got {shapes}"
+        )
 
     def combine(xs: Sequence[Any], ys: Sequence[Any]) -> list[Any]:
         return tree.leaves(fn(tree.unflatten(treedef, xs), tree.unflatten(treedef, ys)))
 
     def turned(xs: Sequence[Any]) -> list[Any]:
-        return [rev(x, dimensions=(d,)) for x, d in zip(xs, axes, strict=True)] if reverse else list(xs)
+        return (
+            [rev(x, dimensions=(d,)) for x, d in zip(xs, axes, strict=True)]
+            if reverse
+            else list(xs)
+        )
 
     return tree.unflatten(treedef, turned(_partials(combine, turned(values), axes)))
 
@@ -72,8 +82,7 @@ def _partials(
     rest = cut(xs, 2, n, 2)
     between = combine(cut(odd, 0, (n - 1) // 2), rest) if n > 2 else rest
     even = [
-        concatenate(x, y, dimension=d)
-        for x, y, d in zip(cut(xs, 0, 1), between, axes, strict=True)
+        concatenate(x, y, dimension=d) for x, y, d in zip(cut(xs, 0, 1), between, axes, strict=True)
     ]
     return [_interleave(x, y, d, half, n) for x, y, d in zip(even, odd, axes, strict=True)]
 
@@ -91,9 +100,13 @@ def _interleave(even: Any, odd: Any, axis: int, half: int, n: int) -> Any:
     """even[0], odd[0], even[1], odd[1], ...; `even` may have one element more."""
     shape = aval_of(odd).shape
     pairs = concatenate(
-        expand_dims(_slice(even, axis, 0, half), (axis + 1,)), expand_dims(odd, (axis + 1,)), dimension=axis + 1
+        expand_dims(_slice(even, axis, 0, half), (axis + 1,)),
+        expand_dims(odd, (axis + 1,)),
+        dimension=axis + 1,
     )
-    merged = reshape(pairs, new_sizes=(*shape[:axis], 2 * half, *shape[axis + 1 :]), dimensions=None)
+    merged = reshape(
+        pairs, new_sizes=(*shape[:axis], 2 * half, *shape[axis + 1 :]), dimensions=None
+    )
     if n == 2 * half:
         return merged
     return concatenate(merged, _slice(even, axis, half, half + 1), dimension=axis)

@@ -32,12 +32,15 @@ _MISSING: Any = object()
 
 def _scalar(value: Any, operation: str, what: str) -> Any:
     if not is_operand(value) and not hasattr(value, "__jax_array__"):
-        raise TypeError(f"{operation}: needs a 0-d {what}; got {type(value).__name__} ({value!r:.40})")
+        raise TypeError(
+            f"{operation}: needs a 0-d {what}; got {type(value).__name__} ({value!r:.40})"
+        )
     (operand,) = as_operands([value], operation, f"the {what}")
     aval = aval_of(operand)
     if aval.shape:
         raise TypeError(
-            f"{operation}: needs a 0-d {what}; got {aval.str_short()}; try vires.numpy.where, or vmap over the elements"
+            f"{operation}: needs a 0-d {what}; got {aval.str_short()}; try vires.numpy.where, or "
+            "vmap over the elements"
         )
     return operand
 
@@ -52,13 +55,15 @@ def cond(
 ) -> Any:
     """`true_fun(*operands)` if `pred` holds, else `false_fun(*operands)`; only one of them runs.
 
-    Both are traced, so both must give results of one structure, with equal shapes and dtypes (a Python number takes
-    the dtype of its counterpart). Under vmap with a mapped `pred` both run, and results are selected.
+    Both are traced, so both must give results of one structure, with equal shapes and dtypes (a
+    Python number takes the dtype of its counterpart). Under vmap with a mapped `pred` both run,
+    and results are selected.
 
     Args:
       pred: a 0-d bool, or a number, which counts as true when it is not zero.
       true_fun, false_fun: functions of the operands.
-      operands: pytrees. The older forms `cond(pred, true_operand, true_fun, false_operand, false_fun)` and
+      operands: pytrees. The older forms `cond(pred, true_operand, true_fun, false_operand,
+        false_fun)` and
         `operand=x` are understood as well.
 
     Raises:
@@ -70,9 +75,16 @@ def cond(
     """
     if operand is not _MISSING:
         if operands:
-            raise TypeError(f"cond: needs operands or operand=; got {len(operands)} operands and operand=")
+            raise TypeError(
+                f"cond: needs operands or operand=; got {len(operands)} operands and operand="
+            )
         operands = (operand,)
-    if len(operands) == 2 and callable(false_fun) and callable(operands[1]) and not callable(true_fun):
+    if (
+        len(operands) == 2
+        and callable(false_fun)
+        and callable(operands[1])
+        and not callable(true_fun)
+    ):
         return _cond_of_two_operands(pred, true_fun, false_fun, *operands)
     check_callables("cond", true_fun=true_fun, false_fun=false_fun)
     predicate = _scalar(pred, "cond", "predicate")
@@ -85,7 +97,11 @@ def cond(
 
 
 def _cond_of_two_operands(
-    pred: Any, true_operand: Any, true_fun: Callable[..., Any], false_operand: Any, false_fun: Callable[..., Any]
+    pred: Any,
+    true_operand: Any,
+    true_fun: Callable[..., Any],
+    false_operand: Any,
+    false_fun: Callable[..., Any],
 ) -> Any:
     """The form in which each branch has an operand of its own."""
     return cond(
@@ -99,7 +115,7 @@ def _cond_of_two_operands(
 def switch(
     index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _MISSING
 ) -> Any:
-    """`branches[index](*operands)`, with `index` clamped to the branches there are; only one of them runs.
+    """`branches[index](*operands)`, with `index` clamped to the branches there are; only one runs.
 
     Args:
       index: a 0-d integer.
@@ -107,8 +123,8 @@ def switch(
       operands: pytrees.
 
     Raises:
-      TypeError: an `index` that is no integer scalar, or branches whose results differ in structure or type.
-      ValueError: no branches.
+      TypeError: an `index` that is no integer scalar, or branches whose results differ in
+      structure or type. ValueError: no branches.
 
     >>> from vires import lax
     >>> lax.switch(1, [lambda x: x, lambda x: 2.0 * x, lambda x: 3.0 * x], 5.0)
@@ -123,18 +139,27 @@ def switch(
     check_callables("switch", **dict(zip(names, branches, strict=True)))
     number = _scalar(index, "switch", "integer index")
     if not dtypes.is_integer(aval_of(number).dtype):
-        raise TypeError(f"switch: needs a 0-d integer index; got {aval_of(number).str_short()}; try .astype(int)")
+        raise TypeError(
+            f"switch: needs a 0-d integer index; got {aval_of(number).str_short()}; try "
+            ".astype(int)"
+        )
     if len(branches) == 1:
         return branches[0](*operands)
     if config.disable_jit and not isinstance(number, Tracer):
         return branches[min(max(int(number), 0), len(branches) - 1)](*operands)
     # Clamp before narrowing, so that a wide index keeps its meaning.
     number = minimum(maximum(number, full_like(number, 0)), full_like(number, len(branches) - 1))
-    return _choose("switch", convert(number, ShapedArray((), dtypes.int32)), branches, names, operands)
+    return _choose(
+        "switch", convert(number, ShapedArray((), dtypes.int32)), branches, names, operands
+    )
 
 
 def _choose(
-    operation: str, index: Any, branches: Sequence[Callable[..., Any]], names: Sequence[str], operands: Sequence[Any]
+    operation: str,
+    index: Any,
+    branches: Sequence[Callable[..., Any]],
+    names: Sequence[str],
+    operands: Sequence[Any],
 ) -> Any:
     """Bind the chosen branch of several functions of the same operands."""
     leaves, in_tree = tree.flatten(tuple(operands))
@@ -176,7 +201,8 @@ def _joined_results(
     for name, other in zip(names[1:], traced[1:], strict=True):
         if other.out_tree != first.out_tree:
             raise TypeError(
-                f"{operation}: needs branches with results of one structure; got {first.out_tree} from {names[0]} "
+                f"{operation}: needs branches with results of one structure; got {first.out_tree} "
+                f"from {names[0]} "
                 f"({first.name}) and {other.out_tree} from {name} ({other.name})"
             )
     paths = tree.paths(tree.unflatten(first.out_tree, range(first.out_tree.num_leaves)))
@@ -187,10 +213,10 @@ def _joined_results(
             if joined is None:
                 raise TypeError(
                     f"{operation}: needs branches with results of the same types; got "
-                    f"{leaf_label('result', paths[k])} {a.str_short()} from {names[0]} ({first.name}) and "
+                    f"{leaf_label('result', paths[k])} {a.str_short()} from {names[0]} "
+                    f"({first.name}) and "
                     f"{b.str_short()} from {name} ({other.name})"
                     + ("; try x.astype(...) in one of them" if a.shape == b.shape else "")
                 )
             types[k] = joined
     return tuple(types)
-

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from vires.control.dce import dce_call
+from vires.control.partial import partial_call
 from vires.control.programs import (
     array_of,
     call_block,
@@ -26,21 +27,29 @@ from vires.transform.vmap import batch_jaxpr
 Dims = Sequence[int | None]
 
 
-def check_arguments(name: str, avals: Sequence[ShapedArray], expected: Sequence[ShapedArray]) -> None:
+def check_arguments(
+    name: str, avals: Sequence[ShapedArray], expected: Sequence[ShapedArray]
+) -> None:
     """Raise unless operands have the types of a program's arguments."""
-    if len(avals) != len(expected) or not all(a.same_type(b) for a, b in zip(avals, expected, strict=True)):
+    if len(avals) != len(expected) or not all(
+        a.same_type(b) for a, b in zip(avals, expected, strict=True)
+    ):
         raise TypeError(
             f"{name}: needs operands of types ({', '.join(a.str_short() for a in expected)}); "
             f"got ({', '.join(a.str_short() for a in avals)})"
         )
 
 
-def _infer(*avals: ShapedArray, name: str, jaxpr: ClosedJaxpr, inline: bool = False) -> list[ShapedArray]:
+def _infer(
+    *avals: ShapedArray, name: str, jaxpr: ClosedJaxpr, inline: bool = False
+) -> list[ShapedArray]:
     check_arguments(name, avals, jaxpr.in_avals)
     return jaxpr.out_avals
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, **params: Any) -> Any:
+def _jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, **params: Any
+) -> Any:
     program, out_nonzeros = jvp_jaxpr(jaxpr, moving(tangents))
     given = [array_of(t) for t, nz in zip(tangents, moving(tangents), strict=True) if nz]
     out = jit_call(*primals, *given, jaxpr=program, **params)
@@ -48,7 +57,9 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr,
     return results, zero_tangents(results, out[len(out_nonzeros) :], out_nonzeros)
 
 
-def _linearize(nonzeros: Sequence[bool], operands: Sequence[Any], *, jaxpr: ClosedJaxpr, **params: Any) -> Any:
+def _linearize(
+    nonzeros: Sequence[bool], operands: Sequence[Any], *, jaxpr: ClosedJaxpr, **params: Any
+) -> Any:
     linearized = linearize_jaxpr(jaxpr, tuple(nonzeros))
     plan = plan_residuals(linearized.primal, linearized.num_residuals)
     outputs = jit_call(*operands, jaxpr=plan.program, **params)
@@ -69,7 +80,9 @@ def _transpose(cts: Sequence[Any], *operands: Any, jaxpr: ClosedJaxpr, **params:
     return transposed_call(cts, operands, jaxpr, bind)
 
 
-def _batch(axis: AxisData, operands: Sequence[Any], dims: Dims, *, jaxpr: ClosedJaxpr, **params: Any) -> Any:
+def _batch(
+    axis: AxisData, operands: Sequence[Any], dims: Dims, *, jaxpr: ClosedJaxpr, **params: Any
+) -> Any:
     program, out_dims = batch_jaxpr(jaxpr, axis, tuple(dims))
     return jit_call(*operands, jaxpr=program, **params), out_dims
 
@@ -86,6 +99,7 @@ jit_call = Primitive(
     multiple_results=True,
     linearize=_linearize,
     dce=dce_call,
+    partial=partial_call(lambda: jit_call),
 )
 
 
@@ -117,13 +131,18 @@ def inlined(closed: ClosedJaxpr) -> ClosedJaxpr:
     return ClosedJaxpr(Jaxpr(list(consts), jaxpr.invars, outvars, eqns), list(consts.values()))
 
 
-def _fresh(body: ClosedJaxpr, operands: Sequence[Any], consts: dict[Var, Any]) -> tuple[list[JaxprEqn], list[Any]]:
+def _fresh(
+    body: ClosedJaxpr, operands: Sequence[Any], consts: dict[Var, Any]
+) -> tuple[list[JaxprEqn], list[Any]]:
     """The equations of one call with variables of their own, and the atoms of its results."""
     names: dict[Var, Any] = dict(zip(body.jaxpr.invars, operands, strict=True))
     for var, value in zip(body.jaxpr.constvars, body.consts, strict=True):
         names[var] = Var(var.aval)
         consts[names[var]] = value
-    read: Callable[[Any], Any] = lambda atom: atom if atom.__class__ is Literal else names[atom]  # noqa: E731
+
+    def read(atom: Any) -> Any:
+        return atom if atom.__class__ is Literal else names[atom]
+
     eqns = []
     for eqn in body.eqns:
         invars = [read(v) for v in eqn.invars]

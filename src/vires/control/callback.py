@@ -1,14 +1,14 @@
 """Calls of Python from programs: pure_callback, io_callback, and callbacks for debugging.
 
-The host function receives NumPy arrays. Each call is a `host` block of the program; calls with effects run in the order
-in which they were written, and are never removed.
+The host function receives NumPy arrays. Each call is a `host` block of the program; calls with
+effects run in the order in which they were written, and are never removed.
 """
 
 from __future__ import annotations
 
 import string
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,9 +26,11 @@ _METHODS = ("sequential", "sequential_unrolled", "expand_dims", "broadcast_all")
 
 
 class HostFunction:
-    """A Python function of pytrees as a function of lists of NumPy arrays; equal when it calls the same."""
+    """A function of pytrees as one of lists of NumPy arrays; equal to others that call the same."""
 
-    def __init__(self, operation: str, function: Callable[..., Any], in_tree: Any, out_tree: Any) -> None:
+    def __init__(
+        self, operation: str, function: Callable[..., Any], in_tree: Any, out_tree: Any
+    ) -> None:
         self.operation, self.function = operation, function
         self.in_tree, self.out_tree = in_tree, out_tree
 
@@ -36,7 +38,8 @@ class HostFunction:
         return (
             isinstance(other, HostFunction)
             and self.function is other.function
-            and (self.operation, self.in_tree, self.out_tree) == (other.operation, other.in_tree, other.out_tree)
+            and (self.operation, self.in_tree, self.out_tree)
+            == (other.operation, other.in_tree, other.out_tree)
         )
 
     def __hash__(self) -> int:
@@ -54,38 +57,56 @@ class HostFunction:
         leaves, out_tree = tree.flatten(answer)
         if out_tree != self.out_tree:
             raise TypeError(
-                f"{self.operation}: needs {name_of(self.function)} to return a value of the structure that was "
+                f"{self.operation}: needs {name_of(self.function)} to return a value of the "
+                "structure that was "
                 f"declared, {self.out_tree}; got {out_tree}"
             )
-        return [self._result(x, aval, k) for k, (x, aval) in enumerate(zip(leaves, avals, strict=True))]
+        return [
+            self._result(x, aval, k) for k, (x, aval) in enumerate(zip(leaves, avals, strict=True))
+        ]
 
     def _result(self, value: Any, aval: ShapedArray, number: int) -> np.ndarray:
         array = np.asarray(value)
         if array.shape != aval.shape or not np.can_cast(array.dtype, aval.dtype, "same_kind"):
             raise TypeError(
-                f"{self.operation}: needs {name_of(self.function)} to return the types that were declared; got "
+                f"{self.operation}: needs {name_of(self.function)} to return the types that were "
+                "declared; got "
                 f"{array.dtype.name}{list(array.shape)} for result {number}, {aval.str_short()}"
             )
         return np.ascontiguousarray(array, aval.dtype).reshape(aval.shape)
 
 
-def _infer(*avals: ShapedArray, callback: HostFunction, result_avals: tuple[ShapedArray, ...], **params: Any) -> Any:
+def _infer(
+    *avals: ShapedArray,
+    callback: HostFunction,
+    result_avals: tuple[ShapedArray, ...],
+    **params: Any,
+) -> Any:
     return list(result_avals)
 
 
 def _reference(
-    *arrays: np.ndarray, callback: HostFunction, result_avals: tuple[ShapedArray, ...], **params: Any
+    *arrays: np.ndarray,
+    callback: HostFunction,
+    result_avals: tuple[ShapedArray, ...],
+    **params: Any,
 ) -> list[np.ndarray]:
     return callback(result_avals, *arrays)
 
 
 def _loops(
-    b: Any, *operands: Any, callback: HostFunction, result_avals: tuple[ShapedArray, ...], **params: Any
+    b: Any,
+    *operands: Any,
+    callback: HostFunction,
+    result_avals: tuple[ShapedArray, ...],
+    **params: Any,
 ) -> Any:
     def function(*arrays: np.ndarray) -> list[np.ndarray]:
         return callback(result_avals, *arrays)
 
-    return b.block("host", operands, function=function, outs=list(result_avals), reason=repr(callback))
+    return b.block(
+        "host", operands, function=function, outs=list(result_avals), reason=repr(callback)
+    )
 
 
 def _mapped_result(aval: ShapedArray, size: int) -> ShapedArray:
@@ -93,7 +114,11 @@ def _mapped_result(aval: ShapedArray, size: int) -> ShapedArray:
 
 
 def _one_by_one(
-    primitive: Primitive, axis: AxisData, operands: Sequence[Any], dims: Dims, params: dict[str, Any]
+    primitive: Primitive,
+    axis: AxisData,
+    operands: Sequence[Any],
+    dims: Dims,
+    params: dict[str, Any],
 ) -> tuple[list[Any], list[int]]:
     """Call once for each example, in order."""
     fixed = [x for x, d in zip(operands, dims, strict=True) if d is None]
@@ -126,12 +151,16 @@ def _pure_batch(axis: AxisData, operands: Sequence[Any], dims: Dims, **params: A
     if method is None:
         raise NotImplementedError(
             f"pure_callback: needs vmap_method under vmap; got None for {params['callback']}; try "
-            f"vmap_method='sequential' (one call for each example), or one of {_METHODS[2:]} (one call for all)"
+            f"vmap_method='sequential' (one call for each example), or one of {_METHODS[2:]} (one "
+            "call for all)"
         )
     if method.startswith("sequential"):
         return _one_by_one(pure_callback_call, axis, operands, dims, params)
     if method == "expand_dims":
-        wide = [expand_dims(x, (0,)) if d is None else move_axis(x, d, 0) for x, d in zip(operands, dims, strict=True)]
+        wide = [
+            expand_dims(x, (0,)) if d is None else move_axis(x, d, 0)
+            for x, d in zip(operands, dims, strict=True)
+        ]
     else:
         wide = [map_at(x, d, axis.size, 0) for x, d in zip(operands, dims, strict=True)]
     results = tuple(_mapped_result(a, axis.size) for a in params["result_avals"])
@@ -147,7 +176,8 @@ pure_callback_call = Primitive(
     infer=_infer,
     reference=_reference,
     jvp=Undefined(
-        "pure_callback: needs a derivative rule, since Python code cannot be differentiated; got none; "
+        "pure_callback: needs a derivative rule, since Python code cannot be differentiated; got "
+        "none; "
         "try custom_jvp or custom_vjp around the function that calls it"
     ),
     transpose=_NO_TRANSPOSE,
@@ -160,7 +190,8 @@ pure_callback_call = Primitive(
 def _io_batch(axis: AxisData, operands: Sequence[Any], dims: Dims, **params: Any) -> Any:
     if params["ordered"]:
         raise ValueError(
-            "io_callback: needs ordered=False under vmap, where the order of examples is not defined; got ordered=True"
+            "io_callback: needs ordered=False under vmap, where the order of examples is not "
+            "defined; got ordered=True"
         )
     return _one_by_one(io_callback_call, axis, operands, dims, params)
 
@@ -171,7 +202,8 @@ io_callback_call = Primitive(
     infer=_infer,
     reference=_reference,
     jvp=Undefined(
-        "io_callback: needs a derivative rule, since Python code cannot be differentiated; got none; "
+        "io_callback: needs a derivative rule, since Python code cannot be differentiated; got "
+        "none; "
         "try lax.stop_gradient on its operands, or custom_jvp"
     ),
     transpose=_NO_TRANSPOSE,
@@ -181,7 +213,9 @@ io_callback_call = Primitive(
 )
 
 
-def _debug_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[list[Any], list[Zero]]:
+def _debug_jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], **params: Any
+) -> tuple[list[Any], list[Zero]]:
     debug_callback_call(*primals, **params)
     return [], []
 
@@ -193,7 +227,9 @@ debug_callback_call = Primitive(
     reference=_reference,
     jvp=_debug_jvp,
     transpose=lambda cts, *operands, **params: [None] * len(operands),
-    batch=lambda axis, operands, dims, **params: _one_by_one(debug_callback_call, axis, operands, dims, params),
+    batch=lambda axis, operands, dims, **params: _one_by_one(
+        debug_callback_call, axis, operands, dims, params
+    ),
     loops=_loops,
     multiple_results=True,
 )
@@ -211,7 +247,8 @@ def _result_types(operation: str, declared: Any) -> tuple[tuple[ShapedArray, ...
     for leaf in leaves:
         if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
             raise TypeError(
-                f"{operation}: needs result_shape_dtypes made of objects with a shape and a dtype; got "
+                f"{operation}: needs result_shape_dtypes made of objects with a shape and a dtype; "
+                "got "
                 f"{type(leaf).__name__}; try vires.ShapeDtypeStruct(shape, dtype)"
             )
         avals.append(ShapedArray(tuple(leaf.shape), dtypes.canonical(leaf.dtype)))
@@ -235,15 +272,17 @@ def pure_callback(
     vmap_method: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Call a Python function without effects from a program: `callback(*args, **kwargs)` on NumPy arrays.
+    """Call a Python function without effects: `callback(*args, **kwargs)` on NumPy arrays.
 
     It may be called any number of times, or not at all where its result is not used.
 
     Args:
       callback: takes NumPy arrays and returns what `result_shape_dtypes` declares.
       result_shape_dtypes: a pytree of objects with a shape and a dtype, such as `ShapeDtypeStruct`.
-      vmap_method: what vmap does: "sequential" calls once for each example; "expand_dims" and "broadcast_all" call
-        once with a leading axis, of size 1 or of the number of examples for arguments that are not mapped.
+      vmap_method: what vmap does: "sequential" calls once for each example; "expand_dims" and
+        "broadcast_all" call
+        once with a leading axis, of size 1 or of the number of examples for arguments that are not
+        mapped.
 
     Raises:
       TypeError: a result that is not as declared, or differentiation.
@@ -254,7 +293,9 @@ def pure_callback(
     Array(0., dtype=float32)
     """
     if vmap_method is not None and vmap_method not in _METHODS:
-        raise ValueError(f"pure_callback: needs vmap_method None or one of {_METHODS}; got {vmap_method!r}")
+        raise ValueError(
+            f"pure_callback: needs vmap_method None or one of {_METHODS}; got {vmap_method!r}"
+        )
     avals, out_tree = _result_types("pure_callback", result_shape_dtypes)
     host, operands = _host("pure_callback", callback, args, kwargs, out_tree)
     out = pure_callback_call(*operands, callback=host, result_avals=avals, vmap_method=vmap_method)
@@ -269,7 +310,7 @@ def io_callback(
     ordered: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """Call a Python function that may have effects: `callback(*args, **kwargs)` on NumPy arrays, once for each run.
+    """Call a Python function that may have effects: `callback(*args, **kwargs)`, once for each run.
 
     Calls happen in the order in which they are written, with or without `ordered`.
 
@@ -284,8 +325,10 @@ def io_callback(
     return tree.unflatten(out_tree, out)
 
 
-def debug_callback(callback: Callable[..., Any], *args: Any, ordered: bool = False, **kwargs: Any) -> None:
-    """Call a Python function for its effects only; under vmap once for each example, under grad with the values.
+def debug_callback(
+    callback: Callable[..., Any], *args: Any, ordered: bool = False, **kwargs: Any
+) -> None:
+    """Call a Python function for its effects; under vmap once for each example, under grad too.
 
     >>> import vires
     >>> seen = []
@@ -297,7 +340,9 @@ def debug_callback(callback: Callable[..., Any], *args: Any, ordered: bool = Fal
     debug_callback_call(*operands, callback=host, result_avals=(), ordered=ordered)
 
 
-def debug_print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
+def debug_print(
+    fmt: str, *args: Any, ordered: bool = False, skip_format_check: bool = False, **kwargs: Any
+) -> None:
     """Print values while a program runs: `print(fmt.format(*args, **kwargs))`.
 
     Raises:
@@ -311,14 +356,15 @@ def debug_print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> N
     >>> _ = f(1.0)
     x = 1.0
     """
-    _check_format(fmt, args, kwargs)
+    if not skip_format_check:
+        _check_format(fmt, args, kwargs)
     debug_callback(_Printer(fmt), *args, ordered=ordered, **kwargs)
 
 
 class _Printer:
-    """Prints in one format; equal to others of the same format, so that programs are found again."""
+    """Prints in one format; one object for each format, so that programs are found again."""
 
-    _known: dict[str, _Printer] = {}
+    _known: ClassVar[dict[str, _Printer]] = {}
     __name__ = "print"
 
     def __new__(cls, fmt: str) -> _Printer:
@@ -336,16 +382,23 @@ class _Printer:
 
 def _check_format(fmt: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
     names = [
-        field.split(".")[0].split("[")[0] for _, field, _, _ in string.Formatter().parse(fmt) if field is not None
+        field.split(".")[0].split("[")[0]
+        for _, field, _, _ in string.Formatter().parse(fmt)
+        if field is not None
     ]
     automatic = sum(not name for name in names)
     numbers = {int(name) for name in names if name.isdigit()}
-    if automatic and automatic != len(args) or numbers - set(range(len(args))):
-        raise ValueError(f"debug.print: needs one place for each argument; got {fmt!r} for {len(args)} arguments")
+    if (automatic and automatic != len(args)) or numbers - set(range(len(args))):
+        raise ValueError(
+            f"debug.print: needs one place for each argument; got {fmt!r} for {len(args)} arguments"
+        )
     if not automatic and args and numbers != set(range(len(args))):
-        raise ValueError(f"debug.print: needs one place for each argument; got {fmt!r} for {len(args)} arguments")
+        raise ValueError(
+            f"debug.print: needs one place for each argument; got {fmt!r} for {len(args)} arguments"
+        )
     wanted = {name for name in names if name and not name.isdigit()}
     if wanted != set(kwargs):
         raise ValueError(
-            f"debug.print: needs the keyword arguments that {fmt!r} names, {sorted(wanted)}; got {sorted(kwargs)}"
+            f"debug.print: needs the keyword arguments that {fmt!r} names, {sorted(wanted)}; got "
+            f"{sorted(kwargs)}"
         )

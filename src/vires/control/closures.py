@@ -14,11 +14,14 @@ from vires.core.staging import stage
 from vires.core.trace import Tracer, aval_of
 
 
-def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callable[..., Any], list[Any]]:
+def closure_convert(
+    fun: Callable[..., Any], *example_args: Any
+) -> tuple[Callable[..., Any], list[Any]]:
     """Turn the traced values that `fun` closes over into arguments.
 
-    Returns the converted function, to be called as `converted(*args, *values)`, and the values. `fun` is traced with
-    arguments of the types of `example_args`. Only values that derivatives can flow to are converted.
+    Returns the converted function, to be called as `converted(*args, *values)`, and the values.
+    `fun` is traced with arguments of the types of `example_args`. Only values that derivatives can
+    flow to are converted.
 
     >>> import vires
     >>> def power(x, y):
@@ -43,9 +46,12 @@ def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callab
         arguments, found = tree.flatten(tuple(args[:count]))
         if found != in_tree:
             raise TypeError(
-                f"closure_convert: needs arguments of the structure of example_args, {in_tree}; got {found}"
+                f"closure_convert: needs arguments of the structure of example_args, {in_tree}; "
+                f"got {found}"
             )
-        consts = [next(given) if flag else c for c, flag in zip(closed.consts, hoisted, strict=True)]
+        consts = [
+            next(given) if flag else c for c, flag in zip(closed.consts, hoisted, strict=True)
+        ]
         operands = as_operands(arguments, "closure_convert", "arguments")
         return tree.unflatten(out_tree, evaluate(closed.jaxpr, consts, *operands))
 
@@ -53,7 +59,7 @@ def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callab
 
 
 class _Pullback:
-    """A staged function of cotangents as residuals: its constants are leaves, its program is structure."""
+    """A staged function of cotangents: its constants are leaves, its program is structure."""
 
     def __init__(self, consts: Sequence[Any], program: ClosedJaxpr, answer_tree: Any) -> None:
         self.consts, self.program, self.answer_tree = list(consts), program, answer_tree
@@ -62,15 +68,15 @@ class _Pullback:
 tree.register_node(
     _Pullback,
     lambda p: (p.consts, (p.program, p.answer_tree)),
-    lambda auxiliary, consts: _Pullback(consts, *auxiliary),
+    lambda auxiliary, consts: _Pullback(list(consts), *auxiliary),
 )
 
 
 def custom_gradient(fun: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function its own reverse derivative, written inside it: `fun(*args)` returns (result, pullback).
+    """Give a function its own reverse derivative: `fun(*args)` returns (result, pullback).
 
-    `pullback(ct)` gives the cotangents of the arguments: one value for one argument, else a tuple. Second derivatives go
-    through both `fun` and the pullback.
+    `pullback(ct)` gives the cotangents of the arguments: one value for one argument, else a tuple.
+    Second derivatives go through both `fun` and the pullback.
 
     >>> import vires
     >>> @vires.custom_gradient
@@ -90,8 +96,13 @@ def custom_gradient(fun: Callable[..., Any]) -> Callable[..., Any]:
     def forward(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         result, pullback = _result_and_pullback(fun, args, kwargs)
         leaves, out_tree = tree.flatten(result)
-        avals = [aval_of(x).to_tangent_aval() for x in as_operands(leaves, "custom_gradient", "the result")]
-        flat = FlatFunction(pullback, tree.structure((tree.unflatten(out_tree, leaves),)), "custom_gradient")
+        avals = [
+            aval_of(x).to_tangent_aval()
+            for x in as_operands(leaves, "custom_gradient", "the result")
+        ]
+        flat = FlatFunction(
+            pullback, tree.structure((tree.unflatten(out_tree, leaves),)), "custom_gradient"
+        )
         closed = stage(flat, avals, name="pullback")
         return result, (args, _Pullback(closed.consts, ClosedJaxpr(closed.jaxpr), flat.out_tree))
 
@@ -99,7 +110,9 @@ def custom_gradient(fun: Callable[..., Any]) -> Callable[..., Any]:
         args, pullback = residuals
         flat = evaluate(pullback.program.jaxpr, pullback.consts, *tree.leaves(ct))
         answer = tree.unflatten(pullback.answer_tree, flat)
-        return answer if isinstance(answer, (tuple, list)) and len(args) == len(answer) else (answer,)
+        return (
+            answer if isinstance(answer, (tuple, list)) and len(args) == len(answer) else (answer,)
+        )
 
     wrapped.defvjp(forward, backward)
     return wrapped
@@ -109,6 +122,7 @@ def _result_and_pullback(fun: Callable[..., Any], args: Any, kwargs: Any) -> tup
     answer = fun(*args, **kwargs)
     if not (isinstance(answer, tuple) and len(answer) == 2 and callable(answer[1])):
         raise TypeError(
-            f"custom_gradient: needs {name_of(fun)} to return (result, function of the cotangent); got {answer!r:.80}"
+            f"custom_gradient: needs {name_of(fun)} to return (result, function of the cotangent); "
+            f"got {answer!r:.80}"
         )
     return answer

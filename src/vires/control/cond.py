@@ -9,6 +9,7 @@ import numpy as np
 
 from vires.control.dce import choose, dce, keep_inputs
 from vires.control.masked import has_checks, masked
+from vires.control.partial import partial_loop
 from vires.control.programs import (
     array_of,
     is_linear,
@@ -19,7 +20,7 @@ from vires.control.programs import (
 )
 from vires.core import dtypes, memo
 from vires.core.avals import ShapedArray
-from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, evaluate
+from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Var, evaluate
 from vires.core.primitive import AxisData, Primitive, Zero
 from vires.core.staging import stage
 from vires.core.trace import aval_of
@@ -45,9 +46,12 @@ def _infer(index: ShapedArray, *avals: ShapedArray, branches: Branches) -> list[
         raise TypeError(f"cond: needs a 0-d int32 index; got {index.str_short()}")
     for branch in branches:
         found = branch.in_avals
-        if len(found) != len(avals) or not all(a.same_type(b) for a, b in zip(avals, found, strict=True)):
+        if len(found) != len(avals) or not all(
+            a.same_type(b) for a, b in zip(avals, found, strict=True)
+        ):
             raise TypeError(
-                f"cond: needs operands of the branches' types ({', '.join(a.str_short() for a in found)}); "
+                "cond: needs operands of the branches' types "
+                f"({', '.join(a.str_short() for a in found)}); "
                 f"got ({', '.join(a.str_short() for a in avals)})"
             )
     columns = zip(*(branch.out_avals for branch in branches), strict=True)
@@ -89,8 +93,8 @@ def _linearize(nonzeros: Sequence[bool], operands: Sequence[Any], *, branches: B
 class _Joined:
     """Branches whose residuals have been given common places.
 
-    `inputs` are the arguments that some branch needs again; computed residuals of one type share a slot, which
-    branches without such a residual fill with zeros.
+    `inputs` are the arguments that some branch needs again; computed residuals of one type share a
+    slot, which branches without such a residual fill with zeros.
     """
 
     def __init__(self, parts: Sequence[Linearized], out_nonzeros: tuple[bool, ...]) -> None:
@@ -106,7 +110,9 @@ class _Joined:
                 if number in part.residual_inputs:
                     continue
                 aval = results[start + number].strip_weak_type()
-                free = [k for k, slot in enumerate(slots) if slot == aval and k not in taken.values()]
+                free = [
+                    k for k, slot in enumerate(slots) if slot == aval and k not in taken.values()
+                ]
                 if not free:
                     free = [len(slots)]
                     slots.append(aval)
@@ -115,7 +121,9 @@ class _Joined:
         self.primals = tuple(self._primal(p, t, slots) for p, t in zip(parts, places, strict=True))
         self.linears = tuple(self._linear(p, t, slots) for p, t in zip(parts, places, strict=True))
 
-    def _primal(self, part: Linearized, taken: dict[int, int], slots: Sequence[ShapedArray]) -> ClosedJaxpr:
+    def _primal(
+        self, part: Linearized, taken: dict[int, int], slots: Sequence[ShapedArray]
+    ) -> ClosedJaxpr:
         """The branch with its results followed by all slots."""
         program = part.primal
         count = len(program.out_avals) - part.num_residuals
@@ -123,12 +131,16 @@ class _Joined:
 
         def function(*args: Any) -> list[Any]:
             out = evaluate(program.jaxpr, program.consts, *args)
-            filled = [out[sources[k]] if k in sources else zeros(aval) for k, aval in enumerate(slots)]
+            filled = [
+                out[sources[k]] if k in sources else zeros(aval) for k, aval in enumerate(slots)
+            ]
             return [*out[:count], *filled]
 
         return stage(function, program.in_avals, name="branch")
 
-    def _linear(self, part: Linearized, taken: dict[int, int], slots: Sequence[ShapedArray]) -> ClosedJaxpr:
+    def _linear(
+        self, part: Linearized, taken: dict[int, int], slots: Sequence[ShapedArray]
+    ) -> ClosedJaxpr:
         """The linear program taking the common arguments, all slots and the tangents."""
         jaxpr = part.linear.jaxpr
         residuals, tangents = jaxpr.invars[: part.num_residuals], jaxpr.invars[part.num_residuals :]
@@ -142,7 +154,7 @@ class _Joined:
         filled = [by_slot[k] if k in by_slot else Var(aval) for k, aval in enumerate(slots)]
 
         def renamed(atoms: Sequence[Atom]) -> list[Atom]:
-            return [v if v.__class__ is Literal else alias.get(v, v) for v in atoms]
+            return [alias.get(v, v) if isinstance(v, Var) else v for v in atoms]
 
         eqns = [eqn.replace(invars=renamed(eqn.invars)) for eqn in jaxpr.eqns]
         opened = Jaxpr(jaxpr.constvars, [*shared, *filled, *tangents], renamed(jaxpr.outvars), eqns)
@@ -150,14 +162,16 @@ class _Joined:
 
 
 class _Others:
-    """The branches after the first as a key by identity; None stands for the first, which must not be held."""
+    """The branches after the first, compared by identity; None stands for the first (not held)."""
 
     def __init__(self, branches: Branches) -> None:
         self.branches = tuple(None if branch is branches[0] else branch for branch in branches[1:])
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Others) and len(self.branches) == len(other.branches) and all(
-            a is b for a, b in zip(self.branches, other.branches, strict=True)
+        return (
+            isinstance(other, _Others)
+            and len(self.branches) == len(other.branches)
+            and all(a is b for a, b in zip(self.branches, other.branches, strict=True))
         )
 
     def __hash__(self) -> int:
@@ -168,7 +182,9 @@ class _Others:
 def _joined(first: ClosedJaxpr, others: _Others, nonzeros: tuple[bool, ...]) -> _Joined:
     branches = [first, *(first if branch is None else branch for branch in others.branches)]
     out_nonzeros = union([linearize_jaxpr(branch, nonzeros).out_nonzeros for branch in branches])
-    return _Joined([linearize_jaxpr(branch, nonzeros, out_nonzeros) for branch in branches], out_nonzeros)
+    return _Joined(
+        [linearize_jaxpr(branch, nonzeros, out_nonzeros) for branch in branches], out_nonzeros
+    )
 
 
 def _transpose(cts: Sequence[Any], index: Any, *operands: Any, branches: Branches) -> list[Any]:
@@ -179,11 +195,17 @@ def _transpose(cts: Sequence[Any], index: Any, *operands: Any, branches: Branche
     order = tuple(sorted(range(len(kept)), key=kept.__getitem__))
     known = [x for x, flag, n in zip(operands, linear, needed, strict=True) if n and not flag]
     programs = tuple(
-        backward_jaxpr(rearranged(keep_inputs(branch, dce(branch, used)[0], needed), order), len(known)) for branch in branches
+        backward_jaxpr(
+            rearranged(keep_inputs(branch, dce(branch, used)[0], needed), order), len(known)
+        )
+        for branch in branches
     )
     given = [ct for ct in cts if ct.__class__ is not Zero]
     answers = iter(cond_call(index, *known, *given, branches=programs))
-    return [None, *(next(answers) if flag and n else None for flag, n in zip(linear, needed, strict=True))]
+    return [
+        None,
+        *(next(answers) if flag and n else None for flag, n in zip(linear, needed, strict=True)),
+    ]
 
 
 def _batch(axis: AxisData, operands: Sequence[Any], dims: Dims, *, branches: Branches) -> Any:
@@ -191,18 +213,26 @@ def _batch(axis: AxisData, operands: Sequence[Any], dims: Dims, *, branches: Bra
     inner = tuple(dims[1:])
     if dims[0] is not None:
         return _batch_selected(axis, index, rest, inner, branches)
-    forced = union([[d is not None for d in batch_jaxpr(branch, axis, inner)[1]] for branch in branches])
+    forced = union(
+        [[d is not None for d in batch_jaxpr(branch, axis, inner)[1]] for branch in branches]
+    )
     programs = tuple(batch_jaxpr(branch, axis, inner, forced)[0] for branch in branches)
     return cond_call(index, *rest, branches=programs), [0 if f else None for f in forced]
 
 
-def _batch_selected(axis: AxisData, index: Any, operands: Sequence[Any], dims: Dims, branches: Branches) -> Any:
+def _batch_selected(
+    axis: AxisData, index: Any, operands: Sequence[Any], dims: Dims, branches: Branches
+) -> Any:
     """An index for each example: run all branches, select for each example."""
     columns: list[list[Any]] = []
     last = len(branches) - 1
     for number, branch in enumerate(branches):
         if has_checks(branch):
-            chosen = eq(index, full_like(index, number)) if last else full(aval_of(index).shape, True, dtypes.bool_)
+            chosen = (
+                eq(index, full_like(index, number))
+                if last
+                else full(aval_of(index).shape, True, dtypes.bool_)
+            )
             program, _ = batch_jaxpr(masked(branch), axis, (0, *dims), True)
             columns.append(evaluate(program.jaxpr, program.consts, chosen, *operands))
         else:
@@ -232,14 +262,17 @@ def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[boo
 
 cond_call = Primitive(
     "cond",
-    """The results of branches[index] on the operands; an index outside takes the nearest branch.""",
+    """The results of branches[index]; an index outside takes the nearest branch.""",
     infer=_infer,
     reference=_reference,
     jvp=_jvp,
     transpose=_transpose,
     batch=_batch,
-    loops=lambda b, index, *operands, branches: b.block("branch", [index, *operands], branches=branches),
+    loops=lambda b, index, *operands, branches: b.block(
+        "branch", [index, *operands], branches=branches
+    ),
     multiple_results=True,
     linearize=_linearize,
     dce=_dce,
+    partial=partial_loop(lambda: cond_call),
 )

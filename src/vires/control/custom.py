@@ -50,6 +50,9 @@ class _CustomDerivative:
 
     operation: str
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
     def __init__(
         self,
         fun: Callable[..., Any],
@@ -65,14 +68,17 @@ class _CustomDerivative:
         self.nondiff_argnums = self._positions(nondiff_argnums, nondiff_argnames)
         self._name = name_of(fun)
 
-    def _positions(self, numbers: int | Sequence[int], names: str | Iterable[str]) -> tuple[int, ...]:
+    def _positions(
+        self, numbers: int | Sequence[int], names: str | Iterable[str]
+    ) -> tuple[int, ...]:
         given = (numbers,) if isinstance(numbers, int) else tuple(numbers)
         labels = (names,) if isinstance(names, str) else tuple(names)
         parameters = list(self._signature.parameters) if self._signature else []
         for label in labels:
             if label not in parameters:
                 raise ValueError(
-                    f"{self.operation}: needs nondiff_argnames among the arguments of {name_of(self.fun)}; got {label!r}"
+                    f"{self.operation}: needs nondiff_argnames among the arguments of "
+                    f"{name_of(self.fun)}; got {label!r}"
                 )
         found = {n if n >= 0 else n + len(parameters) for n in given}
         return tuple(sorted(found | {parameters.index(label) for label in labels}))
@@ -85,18 +91,24 @@ class _CustomDerivative:
         signature = self._signature
         if signature is None:
             if kwargs:
-                raise TypeError(f"{self.operation}: needs positional arguments for {self._name}; got {sorted(kwargs)}")
+                raise TypeError(
+                    f"{self.operation}: needs positional arguments for {self._name}; got "
+                    f"{sorted(kwargs)}"
+                )
             return tuple(args)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         if bound.kwargs:
             raise TypeError(
-                f"{self.operation}: needs arguments that can be given by position, since its rules take them so; "
+                f"{self.operation}: needs arguments that can be given by position, since its rules "
+                "take them so; "
                 f"got keyword-only {', '.join(bound.kwargs)} of {self._name}"
             )
         return bound.args
 
-    def _split(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Any], list[Any], list[int]]:
+    def _split(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], list[Any], list[int]]:
         """Arguments that are not differentiated, the others, and the positions of these."""
         full = self._arguments(args, kwargs)
         fixed = [full[i] for i in self.nondiff_argnums if i < len(full)]
@@ -112,11 +124,16 @@ class _CustomDerivative:
 
         def function(*moving: Any) -> Any:
             full: list[Any] = [None] * count
-            for i, x in (*zip(fixed_positions, fixed, strict=True), *zip(positions, moving, strict=True)):
+            for i, x in (
+                *zip(fixed_positions, fixed, strict=True),
+                *zip(positions, moving, strict=True),
+            ):
                 full[i] = x
             return self.fun(*full)
 
-        return functools.wraps(self.fun, assigned=("__name__", "__qualname__"), updated=())(function)
+        return functools.wraps(self.fun, assigned=("__name__", "__qualname__"), updated=())(
+            function
+        )
 
     def _operands(self, leaves: Sequence[Any]) -> list[Any]:
         return as_operands(
@@ -133,7 +150,9 @@ class _CustomDerivative:
 
 def _pair(operation: str, rule: str, of: str, result: Any, what: str) -> tuple[Any, Any]:
     if not (isinstance(result, (tuple, list)) and len(result) == 2):
-        raise TypeError(f"{operation}: needs {rule} of {of} to return a pair ({what}); got {result!r:.80}")
+        raise TypeError(
+            f"{operation}: needs {rule} of {of} to return a pair ({what}); got {result!r:.80}"
+        )
     return result[0], result[1]
 
 
@@ -144,9 +163,9 @@ def _is_symbolic(x: Any) -> bool:
 class custom_jvp(_CustomDerivative):
     """Give a function its own forward derivative, from which the reverse one follows.
 
-    `f.defjvp(rule)` sets the rule: `rule(primals, tangents) -> (result, tangent of the result)`, with tuples of one
-    entry for each argument. Arguments in `nondiff_argnums` come first and have no tangent:
-    `rule(n, primals, tangents)`.
+    `f.defjvp(rule)` sets the rule: `rule(primals, tangents) -> (result, tangent of the result)`,
+    with tuples of one entry for each argument. Arguments in `nondiff_argnums` come first and have
+    no tangent: `rule(n, primals, tangents)`.
 
     Raises:
       AttributeError: the function is called before it has a rule.
@@ -178,15 +197,20 @@ class custom_jvp(_CustomDerivative):
         self.symbolic_zeros = False
 
     def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
-        """Set the rule; with `symbolic_zeros` tangents known to be zero are `SymbolicZero` objects."""
+        """Set the rule; with `symbolic_zeros` tangents known to be zero come as `SymbolicZero`."""
         self.jvp = jvp
         self.symbolic_zeros = symbolic_zeros
         return jvp
 
     def defjvps(self, *jvps: Callable[..., Any] | None) -> None:
-        """Set one rule for each argument: `rule(tangent, result, *primals) -> tangent of the result`, or None for zero."""
+        """Set a rule for each argument: `rule(tangent, result, *primals)`, or None for zero.
+
+        The tangent of the result is the sum of what the rules give.
+        """
         if self.nondiff_argnums:
-            raise TypeError("custom_jvp: needs defjvp for a function with nondiff_argnums; got defjvps")
+            raise TypeError(
+                "custom_jvp: needs defjvp for a function with nondiff_argnums; got defjvps"
+            )
 
         def jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
             result = self(*primals)
@@ -196,7 +220,9 @@ class custom_jvp(_CustomDerivative):
                     continue
                 term = rule(tangent, result, *primals)
                 total = term if total is None else tree.map(_sum, total, term)
-            return result, tree.map(SymbolicZero.from_primal_value, result) if total is None else total
+            return result, tree.map(
+                SymbolicZero.from_primal_value, result
+            ) if total is None else total
 
         self.defjvp(jvp)
 
@@ -219,13 +245,17 @@ def _sum(x: Any, y: Any) -> Any:
 
 
 class _FlatJVP:
-    """A user's rule as a function of flat primals and tangents; it remembers the structure of the result."""
+    """A user's rule as a function of flat values; it remembers the structure of the result."""
 
-    def __init__(self, owner: custom_jvp, fixed: Sequence[Any], in_tree: Any, jvp: Callable[..., Any]) -> None:
+    def __init__(
+        self, owner: custom_jvp, fixed: Sequence[Any], in_tree: Any, jvp: Callable[..., Any]
+    ) -> None:
         self.owner, self.fixed, self.in_tree, self.jvp = owner, fixed, in_tree, jvp
         self.out_tree: Any = None
 
-    def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    def __call__(
+        self, primals: Sequence[Any], tangents: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
         given = [SymbolicZero(t.aval) if t.__class__ is Zero else t for t in tangents]
         x = tree.unflatten(self.in_tree, primals)
         dx = tree.unflatten(self.in_tree, given)
@@ -238,13 +268,15 @@ class _FlatJVP:
         moved, dot_tree = tree.flatten(dot, is_leaf=_is_symbolic)
         if dot_tree != self.out_tree:
             raise TypeError(
-                f"custom_jvp: needs {rule} of {of} to return a result and a tangent of one structure; "
+                f"custom_jvp: needs {rule} of {of} to return a result and a tangent of one "
+                "structure; "
                 f"got {self.out_tree} and {dot_tree}"
             )
         results = as_operands(results, "custom_jvp", f"the result of {rule} of {of}")
         paths = tree.paths(out)
         return results, [
-            self._tangent(r, t, leaf_label("tangent", path)) for r, t, path in zip(results, moved, paths, strict=True)
+            self._tangent(r, t, leaf_label("tangent", path))
+            for r, t, path in zip(results, moved, paths, strict=True)
         ]
 
     def _tangent(self, result: Any, tangent: Any, label: str) -> Any:
@@ -255,14 +287,16 @@ class _FlatJVP:
         found = aval_of(operand)
         if found.shape != expected.shape or (found.dtype != expected.dtype and not found.weak_type):
             raise TypeError(
-                f"custom_jvp: needs the rule {name_of(self.jvp)} of {self.owner._name} to give tangents of the types "
-                f"of the results; got {label} {found.str_short()} for a result {aval_of(result).str_short()}"
+                f"custom_jvp: needs the rule {name_of(self.jvp)} of {self.owner._name} to give "
+                "tangents of the types "
+                f"of the results; got {label} {found.str_short()} for a result "
+                f"{aval_of(result).str_short()}"
             )
         return operand if found.dtype == expected.dtype else convert(operand, expected)
 
 
 class CustomVJPPrimal:
-    """An argument as a forward rule with symbolic zeros sees it: its value, and whether it is differentiated."""
+    """An argument as a forward rule with symbolic zeros sees it."""
 
     __slots__ = ("perturbed", "value")
 
@@ -274,9 +308,10 @@ class CustomVJPPrimal:
 class custom_vjp(_CustomDerivative):
     """Give a function its own reverse derivative.
 
-    `f.defvjp(forward, backward)` sets the rules: `forward(*args) -> (result, residuals)` has the arguments of `f`, and
-    `backward(residuals, cotangent of the result) -> cotangents` gives a tuple of one entry for each argument (None for
-    zero). Arguments in `nondiff_argnums` come first in `backward`: `backward(n, residuals, ct)`.
+    `f.defvjp(forward, backward)` sets the rules: `forward(*args) -> (result, residuals)` has the
+    arguments of `f`, and `backward(residuals, cotangent of the result) -> cotangents` gives a
+    tuple of one entry for each argument (None for zero). Arguments in `nondiff_argnums` come first
+    in `backward`: `backward(n, residuals, ct)`.
 
     Forward mode through such a function raises; `custom_jvp` serves both modes.
 
@@ -314,8 +349,11 @@ class custom_vjp(_CustomDerivative):
         symbolic_zeros: bool = False,
         optimize_remat: bool = False,
     ) -> None:
-        """Set the rules. With `symbolic_zeros` the forward rule gets `CustomVJPPrimal` leaves, and cotangents known
-        to be zero are `SymbolicZero` objects."""
+        """Set the rules.
+
+        With `symbolic_zeros` the forward rule gets `CustomVJPPrimal` leaves, and cotangents known
+        to be zero come as `SymbolicZero`.
+        """
         self.fwd, self.bwd, self.symbolic_zeros = fwd, bwd, symbolic_zeros
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -334,13 +372,25 @@ class custom_vjp(_CustomDerivative):
 
 
 class _FlatVJP:
-    """A user's two rules as functions of flat values; they remember the structures of result and residuals."""
+    """A user's two rules as functions of flat values; they remember structures."""
 
     def __init__(
-        self, owner: custom_vjp, fixed: Sequence[Any], positions: Sequence[int], in_tree: Any, arguments: Sequence[Any]
+        self,
+        owner: custom_vjp,
+        fixed: Sequence[Any],
+        positions: Sequence[int],
+        in_tree: Any,
+        arguments: Sequence[Any],
     ) -> None:
-        self.owner, self.fixed, self.positions, self.in_tree = owner, list(fixed), positions, in_tree
-        self.fwd, self.bwd, self.symbolic_zeros = owner.fwd, owner.bwd, owner.symbolic_zeros
+        self.owner, self.fixed, self.positions, self.in_tree = (
+            owner,
+            list(fixed),
+            positions,
+            in_tree,
+        )
+        self.fwd: Any = owner.fwd
+        self.bwd: Any = owner.bwd
+        self.symbolic_zeros = owner.symbolic_zeros
         self.paths = tree.paths(tuple(arguments))
         self.out_tree: Any = None
         self.residual_tree: Any = None
@@ -367,7 +417,12 @@ class _FlatVJP:
 
     def backward(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         cts = [
-            ct if ct.__class__ is not Zero else SymbolicZero(ct.aval) if self.symbolic_zeros else dense(ct) for ct in cts
+            ct
+            if ct.__class__ is not Zero
+            else SymbolicZero(ct.aval)
+            if self.symbolic_zeros
+            else dense(ct)
+            for ct in cts
         ]
         known = tree.unflatten(self.residual_tree, residuals)
         ct = tree.unflatten(self.out_tree, cts)
@@ -375,7 +430,8 @@ class _FlatVJP:
         rule = f"the backward rule {name_of(self.bwd)} of {self.owner._name}"
         if not isinstance(answer, (tuple, list)) or len(answer) != len(self.in_tree.children()):
             raise TypeError(
-                f"custom_vjp: needs {rule} to return a tuple of {len(self.in_tree.children())} cotangents, one for "
+                f"custom_vjp: needs {rule} to return a tuple of {len(self.in_tree.children())} "
+                "cotangents, one for "
                 f"each argument; got {answer!r:.80}"
             )
         flat = _flatten_up_to(self.in_tree, tuple(answer), rule)
@@ -392,7 +448,8 @@ class _FlatVJP:
         found = aval_of(operand)
         if found.shape != expected.shape or (found.dtype != expected.dtype and not found.weak_type):
             raise ValueError(
-                f"custom_vjp: needs {rule} to give cotangents of the types of the arguments; got {found.str_short()} "
+                f"custom_vjp: needs {rule} to give cotangents of the types of the arguments; got "
+                f"{found.str_short()} "
                 f"for {label}, {aval.str_short()}"
             )
         return operand if found.dtype == expected.dtype else convert(operand, expected)
@@ -410,11 +467,11 @@ def _flatten_up_to(treedef: Any, value: Any, rule: str) -> list[Any]:
         parts = treedef.one_level().flatten_up_to(value)
     except (ValueError, TypeError) as error:
         raise TypeError(
-            f"custom_vjp: needs {rule} to give cotangents of the structure of the arguments, {treedef}; "
+            f"custom_vjp: needs {rule} to give cotangents of the structure of the arguments, "
+            f"{treedef}; "
             f"got {tree.structure(value)}"
         ) from error
     flat: list[Any] = []
     for child, part in zip(treedef.children(), parts, strict=True):
         flat += _flatten_up_to(child, part, rule)
     return flat
-

@@ -1,9 +1,12 @@
 """Calls of functions that bring their own derivatives, as interpreters see them.
 
-`custom_jvp` and `custom_vjp` (in `custom.py`) flatten their arguments and hand one of the call objects below to the
-current interpreter: `thread.trace.process_custom_jvp(call, operands)` or `process_custom_vjp(call, operands)`. Staging
-records an equation `custom_jvp_call` or `custom_vjp_call`; binding such an equation again makes the call anew, so that
-every interpreter meets the same two methods, however deep the equation was buried.
+`custom_jvp` and `custom_vjp` (in `custom.py`) flatten their arguments and hand one of the call
+objects below to the
+current interpreter: `thread.trace.process_custom_jvp(call, operands)` or `process_custom_vjp(call,
+  operands)`. Staging
+records an equation `custom_jvp_call` or `custom_vjp_call`; binding such an equation again makes
+the call anew, so that every interpreter meets the same two methods, however deep the equation was
+buried.
 """
 
 from __future__ import annotations
@@ -38,7 +41,11 @@ def dense(tangent: Any) -> Any:
 
 def is_still(tangent: Any) -> bool:
     """Whether a tangent or cotangent is known to be zero: `Zero`, None, or of dtype float0."""
-    return tangent is None or tangent.__class__ is Zero or getattr(tangent, "dtype", None) == dtypes.float0
+    return (
+        tangent is None
+        or tangent.__class__ is Zero
+        or getattr(tangent, "dtype", None) == dtypes.float0
+    )
 
 
 class Rule:
@@ -90,8 +97,10 @@ class _Call:
     def _refuse_closure(self, operation: str, nonzeros: Sequence[bool]) -> None:
         if any(nonzeros):
             raise TypeError(
-                f"{operation}: needs derivatives with respect to arguments only; got one with respect to a value that "
-                f"{self.name} closes over, of which its rules know nothing; try to pass the value as an argument"
+                f"{operation}: needs derivatives with respect to arguments only; got one with "
+                "respect to a value that "
+                f"{self.name} closes over, of which its rules know nothing; try to pass the value "
+                "as an argument"
             )
 
 
@@ -102,9 +111,11 @@ class CustomJVPCall(_Call):
     """One call of a function with a forward rule.
 
     * `function(*operands) -> results` runs the function itself, all flat.
-    * `jvp(primals, tangents) -> (results, tangents of the results)`: each tangent an array or `Zero`. The rule sees
+    * `jvp(primals, tangents) -> (results, tangents of the results)`: each tangent an array or
+      `Zero`. The rule sees
       arrays of zeros in place of `Zero` unless it asked for symbolic zeros.
-    * `batched(axis, dims) -> (call, out_dims)`: the call for all examples; `out_dims()` is known after it ran.
+    * `batched(axis, dims) -> (call, out_dims)`: the call for all examples; `out_dims()` is known
+      after it ran.
     * `stage(trace, operands)` records it as an equation.
     """
 
@@ -133,7 +144,9 @@ class CustomJVPCall(_Call):
         return call, lambda: [0] * (function.count or rule.count)
 
     def stage(self, trace: Trace, operands: Sequence[Any]) -> list[Any]:
-        closed, consts = close_over(stage(self.function, [aval_of(x) for x in operands], name=self.name))
+        closed, consts = close_over(
+            stage(self.function, [aval_of(x) for x in operands], name=self.name)
+        )
         return trace.process(
             custom_jvp_call,
             [*consts, *operands],
@@ -188,7 +201,8 @@ def _mapped_jvp(
         values = mapped_function(flat, axis, [*dims, *moving_dims], trace)(*primals, *moving)
         results, rest = values[: len(out_still)], iter(values[len(out_still) :])
         return results, [
-            Zero(aval_of(r).to_tangent_aval()) if s else next(rest) for r, s in zip(results, out_still, strict=True)
+            Zero(aval_of(r).to_tangent_aval()) if s else next(rest)
+            for r, s in zip(results, out_still, strict=True)
         ]
 
     return mapped
@@ -221,7 +235,12 @@ class _StagedJVPCall(CustomJVPCall):
         program, _ = batch_jaxpr(params["call_jaxpr"], axis, tuple(dims), True)
         rule = _mapped_jvp(super().jvp, axis, dims[params["num_consts"] :], trace)
         call = _StagedJVPCall(
-            {**params, "call_jaxpr": program, "jvp_jaxpr_fun": Rule(f"vmap of {self.rule}", rule), "symbolic_zeros": True}
+            {
+                **params,
+                "call_jaxpr": program,
+                "jvp_jaxpr_fun": Rule(f"vmap of {self.rule}", rule),
+                "symbolic_zeros": True,
+            }
         )
         return call, lambda: [0] * len(program.out_avals)
 
@@ -229,14 +248,19 @@ class _StagedJVPCall(CustomJVPCall):
         return trace.process(custom_jvp_call, operands, self.params)
 
 
-def check_results(operation: str, name: str, what: str, results: Sequence[Any], program: ClosedJaxpr) -> None:
+def check_results(
+    operation: str, name: str, what: str, results: Sequence[Any], program: ClosedJaxpr
+) -> None:
     """Raise unless a rule's results have the types of the function's."""
     found = [aval_of(r) for r in results]
     expected = program.out_avals
-    if len(found) != len(expected) or not all(a.same_type(b) for a, b in zip(found, expected, strict=True)):
+    if len(found) != len(expected) or not all(
+        a.same_type(b) for a, b in zip(found, expected, strict=True)
+    ):
         raise TypeError(
             f"{operation}: needs {what} to give results of the types that {name} gives, "
-            f"({', '.join(a.str_short() for a in expected)}); got ({', '.join(a.str_short() for a in found)})"
+            f"({', '.join(a.str_short() for a in expected)}); got "
+            f"({', '.join(a.str_short() for a in found)})"
         )
 
 
@@ -249,7 +273,8 @@ class CustomVJPCall(_Call):
     * `function(*operands) -> results` runs the function itself, all flat.
     * `forward(*operands) -> (results, residuals)`, and later
       `backward(residuals, cts) -> cotangents of the operands`, each an array or `Zero`.
-    * `batched(axis, dims) -> (call, out_dims)`: the call for all examples; `out_dims()` is known after it ran.
+    * `batched(axis, dims) -> (call, out_dims)`: the call for all examples; `out_dims()` is known
+      after it ran.
     * `stage(trace, operands)` records it as an equation.
     """
 
@@ -271,10 +296,14 @@ class CustomVJPCall(_Call):
         function = counted(mapped_function(self.function, axis, dims, trace))
         forward, backward = _mapped_vjp(self.forward, self.backward, axis, dims, trace)
         forward = counted(forward)
-        return CustomVJPCall(self.name, function, forward, backward), lambda: [0] * (function.count or forward.count)
+        return CustomVJPCall(
+            self.name, function, forward, backward
+        ), lambda: [0] * (function.count or forward.count)
 
     def stage(self, trace: Trace, operands: Sequence[Any]) -> list[Any]:
-        closed, consts = close_over(stage(self.function, [aval_of(x) for x in operands], name=self.name))
+        closed, consts = close_over(
+            stage(self.function, [aval_of(x) for x in operands], name=self.name)
+        )
         return trace.process(
             custom_vjp_call,
             [*consts, *operands],
@@ -295,7 +324,10 @@ def _mapped_vjp(
     dims: Dims,
     trace: BatchTrace | None,
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Forward and backward rules for all examples. Residuals stay unmapped where they do not depend on the example."""
+    """Forward and backward rules for all examples.
+
+    Residuals that are the same for all examples stay unmapped.
+    """
     residual_dims: list[int | None] = []
 
     def mapped_forward(*operands: Any) -> tuple[list[Any], list[Any]]:
@@ -309,7 +341,9 @@ def _mapped_vjp(
 
         values, out_dims = batch(flat, axis, operands, dims, trace)
         residual_dims[:] = out_dims[count:]
-        results = [bring_to(axis, r, d, 0) for r, d in zip(values[:count], out_dims[:count], strict=True)]
+        results = [
+            bring_to(axis, r, d, 0) for r, d in zip(values[:count], out_dims[:count], strict=True)
+        ]
         return results, values[count:]
 
     def mapped_backward(residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
@@ -328,7 +362,9 @@ def _mapped_vjp(
             still[:] = [a if is_still(a) else None for a in answers]
             return [a for a in answers if not is_still(a)]
 
-        values, out_dims = batch(flat, axis, [*residuals, *present], [*residual_dims, *[0] * len(present)], trace)
+        values, out_dims = batch(
+            flat, axis, [*residuals, *present], [*residual_dims, *[0] * len(present)], trace
+        )
         pairs = iter(zip(values, out_dims, strict=True))
         answers: list[Any] = []
         for zero, dim in zip(still, dims, strict=True):
@@ -396,7 +432,9 @@ class _StagedVJPCall(CustomVJPCall):
 class _CallPrimitive(Primitive):
     """A staged call: binding it makes the call again."""
 
-    def __init__(self, name: str, doc: str, call: Callable[[dict[str, Any]], Any], method: str) -> None:
+    def __init__(
+        self, name: str, doc: str, call: Callable[[dict[str, Any]], Any], method: str
+    ) -> None:
         def batch_rule(axis: AxisData, operands: Sequence[Any], dims: Dims, **params: Any) -> Any:
             batched, out_dims = call(params).batched(axis, tuple(dims))
             results = getattr(thread.trace, method)(batched, operands)

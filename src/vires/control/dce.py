@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from vires.core import memo
-from vires.core.jaxpr import ClosedJaxpr, DropVar, Jaxpr, JaxprEqn, Literal, Var, subjaxprs
+from vires.core.jaxpr import ClosedJaxpr, DropVar, Jaxpr, JaxprEqn, Var, subjaxprs
 
 
 def has_effects(eqn: JaxprEqn) -> bool:
     """Whether an equation does something besides computing its results, such as printing."""
     return getattr(eqn.primitive, "effectful", False) or any(
-        program_has_effects(p if isinstance(p, ClosedJaxpr) else ClosedJaxpr(p)) for p in subjaxprs(eqn.params)
+        program_has_effects(p if isinstance(p, ClosedJaxpr) else ClosedJaxpr(p))
+        for p in subjaxprs(eqn.params)
     )
 
 
@@ -24,31 +25,32 @@ def program_has_effects(closed: ClosedJaxpr) -> bool:
 
 def dce_equations(jaxpr: Jaxpr, used_results: Sequence[bool]) -> tuple[list[JaxprEqn], set[Var]]:
     """The equations that the used results (or effects) need, and the variables that these read."""
-    live: set[Var] = {
-        v for v, used in zip(jaxpr.outvars, used_results, strict=True) if used and v.__class__ is not Literal
+    live = {
+        v
+        for v, used in zip(jaxpr.outvars, used_results, strict=True)
+        if used and isinstance(v, Var)
     }
     kept: list[JaxprEqn] = []
     for eqn in reversed(jaxpr.eqns):
         used = [v in live for v in eqn.outvars]
         if not any(used) and not has_effects(eqn):
             continue
-        operands = [True] * len(eqn.invars)
+        smaller = eqn
         if eqn.primitive.dce is not None and not all(used):
-            smaller, operands = eqn.primitive.dce(used, eqn)
+            smaller, _ = eqn.primitive.dce(used, eqn)
             if smaller is None:
                 continue
-            eqn = smaller
-            live.update(v for v in eqn.invars if v.__class__ is not Literal)
-        else:
-            live.update(v for v in eqn.invars if v.__class__ is not Literal)
-        kept.append(eqn)
+        live.update(v for v in smaller.invars if isinstance(v, Var))
+        kept.append(smaller)
     kept.reverse()
     return kept, live
 
 
 @memo.per_program
-def dce(closed: ClosedJaxpr, used_results: tuple[bool, ...]) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
-    """The program of the used results alone, taking only the arguments that it needs, and which ones these are."""
+def dce(
+    closed: ClosedJaxpr, used_results: tuple[bool, ...]
+) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
+    """The program of the used results, taking only the arguments it needs, and which these are."""
     jaxpr = closed.jaxpr
     eqns, live = dce_equations(jaxpr, used_results)
     used_inputs = tuple(v in live for v in jaxpr.invars)
@@ -63,13 +65,15 @@ def dce(closed: ClosedJaxpr, used_results: tuple[bool, ...]) -> tuple[ClosedJaxp
 
 
 def keep_inputs(closed: ClosedJaxpr, smaller: ClosedJaxpr, inputs: tuple[bool, ...]) -> ClosedJaxpr:
-    """A program cut from `closed`, taking all the flagged arguments whether it needs them or not."""
+    """A program cut from `closed` that takes all flagged arguments, needed or not."""
     jaxpr = smaller.jaxpr
     invars = choose(closed.jaxpr.invars, inputs)
     return ClosedJaxpr(Jaxpr(jaxpr.constvars, invars, jaxpr.outvars, jaxpr.eqns), smaller.consts)
 
 
-def dce_call(used: Sequence[bool], eqn: JaxprEqn, program: str = "jaxpr") -> tuple[JaxprEqn | None, list[bool]]:
+def dce_call(
+    used: Sequence[bool], eqn: JaxprEqn, program: str = "jaxpr"
+) -> tuple[JaxprEqn | None, list[bool]]:
     """The `dce` rule of an equation that calls one program."""
     smaller, used_inputs = dce(eqn.params[program], tuple(used))
     if not any(used) and not smaller.eqns:

@@ -30,7 +30,9 @@ def name_of(function: Any) -> str:
 def check_callables(operation: str, **functions: Any) -> None:
     for role, function in functions.items():
         if not callable(function):
-            raise TypeError(f"{operation}: needs a function as {role}; got {type(function).__name__}")
+            raise TypeError(
+                f"{operation}: needs a function as {role}; got {type(function).__name__}"
+            )
 
 
 def is_operand(x: Any) -> bool:
@@ -47,14 +49,15 @@ def as_operands(leaves: Sequence[Any], operation: str, what: str) -> list[Any]:
             x = x.__jax_array__()
         if not is_operand(x):
             raise TypeError(
-                f"{operation}: needs {what} made of arrays and numbers; got {type(x).__name__} ({x!r:.40})"
+                f"{operation}: needs {what} made of arrays and numbers; got {type(x).__name__} "
+                f"({x!r:.40})"
             )
         operands.append(x if isinstance(x, (Array, Tracer)) else as_array(x))
     return operands
 
 
 class FlatFunction:
-    """A function of pytrees as a function of leaves; it remembers the structure of its last result."""
+    """A function of pytrees as one of leaves; it remembers the structure of its last result."""
 
     __slots__ = ("function", "in_tree", "operation", "out_tree")
 
@@ -72,7 +75,7 @@ class FlatFunction:
 
 @dataclass(frozen=True)
 class TracedFunction:
-    """A staged function: a program without constants, the values it closes over, the structure of its result."""
+    """A staged function: a program without constants, their values, the structure of the result."""
 
     name: str
     closed: ClosedJaxpr
@@ -98,15 +101,20 @@ def trace_function(
 ) -> TracedFunction:
     """Stage a function of the arguments with these leaves.
 
-    A plain Python function is staged once for its types, as long as the variables that it closes over stay the same
-    objects and no traced value is among them.
+    A plain Python function is staged once for its types, as long as the variables that it closes
+    over stay the same objects and no traced value is among them.
     """
     if function.__class__ is not FunctionType:
         return _trace(function, in_tree, avals, operation)
     kept = function.__dict__.get(_ATTRIBUTE)
     captured = _captured(function)
     # functools.wraps copies the dictionary of a function to its wrapper: check whose entry it is.
-    if kept is None or kept[0]() is not function or not _same(kept[1], captured) or len(kept[2]) > _MOST_KEPT:
+    if (
+        kept is None
+        or kept[0]() is not function
+        or not _same(kept[1], captured)
+        or len(kept[2]) > _MOST_KEPT
+    ):
         kept = function.__dict__[_ATTRIBUTE] = (ref(function), captured, {})
     key = (in_tree, tuple(avals), config.state, tuple(thread.axes.items()))
     traced = kept[2].get(key)
@@ -127,7 +135,7 @@ def _trace(
 
 
 def _captured(function: FunctionType, depth: int = 4) -> list[Any]:
-    """What a function refers to besides its arguments: contents of its closure, globals, defaults."""
+    """What a function refers to besides its arguments: closure, globals, defaults."""
     found: list[Any] = [function.__code__, *(function.__defaults__ or ())]
     names = function.__globals__
     found += [names[name] for name in function.__code__.co_names if name in names]

@@ -69,7 +69,9 @@ def checkpoint_name(x: Any, name: str) -> Any:
     >>> vires.grad(g)(0.0)
     Array(1., dtype=float32, weak_type=True)
     """
-    return tree.map(lambda leaf: _named(leaf if hasattr(leaf, "aval") else as_array(leaf), name=name), x)
+    return tree.map(
+        lambda leaf: _named(leaf if hasattr(leaf, "aval") else as_array(leaf), name=name), x
+    )
 
 
 # --- values from one computation, derivatives from another
@@ -98,7 +100,8 @@ saved_value = Primitive(
     "saved",
     """The second operand, moving as the first one does.
 
-    What a rematerialised program reads where a policy saved a value: the computation of the first operand is then needed
+    What a rematerialised program reads where a policy saved a value: the computation of the first
+    operand is then needed
     for its tangent only.""",
     infer=_infer,
     reference=_reference,

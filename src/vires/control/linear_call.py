@@ -27,9 +27,10 @@ def linear_call(
     residual_args: Any,
     linear_args: Any,
 ) -> Any:
-    """`fun(residual_args, linear_args)`, whose transpose in `linear_args` is `fun_transpose(residual_args, ct)`.
+    """`fun(residuals, x)`, linear in x, whose transpose is `fun_transpose(residuals, ct)`.
 
-    `fun` must be linear in its second argument; derivatives with respect to `residual_args` are those of `fun`.
+    `fun` must be linear in its second argument; derivatives with respect to `residual_args` are
+    those of `fun`.
 
     >>> import vires
     >>> from vires.control.linear_call import linear_call
@@ -38,7 +39,7 @@ def linear_call(
     Array(0.5, dtype=float32, weak_type=True)
     """
     check_callables("linear_call", fun=fun, fun_transpose=fun_transpose)
-    leaves, residual_tree = tree.flatten(residual_args)
+    leaves = tree.leaves(residual_args)
     linear_leaves, linear_tree = tree.flatten(linear_args)
     residuals = as_operands(leaves, "linear_call", "residual_args")
     operands = as_operands(linear_leaves, "linear_call", "linear_args")
@@ -55,10 +56,13 @@ def linear_call(
         "linear_call",
     )
     found = back.out_avals
-    if back.out_tree != linear_tree or not all(a.same_type(b) for a, b in zip(found, avals, strict=True)):
+    if back.out_tree != linear_tree or not all(
+        a.same_type(b) for a, b in zip(found, avals, strict=True)
+    ):
         raise TypeError(
             "linear_call: needs fun_transpose to return a value of the type of linear_args, "
-            f"({', '.join(a.str_short() for a in avals)}); got ({', '.join(a.str_short() for a in found)})"
+            f"({', '.join(a.str_short() for a in avals)}); got "
+            f"({', '.join(a.str_short() for a in found)})"
         )
     out = linear_call_primitive(
         *forward.consts,
@@ -76,7 +80,9 @@ def linear_call(
 
 def _groups(params: dict[str, Any], items: Sequence[Any]) -> list[list[Any]]:
     """Constants of the function, constants of the transpose, residuals, linear operands."""
-    return list(split(items, params["num_callee_consts"], params["num_transpose_consts"], params["num_res"]))
+    return list(
+        split(items, params["num_callee_consts"], params["num_transpose_consts"], params["num_res"])
+    )
 
 
 def _infer(*avals: ShapedArray, **params: Any) -> list[ShapedArray]:
@@ -104,12 +110,16 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> Any:
         callee: ClosedJaxpr = params["callee"]
         program, out_nonzeros = jvp_jaxpr(callee, (*flags, *(False,) * len(operands)))
         given = [t for t in own if t.__class__ is not Zero]
-        out = call_program(*consts, *residuals, *operands, *given, jaxpr=program, name="linear_call")
+        out = call_program(
+            *consts, *residuals, *operands, *given, jaxpr=program, name="linear_call"
+        )
         more = iter(out[len(results) :])
         for k, nz in enumerate(out_nonzeros):
             if nz:
                 term = next(more)
-                totals[k] = term if totals[k].__class__ is Zero else declared("add")(totals[k], term)
+                totals[k] = (
+                    term if totals[k].__class__ is Zero else declared("add")(totals[k], term)
+                )
     return results, totals
 
 
@@ -117,7 +127,8 @@ def _transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:
     consts, back_consts, residuals, linear = _groups(params, operands)
     if not all(map(is_linear, linear)) or any(map(is_linear, [*consts, *back_consts, *residuals])):
         raise NotImplementedError(
-            "linear_call: needs to be transposed in all of linear_args and in nothing else; got another choice"
+            "linear_call: needs to be transposed in all of linear_args and in nothing else; got "
+            "another choice"
         )
     answers = linear_call_primitive(
         *back_consts,
@@ -133,17 +144,28 @@ def _transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:
     return [*(None for _ in (*consts, *back_consts, *residuals)), *answers]
 
 
-def _batch(axis: AxisData, operands: Sequence[Any], dims: Sequence[int | None], **params: Any) -> Any:
+def _batch(
+    axis: AxisData, operands: Sequence[Any], dims: Sequence[int | None], **params: Any
+) -> Any:
     consts, back_consts, residuals, linear = _groups(params, operands)
     const_dims, back_dims, residual_dims, linear_dims = _groups(params, dims)
-    # Linear operands and results are all mapped at axis 0, so that each program is the transpose of the other.
+    # Linear operands and results are all mapped at axis 0, so that each program is the transpose
+    # of the other.
     callee, _ = batch_jaxpr(
         params["callee"], axis, (*const_dims, *residual_dims, *(0,) * len(linear)), True
     )
     count = len(params["callee"].out_avals)
-    back, _ = batch_jaxpr(params["transpose"], axis, (*back_dims, *residual_dims, *(0,) * count), True)
+    back, _ = batch_jaxpr(
+        params["transpose"], axis, (*back_dims, *residual_dims, *(0,) * count), True
+    )
     mapped = [map_at(x, d, axis.size, 0) for x, d in zip(linear, linear_dims, strict=True)]
-    out = linear_call_primitive(*consts, *back_consts, *residuals, *mapped, **{**params, "callee": callee, "transpose": back})
+    out = linear_call_primitive(
+        *consts,
+        *back_consts,
+        *residuals,
+        *mapped,
+        **{**params, "callee": callee, "transpose": back},
+    )
     return out, [0] * len(out)
 
 

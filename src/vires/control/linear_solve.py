@@ -1,4 +1,4 @@
-"""custom_linear_solve: the solution of A x = b as an operation, differentiated without looking into the solver."""
+"""custom_linear_solve: the solution of A x = b, differentiated without looking into the solver."""
 
 from __future__ import annotations
 
@@ -57,13 +57,15 @@ def custom_linear_solve(
       matvec: a linear function of a pytree like `b`; derivatives flow to what it closes over.
       b: the right-hand side, a pytree.
       solve: from `matvec` and a right-hand side to the solution.
-      transpose_solve: the same for the transposed system; needed for reverse mode unless `symmetric`.
+      transpose_solve: the same for the transposed system; needed for reverse mode unless
+        `symmetric`.
       symmetric: whether A equals its transpose, so that `solve` serves both.
-      has_aux: whether the solvers return (solution, anything), which is returned too and not differentiated.
+      has_aux: whether the solvers return (solution, anything), which is returned too and not
+        differentiated.
 
     Raises:
-      TypeError: solvers or a `matvec` whose results do not have the type of `b`, or reverse mode without
-        `transpose_solve`.
+      TypeError: solvers or a `matvec` whose results do not have the type of `b`, or reverse mode
+        without `transpose_solve`.
     """
     check_callables("custom_linear_solve", matvec=matvec, solve=solve)
     if symmetric and transpose_solve is None:
@@ -79,7 +81,8 @@ def custom_linear_solve(
         types = found.out_avals[: len(avals)]
         if solution != b_tree or not all(a.same_type(t) for a, t in zip(avals, types, strict=True)):
             raise TypeError(
-                f"custom_linear_solve: needs {role} to return a value of the type of b, {b_tree} of "
+                f"custom_linear_solve: needs {role} to return a value of the type of b, {b_tree} "
+                "of "
                 f"({', '.join(a.str_short() for a in avals)}); got {solution} of "
                 f"({', '.join(a.str_short() for a in types)})"
             )
@@ -110,7 +113,9 @@ def _unflattened(traced: TracedFunction, b_tree: Any) -> Callable[[Any], Any]:
     def function(v: Any) -> Any:
         operands = as_operands(tree.leaves(v), "custom_linear_solve", "vectors")
         closed = traced.closed
-        return tree.unflatten(b_tree, evaluate(closed.jaxpr, closed.consts, *traced.consts, *operands))
+        return tree.unflatten(
+            b_tree, evaluate(closed.jaxpr, closed.consts, *traced.consts, *operands)
+        )
 
     return function
 
@@ -153,16 +158,20 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> Any:
     return results, [*dx, *still]
 
 
-def _transpose(cts: Sequence[Any], *operands: Any, const_lengths: Counts, jaxprs: Programs) -> list[Any]:
+def _transpose(
+    cts: Sequence[Any], *operands: Any, const_lengths: Counts, jaxprs: Programs
+) -> list[Any]:
     if jaxprs.transpose_solve is None or jaxprs.vecmat is None:
         raise TypeError(
-            "custom_linear_solve: needs transpose_solve (or symmetric=True) for reverse mode; got neither"
+            "custom_linear_solve: needs transpose_solve (or symmetric=True) for reverse mode; got "
+            "neither"
         )
     matvec, vecmat, solve, transpose_solve, b = _groups(const_lengths, operands)
     known = [*matvec, *vecmat, *solve, *transpose_solve]
     if any(map(is_linear, known)) or not all(map(is_linear, b)):
         raise TypeError(
-            "custom_linear_solve: needs to be transposed in b alone; got an operator that depends on "
+            "custom_linear_solve: needs to be transposed in b alone; got an operator that depends "
+            "on "
             "the linear values"
         )
     answers = linear_solve(
@@ -172,7 +181,10 @@ def _transpose(cts: Sequence[Any], *operands: Any, const_lengths: Counts, jaxprs
         *solve,
         *(array_of(ct) for ct in cts[: len(b)]),
         const_lengths=Counts(
-            const_lengths.vecmat, const_lengths.matvec, const_lengths.transpose_solve, const_lengths.solve
+            const_lengths.vecmat,
+            const_lengths.matvec,
+            const_lengths.transpose_solve,
+            const_lengths.solve,
         ),
         jaxprs=Programs(jaxprs.vecmat, jaxprs.matvec, jaxprs.transpose_solve, jaxprs.solve),
     )
@@ -180,11 +192,17 @@ def _transpose(cts: Sequence[Any], *operands: Any, const_lengths: Counts, jaxprs
 
 
 def _batch(
-    axis: AxisData, operands: Sequence[Any], dims: Sequence[int | None], *, const_lengths: Counts, jaxprs: Programs
+    axis: AxisData,
+    operands: Sequence[Any],
+    dims: Sequence[int | None],
+    *,
+    const_lengths: Counts,
+    jaxprs: Programs,
 ) -> Any:
     *consts, b = _groups(const_lengths, operands)
     *const_dims, b_dims = _groups(const_lengths, dims)
-    # Right-hand sides and solutions are all mapped at axis 0, for the system and its transpose alike.
+    # Right-hand sides and solutions are all mapped at axis 0, for the system and its transpose
+    # alike.
     inner = (0,) * len(b)
     programs = Programs(
         *(

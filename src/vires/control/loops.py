@@ -38,7 +38,8 @@ from vires.transform.vmap import batch, bring_to
 def _check_structure(operation: str, what: str, function: str, before: Any, after: Any) -> None:
     if before != after:
         raise TypeError(
-            f"{operation}: needs a {what} of one structure from step to step; got {before} going in and {after} "
+            f"{operation}: needs a {what} of one structure from step to step; got {before} going "
+            f"in and {after} "
             f"coming out of {function}"
         )
 
@@ -49,9 +50,10 @@ def _settle_carry(
     init_tree: Any,
     trace: Callable[[Sequence[ShapedArray]], tuple[TracedFunction, Any]],
 ) -> tuple[list[Any], TracedFunction]:
-    """Trace a body until the types of its carry agree; Python numbers in `init` take the dtype that comes out.
+    """Trace a body until its carry's types agree; Python numbers take the dtype that comes out.
 
-    `trace` gives the traced body, whose first results are the carry, and the structure of that carry.
+    `trace` gives the traced body, whose first results are the carry, and the structure of that
+    carry.
     """
     paths = tree.paths(tree.unflatten(init_tree, range(init_tree.num_leaves)))
     avals = [aval_of(x) for x in init]
@@ -63,8 +65,10 @@ def _settle_carry(
             joined = joined_aval(before, after)
             if joined is None or (not before.weak_type and joined.dtype != before.dtype):
                 raise TypeError(
-                    f"{operation}: needs a carry of one type from step to step; got {leaf_label('carry', path)} "
-                    f"{before.str_short()} going in and {after.str_short()} coming out of {traced.name}"
+                    f"{operation}: needs a carry of one type from step to step; got "
+                    f"{leaf_label('carry', path)} "
+                    f"{before.str_short()} going in and {after.str_short()} coming out of "
+                    f"{traced.name}"
                     + ("; try x.astype(...) in the function" if before.shape == after.shape else "")
                 )
             settled.append(joined if before.weak_type else before)
@@ -93,12 +97,13 @@ def scan(
     unroll: int | bool = 1,
     _split_transpose: bool = False,
 ) -> tuple[Any, Any]:
-    """Apply `carry, y = f(carry, x)` for each slice x of `xs` along axis 0; the last carry, and all y stacked.
+    """Apply `carry, y = f(carry, x)` for each slice x of `xs`; the last carry, and all y stacked.
 
     Differentiable in both modes; the loop is compiled once, however many steps it has.
 
     Args:
-      f: a function of the carry and one slice; it returns a pair. The carry keeps its structure, shapes and dtypes.
+      f: a function of the carry and one slice; it returns a pair. The carry keeps its structure,
+        shapes and dtypes.
       init: the first carry, a pytree.
       xs: a pytree of arrays with equal leading axes, or None together with `length`.
       length: the number of steps, needed when `xs` has no leaves.
@@ -157,7 +162,8 @@ def _pair_of(traced: TracedFunction) -> tuple[Any, Any]:
     parts = traced.out_tree.children()
     if traced.out_tree.type not in (tuple, list) or len(parts) != 2:
         raise TypeError(
-            f"scan: needs f to return a pair (carry, y); got a result of structure {traced.out_tree} from {traced.name}"
+            "scan: needs f to return a pair (carry, y); got a result of structure "
+            f"{traced.out_tree} from {traced.name}"
         )
     return parts[0], parts[1]
 
@@ -166,7 +172,9 @@ def _length(xs: Sequence[Any], given: int | None) -> int:
     avals = [aval_of(x) for x in xs]
     for aval in avals:
         if not aval.shape:
-            raise ValueError(f"scan: needs xs with a leading axis to go along; got the 0-d {aval.str_short()}")
+            raise ValueError(
+                f"scan: needs xs with a leading axis to go along; got the 0-d {aval.str_short()}"
+            )
     sizes = [aval.shape[0] for aval in avals]
     if given is not None:
         try:
@@ -181,7 +189,9 @@ def _length(xs: Sequence[Any], given: int | None) -> int:
     if not sizes and given is None:
         raise ValueError("scan: needs xs, or length; got neither; try scan(f, init, length=n)")
     if sizes and given is not None and sizes[0] != given:
-        raise ValueError(f"scan: needs length equal to the leading axis of xs, {sizes[0]}; got length={given}")
+        raise ValueError(
+            f"scan: needs length equal to the leading axis of xs, {sizes[0]}; got length={given}"
+        )
     return sizes[0] if sizes else given  # type: ignore[return-value] - one of them is there
 
 
@@ -201,11 +211,19 @@ def _stack(rows: Sequence[Any]) -> Any:
 
 
 def _unrolled_scan(
-    f: Callable[..., Any], init: Any, init_tree: Any, xs: Any, xs_tree: Any, steps: int, reverse: bool
+    f: Callable[..., Any],
+    init: Any,
+    init_tree: Any,
+    xs: Any,
+    xs_tree: Any,
+    steps: int,
+    reverse: bool,
 ) -> tuple[Any, Any]:
     """Step by step in Python (config.disable_jit)."""
     if not steps:
-        raise ValueError("scan: needs at least one step with disable_jit=True, since f has to run; got length 0")
+        raise ValueError(
+            "scan: needs at least one step with disable_jit=True, since f has to run; got length 0"
+        )
     carry = tree.unflatten(init_tree, init)
     rows: list[list[Any]] = [[]] * steps
     out_tree: Any = None
@@ -224,8 +242,8 @@ def while_loop(
 ) -> Any:
     """Apply `val = body_fun(val)` as long as `cond_fun(val)` holds.
 
-    Differentiable in forward mode only, since the number of steps is not known beforehand. Under vmap the loop runs
-    until it has ended for all examples; each keeps the value it ended with.
+    Differentiable in forward mode only, since the number of steps is not known beforehand. Under
+    vmap the loop runs until it has ended for all examples; each keeps the value it ended with.
 
     Args:
       cond_fun: from the value to a 0-d bool.
@@ -257,7 +275,12 @@ def while_loop(
     start, body = _settle_carry("while_loop", init, init_tree, trace)
     condition = trace_function(cond_fun, in_tree, [aval_of(x) for x in start], "while_loop")
     found = condition.out_avals
-    if len(found) != 1 or found[0].shape or found[0].dtype != dtypes.bool_ or condition.out_tree != tree.leaf_structure():
+    if (
+        len(found) != 1
+        or found[0].shape
+        or found[0].dtype != dtypes.bool_
+        or condition.out_tree != tree.leaf_structure()
+    ):
         got = ", ".join(aval.str_short() for aval in found)
         raise TypeError(
             f"while_loop: needs cond_fun to return a 0-d bool; got ({got}) from {condition.name}; "
@@ -271,12 +294,17 @@ def while_loop(
 
 
 def fori_loop(
-    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any, *, unroll: int | bool | None = None
+    lower: Any,
+    upper: Any,
+    body_fun: Callable[[Any, Any], Any],
+    init_val: Any,
+    *,
+    unroll: int | bool | None = None,
 ) -> Any:
     """Apply `val = body_fun(i, val)` for i = lower, ..., upper - 1.
 
-    With bounds that are known while tracing the loop is a `scan` and differentiable in both modes; otherwise it is
-    a `while_loop`.
+    With bounds that are known while tracing the loop is a `scan` and differentiable in both modes;
+    otherwise it is a `while_loop`.
 
     Args:
       lower, upper: 0-d integers. No step is made when `upper <= lower`.
@@ -296,7 +324,9 @@ def fori_loop(
     for bound in bounds:
         aval = aval_of(bound)
         if aval.shape or not dtypes.is_integer(aval.dtype):
-            raise TypeError(f"fori_loop: needs bounds that are 0-d integers; got {aval.str_short()}")
+            raise TypeError(
+                f"fori_loop: needs bounds that are 0-d integers; got {aval.str_short()}"
+            )
     pairs = [(aval_of(b).dtype, aval_of(b).weak_type) for b in bounds]
     dtype, _ = dtypes.promote(*pairs)
     # The index is weakly typed, so that it adapts to the arrays that it meets.
@@ -333,7 +363,9 @@ def fori_loop(
         )
     else:
         if unroll is not None and unroll is not False:
-            raise ValueError("fori_loop: needs bounds known while tracing for unroll; got traced ones")
+            raise ValueError(
+                "fori_loop: needs bounds known while tracing for unroll; got traced ones"
+            )
         out = bind_while(
             [last], body.consts, [first, *start], _below(program, len(body.consts)), program
         )
@@ -372,7 +404,7 @@ def _below(body: ClosedJaxpr, num_consts: int) -> ClosedJaxpr:
 # --- map
 
 
-def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> Any:  # noqa: A001
+def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> Any:
     """Apply `f` to each slice of `xs` along axis 0, one after the other, and stack the results.
 
     Like `vmap(f)(xs)`, with the memory of one application at a time, or of `batch_size` at a time.
@@ -387,8 +419,7 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
         return _one_by_one(f, xs)
     if batch_size < 1:
         raise ValueError(f"map: needs a batch_size of at least 1; got {batch_size}")
-    leaves, treedef = tree.flatten(xs)
-    values = as_operands(leaves, "map", "xs")
+    values = as_operands(tree.leaves(xs), "map", "xs")
     total = _length(values, None)
     whole = total // batch_size * batch_size
     parts: list[list[Any]] = []
@@ -419,7 +450,8 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     if whole < total:
         parts.append(together([_rows(x, whole, total) for x in values]))
     joined = [
-        column[0] if len(column) == 1 else concatenate(*column, dimension=0) for column in zip(*parts, strict=True)
+        column[0] if len(column) == 1 else concatenate(*column, dimension=0)
+        for column in zip(*parts, strict=True)
     ]
     return tree.unflatten(out_tree, joined)
 
@@ -429,7 +461,9 @@ def _one_by_one(f: Callable[[Any], Any], xs: Any) -> Any:
     values = as_operands(leaves, "map", "xs")
     steps = _length(values, None)
     if config.disable_jit:
-        return _unrolled_scan(lambda _, x: ((), f(x)), [], tree.structure(()), values, xs_tree, steps, False)[1]
+        return _unrolled_scan(
+            lambda _, x: ((), f(x)), [], tree.structure(()), values, xs_tree, steps, False
+        )[1]
     avals = [aval_of(x) for x in values]
     inner = [ShapedArray(a.shape[1:], a.dtype, a.weak_type) for a in avals]
     traced = trace_function(f, tree.structure((xs,)), inner, "map")
@@ -454,5 +488,8 @@ def _rows(x: Any, start: int, stop: int) -> Any:
     if (start, stop) == (0, shape[0]):
         return x
     return slice_(
-        x, start_indices=(start, *(0,) * (len(shape) - 1)), limit_indices=(stop, *shape[1:]), strides=None
+        x,
+        start_indices=(start, *(0,) * (len(shape) - 1)),
+        limit_indices=(stop, *shape[1:]),
+        strides=None,
     )

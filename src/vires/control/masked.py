@@ -1,7 +1,8 @@
 """Programs whose run-time checks (of indices) can be switched off.
 
-Where vmap runs both branches of a cond, or a loop's body after an example's loop has ended, operations see values that
-the user's program would never have computed with; their checks must not raise.
+Where vmap runs both branches of a cond, or a loop's body after an example's loop has ended,
+operations see values that the user's program would never have computed with; their checks must not
+raise.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ def has_checks(closed: ClosedJaxpr) -> bool:
     """Whether running the program may raise by a check."""
     return any(
         eqn.primitive is check
-        or any(has_checks(p if isinstance(p, ClosedJaxpr) else ClosedJaxpr(p)) for p in subjaxprs(eqn.params))
+        or any(
+            has_checks(p if isinstance(p, ClosedJaxpr) else ClosedJaxpr(p))
+            for p in subjaxprs(eqn.params)
+        )
         for eqn in closed.eqns
     )
 
@@ -42,7 +46,13 @@ def masked(closed: ClosedJaxpr) -> ClosedJaxpr:
 
         for eqn in jaxpr.eqns:
             results = _bind_masked(active, eqn, [read(v) for v in eqn.invars])
-            values.update(zip(eqn.outvars, results if eqn.primitive.multiple_results else [results], strict=True))
+            values.update(
+                zip(
+                    eqn.outvars,
+                    results if eqn.primitive.multiple_results else [results],
+                    strict=True,
+                )
+            )
         return [read(v) for v in jaxpr.outvars]
 
     return stage(function, [ShapedArray((), dtypes.bool_), *closed.in_avals], name="masked")
@@ -54,7 +64,9 @@ def _bind_masked(active: Any, eqn: JaxprEqn, operands: list[Any]) -> Any:
         x, condition, shown = operands
         excused = broadcast(not_(active), aval_of(condition).shape, ())
         return check(x, or_(condition, excused), shown, **params)
-    programs = [key for key, value in params.items() if isinstance(value, ClosedJaxpr) and has_checks(value)]
+    programs = [
+        key for key, value in params.items() if isinstance(value, ClosedJaxpr) and has_checks(value)
+    ]
     if primitive.name == "cond" and any(has_checks(b) for b in params["branches"]):
         branches = tuple(masked(b) for b in params["branches"])
         return primitive(operands[0], active, *operands[1:], branches=branches)
@@ -82,5 +94,3 @@ def _while_masked(active: Any, primitive: Any, operands: list[Any], params: dict
         "body_nconsts": params["body_nconsts"] + 1,
     }
     return primitive(active, *operands[:count], active, *operands[count:], **changed)
-
-

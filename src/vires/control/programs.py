@@ -1,4 +1,4 @@
-"""Programs made from programs: reordered, cut, transposed; and what all calls of a program have in common."""
+"""Programs made from programs: reordered, cut, transposed; what calls have in common."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ def split(items: Sequence[Any], *counts: int) -> Iterator[list[Any]]:
 def rearranged(
     closed: ClosedJaxpr, inputs: tuple[int, ...], outputs: tuple[int, ...] | None = None
 ) -> ClosedJaxpr:
-    """The same program with its arguments in another order, and some of its results in another order."""
+    """The same program with its arguments, and some of its results, in another order."""
     jaxpr = closed.jaxpr
     outvars = jaxpr.outvars if outputs is None else [jaxpr.outvars[i] for i in outputs]
     return ClosedJaxpr(
-        Jaxpr(jaxpr.constvars, [jaxpr.invars[i] for i in inputs], outvars, jaxpr.eqns), closed.consts
+        Jaxpr(jaxpr.constvars, [jaxpr.invars[i] for i in inputs], outvars, jaxpr.eqns),
+        closed.consts,
     )
 
 
@@ -59,7 +60,9 @@ def moving(tangents: Sequence[Any]) -> tuple[bool, ...]:
     return tuple(t.__class__ is not Zero for t in tangents)
 
 
-def zero_tangents(results: Sequence[Any], tangents: Sequence[Any], nonzeros: Sequence[bool]) -> list[Any]:
+def zero_tangents(
+    results: Sequence[Any], tangents: Sequence[Any], nonzeros: Sequence[bool]
+) -> list[Any]:
     """One tangent for each result: the given ones where `nonzeros` says so."""
     given = iter(tangents)
     return [
@@ -74,7 +77,7 @@ def transposed_call(
     program: ClosedJaxpr,
     bind: Callable[..., Sequence[Any]],
 ) -> list[Any]:
-    """Cotangents of the linear operands of a call. `bind(*operands, jaxpr=...)` calls the transposed program."""
+    """Cotangents of a call's linear operands; `bind(*operands, jaxpr=...)` calls its transpose."""
     smaller, used = dce(program, moving(cts))
     linear = [is_linear(x) for x in operands]
     kept_linear = choose(linear, used)

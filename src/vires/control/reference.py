@@ -1,4 +1,4 @@
-"""Running programs by the primitives' NumPy references: how the oracle computes what holds programs."""
+"""Running programs by the primitives' NumPy references: the oracle for what holds programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def to_numpy(x: Any) -> np.ndarray:
 def run_reference(closed: ClosedJaxpr, *arrays: np.ndarray) -> list[np.ndarray]:
     """The results of a program on NumPy arrays."""
     jaxpr = closed.jaxpr
-    values: dict[Var, np.ndarray] = {v: to_numpy(c) for v, c in zip(jaxpr.constvars, closed.consts, strict=True)}
+    values: dict[Var, np.ndarray] = {
+        v: to_numpy(c) for v, c in zip(jaxpr.constvars, closed.consts, strict=True)
+    }
     values.update(zip(jaxpr.invars, arrays, strict=True))
 
     def read(atom: Any) -> np.ndarray:
@@ -26,5 +28,7 @@ def run_reference(closed: ClosedJaxpr, *arrays: np.ndarray) -> list[np.ndarray]:
 
     for eqn in jaxpr.eqns:
         results = eqn.primitive.reference(*map(read, eqn.invars), **eqn.params)
-        values.update(zip(eqn.outvars, results if eqn.primitive.multiple_results else [results], strict=True))
+        values.update(
+            zip(eqn.outvars, results if eqn.primitive.multiple_results else [results], strict=True)
+        )
     return [read(v) for v in jaxpr.outvars]

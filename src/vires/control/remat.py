@@ -1,7 +1,8 @@
 """checkpoint (remat): reverse mode computes values anew instead of keeping them.
 
-Linearising a checkpointed call keeps its operands and whatever the policy saves; the tangent program is one equation
-that computes the residuals from these and applies the linear map, and its transpose does the same backwards.
+Linearising a checkpointed call keeps its operands and whatever the policy saves; the tangent
+program is one equation that computes the residuals from these and applies the linear map, and its
+transpose does the same backwards.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from vires.control.call import check_arguments, inlined
 from vires.control.dce import dce, dce_call
 from vires.control.functions import as_operands, check_callables, name_of, trace_function
 from vires.control.identities import checkpoint_name, saved_value
+from vires.control.partial import partial_loop
 from vires.control.programs import (
     array_of,
     call_block,
@@ -40,7 +42,9 @@ Policy = Callable[..., bool]
 Dims = Sequence[int | None]
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, **params: Any) -> Any:
+def _jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, **params: Any
+) -> Any:
     flags = moving(tangents)
     program, out_nonzeros = jvp_jaxpr(jaxpr, flags)
     given = [array_of(t) for t in choose(tangents, flags)]
@@ -86,7 +90,7 @@ def _linearize(
 
 @dataclass(frozen=True)
 class _RematPlan:
-    """`forward`: operands -> results ++ saved values. `tangent`: the kept ones of these, tangents -> tangents."""
+    """`forward`: operands -> results ++ saved. `tangent`: what is kept, tangents -> tangents."""
 
     forward: ClosedJaxpr
     num_results: int
@@ -111,7 +115,8 @@ def _plan(
 
     def tangent(*args: Any) -> list[Any]:
         known, tangents = args[: sum(used)], args[sum(used) :]
-        # The barrier makes the operands new values, so that no pass finds the first computation of the residuals again.
+        # The barrier makes the operands new values, so that no pass finds the first computation of
+        # the residuals again.
         fresh = optimization_barrier(*known) if prevent_cse and known else known
         residuals = evaluate(recompute.jaxpr, recompute.consts, *fresh)
         return evaluate(linearized.linear.jaxpr, linearized.linear.consts, *residuals, *tangents)
@@ -141,7 +146,7 @@ def _saved_variables(jaxpr: Jaxpr, policy: Policy) -> list[Var]:
 
 
 def _with_saved(program: ClosedJaxpr, saved: Sequence[Var]) -> ClosedJaxpr:
-    """The program that takes saved values too and goes on with them instead of those that it computes."""
+    """The program that takes saved values too, and goes on with them instead of its own."""
     if not saved:
         return program
     jaxpr = program.jaxpr
@@ -158,7 +163,9 @@ def _with_saved(program: ClosedJaxpr, saved: Sequence[Var]) -> ClosedJaxpr:
 
         for eqn in jaxpr.eqns:
             out = eqn.primitive.bind(*map(read, eqn.invars), **eqn.params)
-            for v, value in zip(eqn.outvars, out if eqn.primitive.multiple_results else [out], strict=True):
+            for v, value in zip(
+                eqn.outvars, out if eqn.primitive.multiple_results else [out], strict=True
+            ):
                 environment[v] = saved_value(value, given[v]) if v in kept else value
         return [read(v) for v in jaxpr.outvars]
 
@@ -197,7 +204,9 @@ def _transpose(cts: Sequence[Any], *operands: Any, jaxpr: ClosedJaxpr, **params:
     return transposed_call(cts, operands, jaxpr, bind)
 
 
-def _batch(axis: AxisData, operands: Sequence[Any], dims: Dims, *, jaxpr: ClosedJaxpr, **params: Any) -> Any:
+def _batch(
+    axis: AxisData, operands: Sequence[Any], dims: Dims, *, jaxpr: ClosedJaxpr, **params: Any
+) -> Any:
     program, out_dims = batch_jaxpr(jaxpr, axis, tuple(dims))
     return checkpoint_call(*operands, jaxpr=program, **params), out_dims
 
@@ -214,6 +223,7 @@ checkpoint_call = Primitive(
     multiple_results=True,
     linearize=_linearize,
     dce=dce_call,
+    partial=partial_loop(lambda: checkpoint_call),
 )
 
 
@@ -244,15 +254,19 @@ def _dots_without_batch(primitive: Primitive, *avals: ShapedArray, **params: Any
 class checkpoint_policies:
     """What a checkpointed function may keep: `policy=` of `checkpoint`.
 
-    A policy is a function `policy(primitive, *avals, **params) -> bool` that says whether the results of an operation are
-    kept; these are ready-made ones.
+    A policy is a function `policy(primitive, *avals, **params) -> bool` that says whether the
+    results of an operation are kept; these are ready-made ones.
     """
 
     everything_saveable = _Named("everything_saveable", lambda *args, **params: True)
     nothing_saveable = _Named("nothing_saveable", lambda *args, **params: False)
-    dots_saveable = _Named("dots_saveable", lambda primitive, *args, **params: primitive.name in _PRODUCTS)
+    dots_saveable = _Named(
+        "dots_saveable", lambda primitive, *args, **params: primitive.name in _PRODUCTS
+    )
     checkpoint_dots = dots_saveable
-    dots_with_no_batch_dims_saveable = _Named("dots_with_no_batch_dims_saveable", _dots_without_batch)
+    dots_with_no_batch_dims_saveable = _Named(
+        "dots_with_no_batch_dims_saveable", _dots_without_batch
+    )
     checkpoint_dots_with_no_batch_dims = dots_with_no_batch_dims_saveable
 
     @staticmethod
@@ -261,7 +275,9 @@ class checkpoint_policies:
         wanted = frozenset(names)
         return _Named(
             f"save_only_these_names{names}",
-            lambda primitive, *args, **params: primitive.name == "name" and params["name"] in wanted,
+            lambda primitive, *args, **params: (
+                primitive.name == "name" and params["name"] in wanted
+            ),
         )
 
     @staticmethod
@@ -270,7 +286,9 @@ class checkpoint_policies:
         refused = frozenset(names)
         return _Named(
             f"save_any_names_but_these{names}",
-            lambda primitive, *args, **params: primitive.name == "name" and params["name"] not in refused,
+            lambda primitive, *args, **params: (
+                primitive.name == "name" and params["name"] not in refused
+            ),
         )
 
     @staticmethod
@@ -290,13 +308,14 @@ def checkpoint(
     static_argnums: int | Sequence[int] = (),
     concrete: bool = False,
 ) -> Any:
-    """Make `fun` keep nothing but its arguments for reverse mode: the rest is computed anew when it is needed.
+    """Make `fun` keep nothing but its arguments for reverse mode: the rest is computed anew.
 
     Trades time for memory; values and derivatives stay the same.
 
     Args:
       fun: the function; without it, a decorator is returned.
-      prevent_cse: keep the compiler from merging the second computation with the first. Inside `scan` it can be False.
+      prevent_cse: keep the compiler from merging the second computation with the first. Inside
+        `scan` it can be False.
       policy: what to keep nevertheless, see `checkpoint_policies`.
       static_argnums: positions of arguments that are no arrays.
       concrete: only False is supported, since `fun` is traced.
@@ -308,19 +327,26 @@ def checkpoint(
     """
     if fun is None:
         return functools.partial(
-            checkpoint, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums, concrete=concrete
+            checkpoint,
+            prevent_cse=prevent_cse,
+            policy=policy,
+            static_argnums=static_argnums,
+            concrete=concrete,
         )
     check_callables("checkpoint", fun=fun)
     if concrete:
         raise NotImplementedError(
-            "checkpoint: needs concrete=False, since the function is traced; got True; try static_argnums"
+            "checkpoint: needs concrete=False, since the function is traced; got True; try "
+            "static_argnums"
         )
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     functions: dict[Any, Callable[..., Any]] = {}
 
     @functools.wraps(fun)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        static = {n if n >= 0 else n + len(args): args[n] for n in numbers if -len(args) <= n < len(args)}
+        static = {
+            n if n >= 0 else n + len(args): args[n] for n in numbers if -len(args) <= n < len(args)
+        }
         dynamic = tuple(None if i in static else x for i, x in enumerate(args))
         leaves, in_tree = tree.flatten((dynamic, kwargs))
         operands = as_operands(leaves, "checkpoint", f"arguments of {name_of(fun)}")
@@ -328,7 +354,9 @@ def checkpoint(
         if key not in functions:
             # One function object for each choice, so that its program is found again.
             functions[key] = _of_dynamic(fun, static)
-        traced = trace_function(functions[key], in_tree, [aval_of(x) for x in operands], "checkpoint")
+        traced = trace_function(
+            functions[key], in_tree, [aval_of(x) for x in operands], "checkpoint"
+        )
         results = checkpoint_call(
             *traced.consts,
             *operands,

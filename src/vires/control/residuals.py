@@ -15,7 +15,7 @@ from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, Literal
 
 @dataclass(frozen=True)
 class ResidualPlan:
-    """`program` gives the results and the computed residuals; `sources` says where each residual comes from."""
+    """`program` gives results and computed residuals; `sources` says where each residual is."""
 
     program: ClosedJaxpr
     num_results: int
@@ -25,7 +25,9 @@ class ResidualPlan:
     def gather(self, operands: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
         """The residuals, given the program's operands and outputs."""
         tables = {"input": operands, "result": outputs, "computed": outputs[self.num_results :]}
-        return [number if kind == "literal" else tables[kind][number] for kind, number in self.sources]
+        return [
+            number if kind == "literal" else tables[kind][number] for kind, number in self.sources
+        ]
 
 
 @memo.per_program
@@ -39,7 +41,7 @@ def plan_residuals(primal: ClosedJaxpr, num_residuals: int) -> ResidualPlan:
     computed: dict[Atom, int] = {}
     sources: list[tuple[str, Any]] = []
     for r in residuals:
-        if r.__class__ is Literal:
+        if isinstance(r, Literal):
             sources.append(("literal", r.val))
         elif r in inputs:
             sources.append(("input", inputs[r]))

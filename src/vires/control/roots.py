@@ -32,16 +32,18 @@ def custom_root(
 ) -> Any:
     """A root x of f(x) = 0, found by `solve(f, initial_guess)`.
 
-    Derivatives with respect to what `f` closes over follow from df + (df/dx) dx = 0, so `solve` may use while loops and
-    is not differentiated.
+    Derivatives with respect to what `f` closes over follow from df + (df/dx) dx = 0, so `solve`
+    may use while loops and is not differentiated.
 
     Args:
       f: a function from a pytree to one of the same type.
       initial_guess: where to start; a pytree.
       solve: from a function and a start to its root.
-      tangent_solve: from a linear function g and y to the solution of g(x) = y. It must be differentiable in y;
+      tangent_solve: from a linear function g and y to the solution of g(x) = y. It must be
+        differentiable in y;
         `lambda g, y: y / g(1.0)` serves for scalars.
-      has_aux: whether `solve` returns (root, anything), which is returned too and not differentiated.
+      has_aux: whether `solve` returns (root, anything), which is returned too and not
+        differentiated.
 
     >>> import vires
     >>> import vires.numpy as np
@@ -62,9 +64,12 @@ def custom_root(
         found = trace_function(function, in_tree, avals, "custom_root")
         value = found.out_tree.children()[0] if aux else found.out_tree
         types = found.out_avals[: len(avals)]
-        if value != guess_tree or not all(a.same_type(t) for a, t in zip(avals, types, strict=True)):
+        if value != guess_tree or not all(
+            a.same_type(t) for a, t in zip(avals, types, strict=True)
+        ):
             raise TypeError(
-                f"custom_root: needs {role} to return a value of the type of initial_guess, {guess_tree} of "
+                f"custom_root: needs {role} to return a value of the type of initial_guess, "
+                f"{guess_tree} of "
                 f"({', '.join(a.str_short() for a in avals)}); got {value} of "
                 f"({', '.join(a.str_short() for a in types)})"
             )
@@ -106,7 +111,9 @@ def custom_root(
         return results, [*(neg(d) for d in dx), *still[count : count + len(aux)]]
 
     def call(operands: Sequence[Any]) -> list[Any]:
-        return thread.trace.process_custom_jvp(CustomJVPCall("custom_root", root, rule, True), operands)
+        return thread.trace.process_custom_jvp(
+            CustomJVPCall("custom_root", root, rule, True), operands
+        )
 
     results = call([*function.consts, *solver.consts, *guess])
     return tree.unflatten(solver.out_tree, results)

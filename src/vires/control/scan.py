@@ -1,8 +1,9 @@
 """scan: a program applied once for each slice of its inputs, handing a carry on.
 
-Operands are constants, the initial carry, and arrays that are sliced along axis 0; results are the final carry and the
-stacked results of all steps. Its derivatives are scans again: linearising splits the body into its values, whose
-residuals are stacked, and a linear scan of tangents; transposing runs the linear scan backwards.
+Operands are constants, the initial carry, and arrays that are sliced along axis 0; results are the
+final carry and the stacked results of all steps. Its derivatives are scans again: linearising
+splits the body into its values, whose residuals are stacked, and a linear scan of tangents;
+transposing runs the linear scan backwards.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from vires.control.dce import dce, keep_inputs
 from vires.control.call import call_program
+from vires.control.dce import dce, keep_inputs
+from vires.control.partial import partial_loop
 from vires.control.programs import (
     array_of,
     choose,
@@ -54,7 +56,8 @@ def bind_scan(
 ) -> tuple[list[Any], list[Any]]:
     """Bind a scan like another one (`params`): the final carry and the stacked results.
 
-    `linear_carry` says that the body is linear in the carry, so that a carry which starts from a known value starts
+    `linear_carry` says that the body is linear in the carry, so that a carry which starts from a
+    known value starts
     from zero: transposing need not ask where the carry comes from.
     """
     out = scan_call(
@@ -91,7 +94,8 @@ def _infer(*avals: ShapedArray, **params: Any) -> list[ShapedArray]:
         wanted = inner if position < start else _stacked(inner, length)
         if not found.same_type(wanted):
             raise TypeError(
-                f"scan: needs operands of the types of its body; got {found.str_short()} where the body takes "
+                f"scan: needs operands of the types of its body; got {found.str_short()} where the "
+                "body takes "
                 f"{inner.str_short()}, for {length} steps"
             )
     carry = expected[params["num_consts"] : start]
@@ -120,7 +124,9 @@ def _empty(aval: ShapedArray) -> np.ndarray:
 # --- forward mode
 
 
-def _jvp_body(jaxpr: ClosedJaxpr, params: Params, nonzeros: Sequence[bool]) -> tuple[ClosedJaxpr, list[bool], list[bool]]:
+def _jvp_body(
+    jaxpr: ClosedJaxpr, params: Params, nonzeros: Sequence[bool]
+) -> tuple[ClosedJaxpr, list[bool], list[bool]]:
     """The jvp of the body, which carries move, and which stacked results do."""
     const_flags, carry_flags, xs_flags = _parts(params, nonzeros)
     num_carry = params["num_carry"]
@@ -146,7 +152,14 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> Any:
     groups = list(split(range(sum(counts)), *counts))
     inputs = [i for g in (0, 3, 1, 4, 2, 5) for i in groups[g]]
     num_ys = len(ys_flags)
-    out_groups = list(split(range(num_carry + num_ys + sum(carry_flags) + sum(ys_flags)), num_carry, num_ys, sum(carry_flags)))
+    out_groups = list(
+        split(
+            range(num_carry + num_ys + sum(carry_flags) + sum(ys_flags)),
+            num_carry,
+            num_ys,
+            sum(carry_flags),
+        )
+    )
     outputs = [i for g in (0, 2, 1, 3) for i in out_groups[g]]
     carry, ys = bind_scan(
         [*consts, *choose(const_dots, const_flags)],
@@ -163,7 +176,9 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> Any:
 # --- linearisation
 
 
-def _linearize_body(jaxpr: ClosedJaxpr, params: Params, nonzeros: Sequence[bool]) -> tuple[Linearized, list[bool]]:
+def _linearize_body(
+    jaxpr: ClosedJaxpr, params: Params, nonzeros: Sequence[bool]
+) -> tuple[Linearized, list[bool]]:
     """The linearised body, and which carries move."""
     const_flags, carry_flags, xs_flags = _parts(params, nonzeros)
     num_carry = params["num_carry"]
@@ -201,7 +216,9 @@ class LinearScan:
         _, carry_avals, _ = _parts(self.params, self.params["jaxpr"].in_avals)
         full = [
             next(given) if starts else zeros(aval.to_tangent_aval())
-            for aval, starts, moves in zip(carry_avals, self.init_flags, self.carry_flags, strict=True)
+            for aval, starts, moves in zip(
+                carry_avals, self.init_flags, self.carry_flags, strict=True
+            )
             if moves
         ]
         carry, ys = bind_scan(
@@ -218,20 +235,28 @@ class LinearScan:
 def linear_scan(
     nonzeros: Sequence[bool], operands: Sequence[Any], params: Params
 ) -> tuple[list[Any], list[Any], list[Any], LinearScan]:
-    """Run a scan: its results, the residuals that are constants and that are slices, and the scan of tangents."""
+    """Run a scan: results, residuals (constant and sliced ones), and the scan of tangents."""
     jaxpr: ClosedJaxpr = params["jaxpr"]
     num_consts, num_carry = params["num_consts"], params["num_carry"]
     linearized, carry_flags = _linearize_body(jaxpr, params, nonzeros)
     plan = plan_scan_residuals(linearized.primal, linearized.num_residuals, num_consts, num_carry)
     consts, init, xs = _parts(params, operands)
-    const_flags, init_flags, xs_flags = _parts(params, nonzeros)
+    const_flags, init_flags, _ = _parts(params, nonzeros)
     hoisted: Sequence[Any] = ()
     if plan.num_hoisted:
         hoisted = call_program(*consts, jaxpr=plan.hoisted, name="hoisted")
     carry, outputs = bind_scan([*consts, *hoisted], init, xs, plan.body, params)
     num_ys = len(jaxpr.out_avals) - num_carry
-    tables = {"const": consts, "hoisted": hoisted, "xs": xs, "ys": outputs, "stacked": outputs[num_ys:]}
-    values = [number if kind == "literal" else tables[kind][number] for kind, number in plan.sources]
+    tables = {
+        "const": consts,
+        "hoisted": hoisted,
+        "xs": xs,
+        "ys": outputs,
+        "stacked": outputs[num_ys:],
+    }
+    values = [
+        number if kind == "literal" else tables[kind][number] for kind, number in plan.sources
+    ]
     fixed = [kind in ("const", "hoisted", "literal") for kind, _ in plan.sources]
     sliced = [not is_fixed for is_fixed in fixed]
     # The linear program takes residuals, then tangents: bring them into a scan's order.
@@ -239,7 +264,13 @@ def linear_scan(
     residuals, const_dots, carry_dots, xs_dots = split(
         places, linearized.num_residuals, sum(const_flags), sum(carry_flags)
     )
-    order = [*choose(residuals, fixed), *const_dots, *carry_dots, *choose(residuals, sliced), *xs_dots]
+    order = [
+        *choose(residuals, fixed),
+        *const_dots,
+        *carry_dots,
+        *choose(residuals, sliced),
+        *xs_dots,
+    ]
     tangents = LinearScan(
         rearranged(linearized.linear, tuple(order)),
         params,
@@ -269,7 +300,9 @@ def _transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:
     _, linear_init, _ = _parts(params, params["linear"])
     if not all(is_linear(x) or flag for x, flag in zip(init, linear_init, strict=True)):
         return _transpose_mixed(cts, operands, params)
-    used_carry, used_inputs, body = _live(params["jaxpr"], params["num_consts"], params["num_carry"], moving(cts))
+    used_carry, used_inputs, body = _live(
+        params["jaxpr"], params["num_consts"], params["num_carry"], moving(cts)
+    )
     used_consts, _, used_xs = _parts(params, used_inputs)
     carry_cts, ys_cts = cts[: len(init)], cts[len(init) :]
 
@@ -281,7 +314,10 @@ def _transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:
     const_avals = [x.aval for x, u in zip(consts, used_consts, strict=True) if u and is_linear(x)]
     carry, stacked = bind_scan(
         known_consts,
-        [*(zeros(aval) for aval in const_avals), *(array_of(ct) for ct in choose(carry_cts, used_carry))],
+        [
+            *(zeros(aval) for aval in const_avals),
+            *(array_of(ct) for ct in choose(carry_cts, used_carry)),
+        ],
         [*known_xs, *(ct for ct in ys_cts if ct.__class__ is not Zero)],
         program,
         params,
@@ -290,9 +326,15 @@ def _transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:
     const_answers, carry_answers = iter(carry[: len(const_avals)]), iter(carry[len(const_avals) :])
     xs_answers = iter(stacked)
     return [
-        *(next(const_answers) if u and is_linear(x) else None for x, u in zip(consts, used_consts, strict=True)),
+        *(
+            next(const_answers) if u and is_linear(x) else None
+            for x, u in zip(consts, used_consts, strict=True)
+        ),
         *(next(carry_answers) if u else None for u in used_carry),
-        *(next(xs_answers) if u and is_linear(x) else None for x, u in zip(xs, used_xs, strict=True)),
+        *(
+            next(xs_answers) if u and is_linear(x) else None
+            for x, u in zip(xs, used_xs, strict=True)
+        ),
     ]
 
 
@@ -302,8 +344,9 @@ def _transposed_body(
 ) -> ClosedJaxpr:
     """One step backwards.
 
-    Takes the known constants; the cotangents gathered so far for the linear constants and that of the carry; the known
-    xs and the cotangents of the stacked results. Gives the gathered and the carry's cotangents, and those of the xs.
+    Takes the known constants; the cotangents gathered so far for the linear constants and that of
+    the carry; the known xs and the cotangents of the stacked results. Gives the gathered and the
+    carry's cotangents, and those of the xs.
     """
     start = len(linear_consts)
     consts = range(start)
@@ -323,7 +366,9 @@ def _transposed_body(
     known_const_avals, known_xs_avals, carry_avals, ys_avals = split(
         avals, len(known_consts), len(known_xs), num_carry
     )
-    gathered_avals = [body.in_avals[i].strip_weak_type() for i in choose(list(consts), linear_consts)]
+    gathered_avals = [
+        body.in_avals[i].strip_weak_type() for i in choose(list(consts), linear_consts)
+    ]
 
     def function(*args: Any) -> list[Any]:
         fixed, gathered, carry, sliced, ys = split(
@@ -334,14 +379,17 @@ def _transposed_body(
         return [*(add(a, b) for a, b in zip(gathered, more, strict=True)), *rest]
 
     return stage(
-        function, [*known_const_avals, *gathered_avals, *carry_avals, *known_xs_avals, *ys_avals], name="transpose"
+        function,
+        [*known_const_avals, *gathered_avals, *carry_avals, *known_xs_avals, *ys_avals],
+        name="transpose",
     )
 
 
 def _transpose_mixed(cts: Sequence[Any], operands: Sequence[Any], params: Params) -> list[Any]:
-    """With carries that do not depend on linear operands: run these, keeping what the linear ones need.
+    """With carries that no linear operand reaches: run these, keeping what the linear ones need.
 
-    The scan is linear in some operands, so its tangents at any value of these, zero say, are the scan itself.
+    The scan is linear in some operands, so its tangents at any value of these, zero say, are the
+    scan itself.
     """
     flags = [is_linear(x) for x in operands]
     values = [zeros(x.aval) if is_linear(x) else x for x in operands]
@@ -398,10 +446,16 @@ def _batch(axis: AxisData, operands: Sequence[Any], dims: Dims, **params: Any) -
         if found == mapped:
             break
         mapped = found
-    init = [map_at(x, d, axis.size, 0) if m else x for x, d, m in zip(init, init_dims, mapped, strict=True)]
+    init = [
+        map_at(x, d, axis.size, 0) if m else x
+        for x, d, m in zip(init, init_dims, mapped, strict=True)
+    ]
     linear_carry = all(_parts(params, params["linear"])[1])
     carry, ys = bind_scan(consts, init, xs, program, params, linear_carry=linear_carry)
-    dims_out = [*(0 if m else None for m in mapped), *(None if d is None else 1 for d in out_dims[num_carry:])]
+    dims_out = [
+        *(0 if m else None for m in mapped),
+        *(None if d is None else 1 for d in out_dims[num_carry:]),
+    ]
     return [*carry, *ys], dims_out
 
 
@@ -412,7 +466,7 @@ def _batch(axis: AxisData, operands: Sequence[Any], dims: Dims, **params: Any) -
 def _live(
     jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, used: tuple[bool, ...]
 ) -> tuple[list[bool], list[bool], ClosedJaxpr]:
-    """Which carries and which arguments of the body the used results need, and the body of these."""
+    """Which carries and arguments of the body the used results need, and the body of these."""
     used_carry, used_ys = list(used[:num_carry]), used[num_carry:]
     while True:
         body, inputs = dce(jaxpr, (*used_carry, *used_ys))
@@ -445,23 +499,26 @@ def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[boo
 
 scan_call = Primitive(
     "scan",
-    """carry, y = body(consts, carry, x) for each slice x of xs along axis 0: the last carry, and all y stacked.""",
+    """carry, y = body(consts, carry, x) for each slice x: the last carry, all y stacked.""",
     infer=_infer,
     reference=_reference,
     jvp=_jvp,
     transpose=_transpose,
     batch=_batch,
-    loops=lambda b, *operands, jaxpr, length, reverse, num_consts, num_carry, unroll, **params: b.block(
-        "scan",
-        operands,
-        body=jaxpr,
-        length=length,
-        reverse=reverse,
-        num_consts=num_consts,
-        num_carry=num_carry,
-        unroll=unroll,
+    loops=lambda b, *operands, jaxpr, length, reverse, num_consts, num_carry, unroll, **params: (
+        b.block(
+            "scan",
+            operands,
+            body=jaxpr,
+            length=length,
+            reverse=reverse,
+            num_consts=num_consts,
+            num_carry=num_carry,
+            unroll=unroll,
+        )
     ),
     multiple_results=True,
     linearize=_linearize,
     dce=_dce,
+    partial=partial_loop(lambda: scan_call),
 )

@@ -1,7 +1,8 @@
 """Where the residuals of a linearised loop body come from.
 
-Residuals that are constants of the loop, or follow from these alone, are computed once before the loop; those that are
-slices of its inputs or results are there already; the others become stacked results of their own.
+Residuals that are constants of the loop, or follow from these alone, are computed once before the
+loop; those that are slices of its inputs or results are there already; the others become stacked
+results of their own.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ from vires.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, Var
 
 @dataclass(frozen=True)
 class ScanResidualPlan:
-    """`hoisted`: constants -> values that follow from them. `body`: constants ++ hoisted, carry, xs -> carry, ys ++ stacked."""
+    """Programs before the loop and in it.
+
+    `hoisted`: constants -> values that follow from them.
+    `body`: constants ++ hoisted, carry, xs -> carry, ys ++ stacked.
+    """
 
     hoisted: ClosedJaxpr
     num_hoisted: int
     body: ClosedJaxpr
-    #: for each residual one of ("literal", value) and ("const" | "hoisted" | "xs" | "ys" | "stacked", number)
+    #: for each residual one of ("literal", value) and ("const" | "hoisted" | "xs" | "ys" |
+    #: "stacked", number)
     sources: tuple[tuple[str, Any], ...]
 
 
@@ -40,7 +46,7 @@ def plan_scan_residuals(
     stacked: dict[Var, int] = {}
     sources: list[tuple[str, Any]] = []
     for r in jaxpr.outvars[count:]:
-        if r.__class__ is Literal:
+        if isinstance(r, Literal):
             sources.append(("literal", r.val))
         elif r in consts:
             sources.append(("const", consts[r]))
@@ -78,12 +84,16 @@ def _before_the_loop(primal: ClosedJaxpr, num_consts: int, hoisted: list[Var]) -
     return ClosedJaxpr(Jaxpr(jaxpr.constvars, whole.invars, whole.outvars, kept), primal.consts)
 
 
-def _body(primal: ClosedJaxpr, num_consts: int, hoisted: list[Var], outvars: list[Any]) -> ClosedJaxpr:
+def _body(
+    primal: ClosedJaxpr, num_consts: int, hoisted: list[Var], outvars: list[Any]
+) -> ClosedJaxpr:
     """The body that takes the hoisted values instead of computing them."""
     jaxpr = primal.jaxpr
     given = set(hoisted)
     eqns = [
-        eqn.replace(outvars=[dropped(v) if v in given else v for v in eqn.outvars]) if given else eqn
+        eqn.replace(outvars=[dropped(v) if v in given else v for v in eqn.outvars])
+        if given
+        else eqn
         for eqn in jaxpr.eqns
     ]
     arguments = [*jaxpr.invars[:num_consts], *hoisted, *jaxpr.invars[num_consts:]]

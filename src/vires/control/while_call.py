@@ -1,8 +1,8 @@
 """while: a program applied as long as another program says so.
 
-Operands are the constants of the condition, the constants of the body, and the initial carry; results are the last
-carry. It differentiates forward; how often the body runs is not known beforehand, so there is nowhere to keep the
-values that reverse mode would need.
+Operands are the constants of the condition, the constants of the body, and the initial carry;
+results are the last carry. It differentiates forward; how often the body runs is not known
+beforehand, so there is nowhere to keep the values that reverse mode would need.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from vires.control.dce import choose, dce, keep_inputs, program_has_effects
 from vires.control.masked import has_checks, masked
+from vires.control.partial import partial_loop
 from vires.control.programs import (
     array_of,
     moving,
@@ -68,7 +69,9 @@ def _infer(*avals: ShapedArray, **params: Any) -> list[ShapedArray]:
     cond_consts, body_consts, carry = _parts(params, avals)
     for program, given in ((cond, [*cond_consts, *carry]), (body, [*body_consts, *carry])):
         expected = program.in_avals
-        if len(given) != len(expected) or not all(a.same_type(b) for a, b in zip(given, expected, strict=True)):
+        if len(given) != len(expected) or not all(
+            a.same_type(b) for a, b in zip(given, expected, strict=True)
+        ):
             raise TypeError(
                 f"while: needs operands of types ({', '.join(a.str_short() for a in expected)}); "
                 f"got ({', '.join(a.str_short() for a in given)})"
@@ -136,10 +139,14 @@ def _linearize(nonzeros: Sequence[bool], operands: Sequence[Any], **params: Any)
 
 
 def _transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:
-    carry = ", ".join(a.str_short() for a in params["body_jaxpr"].in_avals[params["body_nconsts"] :])
+    carry = ", ".join(
+        a.str_short() for a in params["body_jaxpr"].in_avals[params["body_nconsts"] :]
+    )
     raise ValueError(
-        "while_loop: needs forward mode (jvp, jacfwd), since the number of steps is not known beforehand; got reverse "
-        f"mode (grad, vjp) through a loop with the carry ({carry}); try scan, or fori_loop with bounds that are "
+        "while_loop: needs forward mode (jvp, jacfwd), since the number of steps is not known "
+        "beforehand; got reverse "
+        f"mode (grad, vjp) through a loop with the carry ({carry}); try scan, or fori_loop with "
+        "bounds that are "
         "Python integers, or custom_vjp or custom_root for the function that the loop computes"
     )
 
@@ -164,7 +171,10 @@ def _batch(axis: AxisData, operands: Sequence[Any], dims: Dims, **params: Any) -
         if found == mapped:
             break
         mapped = found
-    init = [map_at(x, d, axis.size, 0) if m else x for x, d, m in zip(init, init_dims, mapped, strict=True)]
+    init = [
+        map_at(x, d, axis.size, 0) if m else x
+        for x, d, m in zip(init, init_dims, mapped, strict=True)
+    ]
     if predicate_dims[0] is None:
         predicate, _ = batch_jaxpr(cond, axis, (*cond_dims, *carry_dims))
         out = bind_while(cond_consts, body_consts, init, predicate, program)
@@ -180,9 +190,10 @@ def _batch(axis: AxisData, operands: Sequence[Any], dims: Dims, **params: Any) -
 def _selecting(
     cond: ClosedJaxpr, body: ClosedJaxpr, axis: AxisData, dims: Dims, num_cond_consts: int
 ) -> tuple[ClosedJaxpr, ClosedJaxpr, ClosedJaxpr]:
-    """A loop that goes on while any example does, and changes only the carries of the examples that do.
+    """A loop that goes on while any example does, and changes only the carries of those that do.
 
-    Gives the batched condition; the new condition and body, whose carry starts with each example's condition.
+    Gives the batched condition; the new condition and body, whose carry starts with each example's
+    condition.
     """
     cond_dims, body_dims = dims[:num_cond_consts], dims[num_cond_consts:]
     num_carry = len(body.out_avals)
@@ -190,7 +201,10 @@ def _selecting(
     predicate, _ = batch_jaxpr(cond, axis, (*cond_dims, *carry_dims), True)
     checked = has_checks(body)
     program, _ = batch_jaxpr(
-        masked(body) if checked else body, axis, (*((0,) if checked else ()), *body_dims, *carry_dims), True
+        masked(body) if checked else body,
+        axis,
+        (*((0,) if checked else ()), *body_dims, *carry_dims),
+        True,
     )
     flag = ShapedArray((axis.size,), dtypes.bool_)
 
@@ -208,7 +222,10 @@ def _selecting(
         return [*evaluate(predicate.jaxpr, predicate.consts, *cond_consts, *kept), *kept]
 
     carry_avals = program.in_avals[len(body_dims) + checked :]
-    const_avals = [*predicate.in_avals[:num_cond_consts], *program.in_avals[checked : checked + len(body_dims)]]
+    const_avals = [
+        *predicate.in_avals[:num_cond_consts],
+        *program.in_avals[checked : checked + len(body_dims)],
+    ]
     return (
         predicate,
         stage(any_left, [flag, *carry_avals], name="vmap"),
@@ -268,4 +285,5 @@ while_call = Primitive(
     multiple_results=True,
     linearize=_linearize,
     dce=_dce,
+    partial=partial_loop(lambda: while_call),
 )

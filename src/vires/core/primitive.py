@@ -89,6 +89,8 @@ class Primitive:
     * ``linearize(nonzeros, operands, **params) -> (results, out_nonzeros, residuals, tangent_function)``: only for
       primitives that hold programs (see `vires.control`); by default linearisation follows from ``jvp``.
     * ``dce(used, eqn) -> (eqn or None, used operands)``: drops results that nothing uses.
+    * ``partial(unknown, operands, **params) -> None or (known results, operands, params, numbers)``: computes what follows
+      from known operands (None for the other results), and says which operation gives the others, as which results.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Primitive:
         multiple_results: bool = False,
         linearize: Callable[..., Any] | None = None,
         dce: Callable[..., Any] | None = None,
+        partial: Callable[..., Any] | None = None,
     ) -> None:
         if name in PRIMITIVES:
             raise ValueError(f"Primitive: needs a new name; got {name!r}, which is declared already")
@@ -119,6 +122,7 @@ class Primitive:
         self.multiple_results = multiple_results
         self.linearize = linearize
         self.dce = dce
+        self.partial = partial
         PRIMITIVES[name] = self
 
     def bind(self, *operands: Any, **params: Any) -> Any:

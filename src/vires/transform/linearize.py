@@ -31,12 +31,31 @@ class TangentTrace(StagingTrace):
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         if self._mine(operands):
+            if primitive.partial is not None:
+                return self._process_partly(primitive, operands, params)
             return super().process(primitive, operands, params)
         before = set_trace(self.parent)
         try:
             return self.parent.process(primitive, operands, params)
         finally:
             set_trace(before)
+
+    def _process_partly(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        """An operation that holds programs: results that no tangent reaches are computed by the parent."""
+        unknown = [x.__class__ is StagedTracer and x._trace is self for x in operands]
+        found = None
+        if not all(unknown):
+            before = set_trace(self.parent)
+            try:
+                found = primitive.partial(unknown, operands, **params)  # type: ignore[misc]
+            finally:
+                set_trace(before)
+        if found is None:
+            return super().process(primitive, operands, params)
+        results, rest, rest_params, numbers = found
+        recorded: Any = super().process(primitive, rest, rest_params) if numbers else []
+        others = iter([recorded[i] for i in numbers])
+        return [next(others) if r is None else r for r in results]
 
     def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
         return self._custom("process_custom_jvp", call, operands)
