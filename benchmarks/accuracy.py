@@ -241,10 +241,11 @@ HEADER = """# Accuracy of the elementary functions
 The CPU engine's own vector functions, measured by `benchmarks/accuracy.py`. Errors are in units in
 the last place (ulp) of the exact result; a correctly rounded function has 0.5. float32: all 2^32
 arguments (functions of two arguments: 2^28 random pairs) against the float64 function. float64:
-random and difficult arguments against mpmath with 50 digits. `lgamma` and `digamma` have zeros, near
-which their float64 error is absolute, given in units of 2^-52; `erf_inv` in float32 is the published single precision approximation of M. Giles (2010) on purpose, as random
-normal numbers are defined by it. float16, bfloat16 and float8 compute in float32 and round once.
-Time is for one element on one core (the machine: {machine}), in the cache.
+random and difficult arguments against mpmath with 50 digits. `lgamma` and `digamma` have zeros,
+near which their float64 error is absolute, given in units of 2^-52. `erf_inv` in float32 is the
+published single precision approximation of M. Giles (2010) on purpose, as random normal numbers are
+defined by it. float16, bfloat16 and float8 compute in float32 and round once. Time is for one
+element on one core, in the cache (the machine: {machine}).
 
 | function | float32 ulp | at | share > 1 ulp | float64 ulp | at | float32 ns | float64 ns |
 |---|---|---|---|---|---|---|---|

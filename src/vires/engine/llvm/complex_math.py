@@ -19,6 +19,7 @@ from vires.engine.llvm.complex_ops import (
     rescale,
     swap,
 )
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64
 from vires.engine.llvm.math_exp import EXPONENTS, clamp, exp_pair, scale
 from vires.engine.llvm.math_exp import cosh as real_cosh
@@ -34,7 +35,7 @@ from vires.engine.llvm.math_pairs import two_product, two_sum
 from vires.engine.llvm.math_trig import cos as real_cos
 from vires.engine.llvm.math_trig import sin as real_sin
 from vires.engine.llvm.math_trig import tan as real_tan
-from vires.engine.llvm.ssa import Builder, ComplexVal, Val, fragment
+from vires.engine.llvm.ssa import Builder, ComplexVal, Val
 
 INFINITY = float("inf")
 NAN = float("nan")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vires.engine.llvm import scalar_ops
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import COMPLEX64, COMPLEX128, FLOAT32, FLOAT64
 from vires.engine.llvm.math_pairs import two_product
-from vires.engine.llvm.ssa import Builder, ComplexVal, Val, fragment
+from vires.engine.llvm.ssa import Builder, ComplexVal, Val
 
 INFINITY = float("inf")
 

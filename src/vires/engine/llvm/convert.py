@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from vires.engine.llvm import half
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import BOOL, FLOAT32, FLOAT64, INT8, INT32, Kind, signed
-from vires.engine.llvm.ssa import Builder, ComplexVal, Val, fragment
+from vires.engine.llvm.ssa import Builder, ComplexVal, Val
 
 
 def constant(code: Builder, value: Any, kind: Kind, lanes: int) -> Val:

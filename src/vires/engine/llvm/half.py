@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64, INT32, Kind, signed
-from vires.engine.llvm.ssa import Builder, Val, fragment
+from vires.engine.llvm.ssa import Builder, Val
 
 
 class Format(NamedTuple):

@@ -61,8 +61,8 @@ def compile_ir(text: str, level: int = 0, *, name: str = "kernel", verify: bool 
     """Object code of a module given as IR text.
 
     `level` is the effort of the code generator: 0 (fast register allocation), 1 or 2. No IR pass
-    runs; the text is expected to be good IR already. Any number of threads may call this at once. `verify` also runs
-    LLVM's module verifier (for tests).
+    runs; the text is expected to be good IR already. Any number of threads may call this at once.
+    `verify` also runs LLVM's module verifier (for tests).
 
     Raises:
         CompileError: the text is not valid IR; names the kernel and carries LLVM's message.

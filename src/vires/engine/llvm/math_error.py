@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from vires.engine.llvm import math_coefficients as table
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64
 from vires.engine.llvm.math_exp import clamp, exp_pair, scale
 from vires.engine.llvm.math_log import log1p, log_sum
 from vires.engine.llvm.math_pairs import fast_sum, quotient, two_product, two_sum
-from vires.engine.llvm.ssa import Builder, Val, fragment
+from vires.engine.llvm.ssa import Builder, Val
 
 _ERF = {FLOAT32: table.ERF_F32, FLOAT64: table.ERF_F64}
 _ERFC = {FLOAT32: table.ERFC_F32, FLOAT64: table.ERFC_F64}

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vires.engine.llvm import math_coefficients as table
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64, Kind
 from vires.engine.llvm.math_pairs import Pair, fast_sum, quotient, two_product, two_sum
-from vires.engine.llvm.ssa import Builder, Val, fragment
+from vires.engine.llvm.ssa import Builder, Val
 
 
 class Exponent(NamedTuple):

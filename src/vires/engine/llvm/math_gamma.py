@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64
 from vires.engine.llvm.math_coefficients import LGAMMA_F64
 from vires.engine.llvm.math_log import log
 from vires.engine.llvm.math_trig import polynomials
-from vires.engine.llvm.ssa import Builder, Val, fragment
+from vires.engine.llvm.ssa import Builder, Val
 
 INFINITY = float("inf")
 NAN = float("nan")

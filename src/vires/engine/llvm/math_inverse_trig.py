@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vires.engine.llvm import math_coefficients as table
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64
 from vires.engine.llvm.math_pairs import Pair, fast_sum, root, two_sum
-from vires.engine.llvm.ssa import Builder, Val, fragment
+from vires.engine.llvm.ssa import Builder, Val
 
 
 class _Angles(NamedTuple):

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vires.engine.llvm import math_coefficients as table
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64
 from vires.engine.llvm.math_exp import EXPONENTS
 from vires.engine.llvm.math_pairs import Pair, fast_sum, quotient, root, two_product, two_sum
-from vires.engine.llvm.ssa import Builder, Val, fragment
+from vires.engine.llvm.ssa import Builder, Val
 
 INFINITY = float("inf")
 NAN = float("nan")
@@ -72,12 +73,15 @@ def _to_float(code: Builder, k: Val, single: bool) -> Val:
     return code.from_bits(k + code.bits(magic)) - magic
 
 
-def log_m(code: Builder, f: Val, f_low: Val | None) -> Pair:
+def log_m(code: Builder, f: Val, f_low: Val | None, precise: bool = False) -> Pair:
     """log(1 + f + f_low) as f plus the rest, f in the range of m - 1."""
     polynomial = _LOGARITHMS[f.kind].log
     square = f * f
     if f.kind is FLOAT32:
-        rest = square * code.fma(f, code.polynomial(f, polynomial), -0.5)
+        factor = code.fma(f, code.polynomial(f, polynomial), -0.5)
+        rest = (
+            code.fma(square, factor, -0.5 * code.fma(f, f, -square)) if precise else square * factor
+        )
     else:
         # log(1 + f) = f - s (f - R) with R = s^2 P(s^2), the rearrangement f = 2 s + s f.
         half = 0.5 * square
@@ -128,7 +132,7 @@ def log2(code: Builder, x: Val) -> Val:
     """Exact for powers of two."""
     inverse, inverse_low = _LOGARITHMS[x.kind].inverse
     number, _, m = split(code, x)
-    f, rest = log_m(code, m - 1.0, None)
+    f, rest = log_m(code, m - 1.0, None, precise=True)
     product, error = two_product(code, f, inverse)
     high, low = fast_sum(number, product)
     rest = code.fma(rest, inverse, code.fma(f, inverse_low, error))

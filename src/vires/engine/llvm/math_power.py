@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from vires.engine.llvm import math_coefficients as table
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64, INT32
 from vires.engine.llvm.math_exp import EXPONENTS, clamp, exp_pair, power_of_two, scale
 from vires.engine.llvm.math_log import split
 from vires.engine.llvm.math_pairs import Pair, fast_sum, two_product, two_sum
-from vires.engine.llvm.ssa import Builder, Val, fragment
+from vires.engine.llvm.ssa import Builder, Val
 
 INFINITY = float("inf")
 NAN = float("nan")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64
 from vires.engine.llvm.math_coefficients import (
     COS_F32,
@@ -22,7 +23,7 @@ from vires.engine.llvm.math_coefficients import (
     TAN_F64,
 )
 from vires.engine.llvm.math_pairs import fast_sum
-from vires.engine.llvm.ssa import Builder, Val, fragment
+from vires.engine.llvm.ssa import Builder, Val
 
 _HALF_PI = 1.5707963267948966
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from vires.engine.llvm import half
 from vires.engine.llvm.convert import repack
+from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import BOOL, FLOAT32, FLOAT64, INT64, Kind, kind_of, signed, unsigned
-from vires.engine.llvm.ssa import Builder, Val, fragment
+from vires.engine.llvm.ssa import Builder, Val
 
 Emit = Callable[..., Val]
 

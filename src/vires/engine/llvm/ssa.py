@@ -1,18 +1,13 @@
-"""The text of one function in SSA form: values, constants, blocks, and fragments of remembered
-text.
+"""The text of one function in SSA form: values, constants and blocks.
 
 Pure instructions are hash-consed by their text, so that asking twice for the same value gives the
-same name. The table is emptied at each label that the caller places. A *fragment* (a piece of an
-elementary function) is built once in a process for each type and then copied with fresh names,
-which is what keeps the cost of building a kernel low.
+same name. The table is emptied at each label that the caller places.
 """
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable, Hashable, Sequence
-from functools import wraps
 from typing import Any, cast
 
 import numpy as np
@@ -167,7 +162,7 @@ class Builder:
         self.helpers: dict[str, str] = {}
         self._count = 0
         self._known: dict[str, str] = {}
-        self._fragments: dict[Hashable, Any] = {}
+        self.fragments: dict[Hashable, Any] = {}
 
     def has(self, feature: str) -> bool:
         """Whether the target processor has an LLVM feature."""
@@ -319,6 +314,11 @@ class Builder:
 
     # --- blocks
 
+    def fresh_prefix(self) -> str:
+        """A prefix that no other name of the function has."""
+        self._count += 1
+        return f"{self.prefix}{self._count}."
+
     def fresh_label(self, hint: str = "block") -> str:
         """A label that no other block of the function has."""
         self._count += 1
@@ -327,7 +327,7 @@ class Builder:
     def label(self, name: str) -> None:
         """Start a block. Values found so far are not reused in it."""
         self._known.clear()
-        self._fragments.clear()
+        self.fragments.clear()
         self._start_block(name)
 
     def _start_block(self, name: str) -> None:
@@ -347,12 +347,12 @@ class Builder:
         before, slow, join = self.block, self.fresh_label("rare"), self.fresh_label("join")
         any_lane = self.any_lane(condition)
         self.emit(f"br {any_lane.typed}, label %{slow}, label %{join}, !prof !0")
-        known, fragments = dict(self._known), dict(self._fragments)
+        known, fragments = dict(self._known), dict(self.fragments)
         self._start_block(slow)
         mixed = self.select(condition, rare(), usual)
         after = self.block
         self.br(join)
-        self._known, self._fragments = known, fragments
+        self._known, self.fragments = known, fragments
         self._start_block(join)
         text = f"phi {usual.type} [ {usual.name}, %{before} ], [ {mixed.name}, %{after} ]"
         return self.impure(text, usual.kind, usual.lanes)
@@ -397,113 +397,3 @@ class Builder:
             array = f"[{len(values)} x {kind.scalar}] [{listed}]"
             self.helpers[name] = f"@{name} = private unnamed_addr constant {array}, align 64"
         return f"@{name}"
-
-
-# --- fragments
-
-_templates: dict[Hashable, _Template] = {}
-_PLACE = re.compile(r"\$(\d+)\$")
-
-
-def fragment(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Remember the text that a function of (code, values and static arguments...) writes.
-
-    The result is a value or a tuple of values. Calls with the same operands in a block share them.
-    """
-
-    @wraps(build)
-    def emit(code: Builder, *arguments: Any) -> Any:
-        operands: list[Val] = []
-        signature: list[Hashable] = [build, code.features]
-        identity: list[Hashable] = [build]
-        for x in arguments:
-            if isinstance(x, ComplexVal):
-                operands += (x.re, x.im)
-                signature.append((x.kind, x.lanes))
-                identity += (x.re.name, x.im.name, x.kind)
-            elif isinstance(x, Val):
-                operands.append(x)
-                signature.append((x.kind, x.lanes))
-                identity += (x.name, x.kind)
-            else:
-                signature.append(x)
-                identity.append(x)
-        key = tuple(identity)
-        found = code._fragments.get(key)
-        if found is None:
-            shape = tuple(signature)
-            template = _templates.get(shape)
-            if template is None:
-                template = _templates[shape] = _Template(
-                    type(code), build, code.features, arguments
-                )
-            found = code._fragments[key] = template.copy_into(code, operands)
-        return found
-
-    return emit
-
-
-class _Template:
-    """A fragment's text, with places for the names of its operands and the current block."""
-
-    def __init__(
-        self,
-        builder: type[Builder],
-        build: Callable[..., Any],
-        features: str,
-        arguments: Sequence[Any],
-    ) -> None:
-        inner = builder(features, prefix="~")
-        inner.block = "$0$"
-        self._places = 1
-
-        def place(x: Any) -> Any:
-            if isinstance(x, ComplexVal):
-                return ComplexVal(x.kind, place(x.re), place(x.im))
-            if isinstance(x, Val):
-                name = f"${self._places}$"
-                self._places += 1
-                return Val(inner, name, x.kind, x.lanes)
-            return x
-
-        result = build(inner, *[place(x) for x in arguments])
-        results = result if isinstance(result, tuple) else (result,)
-        self._is_tuple = isinstance(result, tuple)
-        self._results: list[tuple[Kind, int, list[str]]] = [
-            (x.kind, x.lanes, [x.re.name, x.im.name] if isinstance(x, ComplexVal) else [x.name])
-            for x in results
-        ]
-        self._block = inner.block
-        self._helpers = inner.helpers
-        parts = _PLACE.split("\n".join(inner.lines))
-        self._texts, self._order = parts[::2], [int(place) for place in parts[1::2]]
-
-    def copy_into(self, code: Builder, operands: Sequence[Val]) -> Any:
-        code._count += 1
-        unique = f"{code.prefix}{code._count}."
-        names = [code.block.replace("%", ""), *[x.name for x in operands]]
-        texts = self._texts
-        pieces = [texts[0].replace("~", unique)]
-        for text, place in zip(texts[1:], self._order, strict=True):
-            pieces.append(names[place])
-            pieces.append(text.replace("~", unique))
-        if texts[0] or self._order:
-            code.lines.append("".join(pieces))
-        if self._block != "$0$":
-            code.block = self._block.replace("~", unique)
-        if self._helpers:
-            code.helpers.update(self._helpers)
-
-        def named(name: str, kind: Kind, lanes: int) -> Val:
-            if name[0] == "$":
-                return Val(code, names[int(name[1:-1])], kind, lanes)
-            return Val(code, name.replace("~", unique), kind, lanes)
-
-        results: list[Val] = []
-        for kind, lanes, parts in self._results:
-            if kind.part is None:
-                results.append(named(parts[0], kind, lanes))
-            else:
-                real, imag = (named(part, kind.part, lanes) for part in parts)
-                results.append(ComplexVal(kind, real, imag))
-        return tuple(results) if self._is_tuple else results[0]
