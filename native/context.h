@@ -10,8 +10,9 @@ extern thread_local bool tracing;
 
 struct Context {
   int64_t number = 0;   // which configuration is in force; part of every signature
-  bool wide = false;    // whether Python numbers become 64-bit arrays
-  int64_t key() const { return number * 2 + wide; }
+  bool wide = false;       // Python numbers become 64-bit arrays
+  bool truncates = false;  // NumPy's 64-bit values become 32-bit arrays
+  int64_t key() const { return number * 4 + wide * 2 + truncates; }
 };
 extern Context context;
 

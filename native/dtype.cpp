@@ -10,6 +10,9 @@ namespace {
 
 PyObject* codes_by_object = nullptr;  // dict: dtype object -> code
 
+constexpr int kTypeNumbers = 512;
+int8_t codes_by_type_number[kTypeNumbers];  // code + 1
+
 template <class T>
 int write_integer(PyObject* value, char* out) {
   T result;
@@ -112,6 +115,9 @@ bool register_dtype(int code, PyObject* object, int itemsize) {
   if (!codes_by_object && !(codes_by_object = PyDict_New())) return false;
   const Owned number(PyLong_FromLong(code));
   if (!number || PyDict_SetItem(codes_by_object, object, number.get()) < 0) return false;
+  const int type_number = descr->type_num;
+  if (PyArray_DescrCheck(object) && type_number >= 0 && type_number < kTypeNumbers)
+    codes_by_type_number[type_number] = static_cast<int8_t>(code + 1);
   DType& entry = dtypes[code];
   PyObject* old_object = entry.object;
   PyArray_Descr* old_descr = entry.descr;
@@ -146,6 +152,11 @@ int code_of(PyObject* object) {
                "dtype: needs a bool, integer, floating or complex type that arrays can hold; "
                "got %R", object);
   return -1;
+}
+
+int code_of_type_number(int type_number) {
+  if (type_number < 0 || type_number >= kTypeNumbers) return -1;
+  return codes_by_type_number[type_number] - 1;
 }
 
 Owned dtype_name(int code) {

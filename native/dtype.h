@@ -33,6 +33,9 @@ bool register_dtype(int code, PyObject* object, int itemsize);
 // The code of a registered dtype object (or of what np.dtype() makes of it); -1 with TypeError.
 int code_of(PyObject* dtype_object);
 
+// The code of NumPy's arrays of this type number; -1, without an exception, when there is none.
+int code_of_type_number(int type_number);
+
 // True when `code` is registered; else sets TypeError.
 bool check_code(int code);
 

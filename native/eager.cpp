@@ -6,6 +6,7 @@
 #include "context.h"
 #include "elementwise_kernel.h"
 #include "hash.h"
+#include "numpy_value.h"
 
 namespace vires {
 namespace {
@@ -52,7 +53,8 @@ unsigned type_byte(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
   for (unsigned kind = 0; kind < 4; ++kind)
     if (type == scalar_type(kind)) return kScalar | kind;
-  return 0;
+  const int code = numpy_code(object);
+  return code < 0 ? 0 : 0x40u | static_cast<unsigned>(code);
 }
 
 PyObject* describe(PyObject* const* args, Py_ssize_t count) {
@@ -63,6 +65,8 @@ PyObject* describe(PyObject* const* args, Py_ssize_t count) {
       const Array* array = as_array(args[i]);
       item = Py_BuildValue("(iO)", static_cast<int>(array->code),
                            array->weak ? Py_True : Py_False);
+    } else if (const int code = numpy_code(args[i]); code >= 0) {
+      item = Py_BuildValue("(iO)", code, Py_False);
     } else {
       item = Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(args[i])));
     }
@@ -102,23 +106,47 @@ PyObject* resolve(EagerOp* op, const Key& key, PyObject* const* args, Py_ssize_t
   return op->latest;
 }
 
+Operand operand_of(const Array* array) {
+  return {array->data, dtypes[array->code].itemsize, array->ndim, array->dims, false};
+}
+
+// The operand's memory; `scratch` holds a number, `copies` keeps what had to be copied. False: an
+// exception, or, without one, a call for the fallback.
+bool read_operand(PyObject* object, int scalar_code, char* scratch,
+                  References<kMaxInputs>* copies, Operand* operand) {
+  if (is_array(object)) {
+    if (!array_check(as_array(object))) return false;
+    *operand = operand_of(as_array(object));
+    return true;
+  }
+  const int code = numpy_code(object);
+  if (code < 0) {
+    if (scalar_code < 0 || write_scalar(object, scalar_code, scratch) != 1) return false;
+    *operand = {scratch, dtypes[scalar_code].itemsize, 0, nullptr, true};
+  } else if (!PyArray_CheckExact(object)) {
+    read_numpy_scalar(object, scratch);
+    *operand = {scratch, dtypes[code].itemsize, 0, nullptr, false};
+  } else if (auto* ndarray = reinterpret_cast<PyArrayObject*>(object); PyArray_ISCARRAY_RO(ndarray)) {
+    static_assert(sizeof(npy_intp) == sizeof(int64_t));
+    *operand = {PyArray_BYTES(ndarray), dtypes[code].itemsize, PyArray_NDIM(ndarray),
+                reinterpret_cast<const int64_t*>(PyArray_DIMS(ndarray)), false};
+  } else {
+    PyObject* copy = array_from_numpy_value(object, code);
+    if (!copy) return false;
+    copies->push(copy);
+    *operand = operand_of(as_array(copy));
+  }
+  return true;
+}
+
 // Null without an exception: the call needs the fallback.
 PyObject* run(ElementwiseKernel* kernel, PyObject* const* args, int count) {
   alignas(16) char scalars[kMaxInputs][16];
   Operand inputs[kMaxInputs];
-  for (int i = 0; i < count; ++i) {
-    if (is_array(args[i])) {
-      const Array* array = as_array(args[i]);
-      if (!array_check(array)) return nullptr;
-      inputs[i] = {array->data, dtypes[array->code].itemsize, array->ndim, array->dims,
-                   false};
-    } else {
-      const int code = (*kernel->scalar_codes)[i];
-      if (code < 0) return nullptr;
-      if (write_scalar(args[i], code, scalars[i]) != 1) return nullptr;
-      inputs[i] = {scalars[i], dtypes[code].itemsize, 0, nullptr, true};
-    }
-  }
+  References<kMaxInputs> copies;
+  for (int i = 0; i < count; ++i)
+    if (!read_operand(args[i], (*kernel->scalar_codes)[i], scalars[i], &copies, &inputs[i]))
+      return nullptr;
   int64_t dims[kMaxDims];
   const int ndim = broadcast_shape(inputs, count, dims);
   if (ndim < 0) return nullptr;

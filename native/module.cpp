@@ -168,10 +168,10 @@ void define_machine(nb::module_& m) {
 void define_context(nb::module_& m) {
   m.def("set_tracing", [](bool flag) { return std::exchange(tracing, flag); }, "flag"_a);
   m.def("tracing", [] { return tracing; });
-  m.def("set_context", [](int64_t number, bool wide) {
-    const Context before = std::exchange(context, {number, wide});
-    return nb::make_tuple(before.number, before.wide);
-  }, "number"_a, "wide"_a = false);
+  m.def("set_context", [](int64_t number, bool wide, bool truncates) {
+    const Context before = std::exchange(context, {number, wide, truncates});
+    return nb::make_tuple(before.number, before.wide, before.truncates);
+  }, "number"_a, "wide"_a = false, "truncates"_a = false);
   m.def("set_converter", [](nb::handle function) {
     return previous(std::exchange(converter, reference(function)));
   }, "function"_a.none());

@@ -2,6 +2,7 @@
 
 #include "context.h"
 #include "key_order.h"
+#include "numpy_value.h"
 #include "operators.h"
 
 namespace vires {
@@ -100,6 +101,13 @@ Reading Signature::leaf(PyObject* object) {
   if (code >= 0) {
     PyObject* made = array_from_scalar(object, code, code != kBool);
     if (!made) return PyErr_Occurred() ? Reading::kError : Reading::kTrace;
+    array(made, 1);
+    return Reading::kDone;
+  }
+  const int numpy = numpy_code(object);
+  if (numpy >= 0) {
+    PyObject* made = array_from_numpy_value(object, numpy);
+    if (!made) return Reading::kError;
     array(made, 1);
     return Reading::kDone;
   }

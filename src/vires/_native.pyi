@@ -192,7 +192,7 @@ class ElementwiseKernel:
         """
 
 class EagerOp:
-    """An elementwise function: native on concrete arrays and numbers, `fallback` otherwise."""
+    """An elementwise function: native on arrays, ndarrays and numbers, else `fallback`."""
 
     def __init__(
         self,
@@ -239,8 +239,13 @@ def set_tracing(flag: bool) -> bool:
     """Sets whether this thread stages programs; gives the flag before."""
 
 def tracing() -> bool: ...
-def set_context(number: int, wide: bool = False) -> tuple[int, bool]:
-    """Sets the configuration's number, part of every signature; `wide`: numbers are 64-bit."""
+def set_context(
+    number: int, wide: bool = False, truncates: bool = False
+) -> tuple[int, bool, bool]:
+    """Sets the configuration's number, part of every signature, and gives what was set before.
+
+    wide: Python numbers are 64-bit. truncates: the converter makes NumPy's 64-bit values 32-bit.
+    """
 
 def set_converter(function: Callable[[Any], Array] | None) -> Callable[..., Any] | None: ...
 def set_flattener(

@@ -201,6 +201,17 @@ def test_numpy_values_are_converted() -> None:
     assert values(recorder.function(np.arange(3.0), np.float32(2))) == [[0.0, 1.0, 2.0], 2.0]
     x = array([1, 2, 3], np.float64)
     assert values(recorder.function(x, array(2))) == [[1.0, 2.0, 3.0], 2.0]
+    recorder.function(np.arange(6.0).reshape(3, 2)[:, 0], np.float32(2))
+    recorder.function(np.arange(3.0).astype(">f8"), np.array(2, np.float32))
+    assert len(recorder.missed) == 1
+
+
+def test_the_converter_chooses_where_types_are_truncated() -> None:
+    recorder = Recorder()
+    _native.set_context(0, False, True)
+    _native.set_converter(lambda x: _native.from_numpy(np.asarray(x, np.float32)))
+    assert recorder.function(array([1, 2]))[0].dtype == np.float32
+    assert recorder.function(np.arange(2.0))[0].dtype == np.float32
     assert len(recorder.missed) == 1
     _native.set_converter(lambda x: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -400,6 +411,7 @@ def test_donation_of_converted_arguments() -> None:
         seen.append(made.unsafe_buffer_pointer())
         return made
 
+    _native.set_context(0, False, True)
     _native.set_converter(convert)
     b = array(np.ones(50))
     values_ = np.arange(50, dtype=np.float32)

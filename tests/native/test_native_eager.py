@@ -130,7 +130,9 @@ class Half(float):
 @pytest.mark.parametrize(
     "args, kwargs",
     [
-        ((1.0, 2.0), {}), ((), {}), ((np.ones(2), 1.0), {}), ((np.float32(1), 1.0), {}),
+        ((1.0, 2.0), {}), ((), {}), ((np.ones(2), 1.0), {}), ((np.longdouble(1), 1.0), {}),
+        ((np.ones(2, np.float32).view(np.matrix), 1.0), {}),
+        ((np.array(["a"]), array([1.0])), {}),
         ((array([1.0]), np.float64(2)), {}), ((array([1.0]), Half(2)), {}),
         ((array([1.0]), "a"), {}),
         ((array([1.0]), 1.0), {"out": None}), ((array([1.0]),) * 8, {}),
@@ -141,6 +143,23 @@ class Half(float):
 def test_fallback(eager_add: EagerAdd, args: tuple, kwargs: dict) -> None:
     assert eager_add.op(*args, **kwargs) == "fallback"
     assert eager_add.fallen == [(args, kwargs)]
+
+
+def test_numpy_operands(eager_add: EagerAdd) -> None:
+    values = ramp(4, 6)
+    x = array(values)
+    unaligned = np.frombuffer(b"x" + ramp(6).tobytes(), np.uint8)[1:].view(np.float32)
+    for other in (
+        ramp(4, 6), ramp(6), np.float32(2), np.array(3, np.float32), ramp(12)[::2], ramp(6, 4).T,
+        ramp(6).astype(">f4"), unaligned,
+    ):  # fmt: skip
+        np.testing.assert_array_equal(eager_add.op(x, other)._numpy(), values + other)
+        np.testing.assert_array_equal(eager_add.op(other, values)._numpy(), values + other)
+    assert eager_add.resolved == [((FLOAT32, False), (FLOAT32, False))]
+    assert not eager_add.op(np.float32(1), 1.0).weak_type
+    assert not eager_add.fallen
+    _native.set_context(0, False, True)
+    assert eager_add.op(x, values) == "fallback"
 
 
 def test_fallback_while_tracing(eager_add: EagerAdd) -> None:
