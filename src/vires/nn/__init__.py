@@ -1,0 +1,31 @@
+"""Functions for neural networks: activations, softmax and its kin, attention, initial values."""
+
+from vires.nn.activations import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    hard_sigmoid,
+    hard_silu,
+    hard_swish,
+    hard_tanh,
+    identity,
+    leaky_relu,
+    log1mexp,
+    log_sigmoid,
+    mish,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    soft_sign,
+    softplus,
+    sparse_plus,
+    sparse_sigmoid,
+    squareplus,
+    swish,
+    tanh,
+)
+from vires.nn.attention import dot_product_attention
+from vires.nn.normalization import log_softmax, logmeanexp, logsumexp, one_hot, softmax, standardize
