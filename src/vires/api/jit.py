@@ -77,14 +77,16 @@ class Jitted:
     def split(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         """Static arguments as a hashable key, and the dynamic ones as (args, kwargs)."""
         if not self.static_argnums and not self.static_argnames:
-            return ((), ()), (tuple(args), kwargs)
+            return ((), (), ()), (tuple(args), kwargs)
         static_positions = {i if i >= 0 else i + len(args) for i in self.static_argnums}
         static = tuple((i, args[i]) for i in sorted(static_positions) if 0 <= i < len(args))
         named = tuple((k, kwargs[k]) for k in sorted(kwargs) if k in self.static_argnames)
         for label, value in (*static, *named):
             self._check_static(label, value)
+        # 1, 1.0 and True are equal, but not the same constant.
+        types = tuple(type(value) for _, value in (*static, *named))
         dynamic = tuple(x for i, x in enumerate(args) if i not in static_positions)
-        return (static, named), (dynamic, {k: v for k, v in kwargs.items() if k not in self.static_argnames})
+        return (static, named, types), (dynamic, {k: v for k, v in kwargs.items() if k not in self.static_argnames})
 
     def _check_static(self, label: Any, value: Any) -> None:
         place = f"argument {label!r}" if isinstance(label, str) else f"argument {label}"
@@ -144,7 +146,7 @@ class Jitted:
 
     def _stage(self, static: Any, in_tree: Any, avals: tuple[ShapedArray, ...], args: Any, kwargs: Any) -> Program:
         out_tree: Any = None
-        positions, named = static
+        positions, named, _ = static
 
         def flat(*xs: Any) -> list[Any]:
             nonlocal out_tree

@@ -6,6 +6,7 @@ from typing import Any
 
 from vires.core import dtypes
 from vires.core.trace import Tracer
+from vires.numpy.planned import planned
 from vires.numpy.operands import convert, operand
 from vires.numpy.ufunc import elementwise
 from vires.ops import bits, compare, complex, elementwise as ops, math
@@ -328,6 +329,7 @@ def _clip(x, low, high):
     return ops.min(ops.max(x, low), high)
 
 
+@planned("arr", "min", "max", "a", "a_min", "a_max")
 def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None, a_min: Any = None,
          a_max: Any = None) -> Any:  # fmt: skip
     """min(max(arr, min), max) for each element; a bound that is None is left out.

@@ -11,6 +11,7 @@ from vires import _native
 from vires._native import Array
 from vires.core import dtypes
 from vires.core.trace import EVAL, Tracer, as_array, thread
+from vires.numpy.planned import planned
 from vires.numpy.operands import SCALARS, Shape, broadcast, convert, operand, promote_dtypes, scalar_of, shape_tuple
 from vires.ops.join import concatenate
 from vires.ops.shape import expand_dims, full as full_p, reshape
@@ -175,11 +176,13 @@ def repeated(shape: Shape, value: Any, dtype: Any) -> Any:
     return full_p(shape, value, dtype)
 
 
+@planned()
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
     """Zeros of a shape; float32 unless `dtype` says otherwise."""
     return repeated(shape_tuple("zeros", shape), 0, dtype_or(dtype, dtypes.default_float()))
 
 
+@planned()
 def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
     """Ones of a shape; float32 unless `dtype` says otherwise."""
     return repeated(shape_tuple("ones", shape), 1, dtype_or(dtype, dtypes.default_float()))
@@ -190,6 +193,7 @@ def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: An
     return repeated(shape_tuple("empty", shape), 0, dtype_or(dtype, dtypes.default_float()))
 
 
+@planned("fill_value")
 def full(
     shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None
 ) -> Any:
@@ -219,11 +223,13 @@ def _shape_and_dtype(function: str, a: Any, dtype: Any, shape: Any) -> tuple[Sha
     )
 
 
+@planned("a")
 def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
     """Zeros with the shape and dtype of `a`."""
     return _like("zeros_like", a, 0, dtype, shape)
 
 
+@planned("a")
 def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
     """Ones with the shape and dtype of `a`."""
     return _like("ones_like", a, 1, dtype, shape)
@@ -244,6 +250,7 @@ def _like(function: str, a: Any, value: int, dtype: Any, shape: Any) -> Any:
     return convert(result, dtype, True) if weak else result
 
 
+@planned("a", "fill_value")
 def full_like(
     a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None
 ) -> Any:
@@ -261,6 +268,7 @@ def copy(a: Any, order: str | None = None) -> Any:
     return array(operand(a, "copy", "a"), order=order or "K")
 
 
+@planned("x")
 def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> Any:
     """`x` converted to a dtype (float32 for None): floats truncate to integers, != 0 to bool; complex gives its real
     part."""

@@ -30,6 +30,7 @@ from vires.numpy import (
 from vires.numpy.at import At
 from vires.numpy.getitem import getitem
 from vires.numpy.operands import SCALARS
+from vires.numpy.planned import planned
 from vires.ops.convert import bitcast_convert_type
 from vires.ops.shape import reshape as reshape_p
 
@@ -115,6 +116,7 @@ def _transpose(self: Any, *args: Any) -> Any:
     return shaping.transpose(self, args[0] if len(args) == 1 and not isinstance(args[0], int) else args)
 
 
+@planned("self")
 def _astype(self: Any, dtype: Any, copy: bool = False, device: Any = None) -> Any:
     """The array converted to a dtype: floats truncate to integers, != 0 to bool; complex gives its real part."""
     return creation.astype(self, dtype)

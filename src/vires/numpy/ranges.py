@@ -14,6 +14,7 @@ from vires.core.errors import ConcretizationTypeError
 from vires.core.trace import EVAL, Tracer, thread
 from vires.numpy.arithmetic import add, multiply, power
 from vires.numpy.creation import array, asarray, convert_to, dtype_or, from_host
+from vires.numpy.planned import planned
 from vires.numpy.operands import (
     Shape,
     axis_index,
@@ -46,6 +47,7 @@ def _static(function: str, x: Any, argument: str) -> Any:
     return values.item() if values.dtype.kind in "biufc" else values.astype(float).item()
 
 
+@planned()
 def arange(
     start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None, out_sharding: Any = None
 ) -> Any:
@@ -78,6 +80,7 @@ def arange(
     return from_host(np.arange(start, stop, step).astype(dtype))
 
 
+@planned("start", "stop")
 def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
     axis: int = 0, *, device: Any = None,

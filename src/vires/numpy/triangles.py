@@ -13,6 +13,7 @@ from vires.core.trace import EVAL, Tracer, thread
 from vires.numpy.arithmetic import power
 from vires.numpy.creation import asarray, dtype_or, flat, from_host
 from vires.numpy.planned import planned
+from vires.numpy.planned import planned
 from vires.numpy.operands import ShapeError, axis_index, broadcast, convert, operand, promote_dtypes
 from vires.ops import compare, elementwise as ops
 from vires.ops.join import pad
@@ -34,6 +35,7 @@ def _offset(k: Any) -> Any:
     return k if isinstance(k, Tracer) else operator.index(k)
 
 
+@planned()
 def eye(N: int, M: int | None = None, k: Any = 0, dtype: Any = None, *, device: Any = None) -> Any:
     """An N x M matrix with ones on the k-th diagonal (above the main one for k > 0) and zeros elsewhere."""
     n, m = operator.index(N), operator.index(N if M is None else M)
@@ -46,11 +48,13 @@ def eye(N: int, M: int | None = None, k: Any = 0, dtype: Any = None, *, device: 
     return convert(_diagonal_mask(n, m, k, compare.eq), dtype)
 
 
+@planned()
 def identity(n: int, dtype: Any = None) -> Any:
     """The n x n identity matrix."""
     return eye(n, dtype=dtype)
 
 
+@planned()
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """An N x M matrix with ones at and below the k-th diagonal."""
     n, m = operator.index(N), operator.index(N if M is None else M)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -122,6 +122,30 @@ def _reference(
     b = matrices(rhs, rhs_batch, rhs_contract, rhs_free).astype(compute, copy=False)
     with np.errstate(all="ignore"):
         return np.matmul(a, b).reshape(shape).astype(dtype, copy=False)
+
+
+#: Dtypes that NumPy multiplies with BLAS, which raises no floating-point warnings.
+_BLAS = (dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
+
+
+def plain_product(
+    lhs: ShapedArray,
+    rhs: ShapedArray,
+    *,
+    dimension_numbers: DotDimensionNumbers,
+    precision: Any,
+    preferred_element_type: DType | None,
+) -> Callable[[np.ndarray, np.ndarray], Any] | None:
+    """The product of vectors and matrices as one call of NumPy's dot; None for any other contraction."""
+    (lhs_contract, rhs_contract), (lhs_batch, _) = dimension_numbers
+    single = len(lhs_contract) == 1 and not lhs_batch and 1 <= lhs.ndim <= 2 and 1 <= rhs.ndim <= 2
+    if not single or lhs.dtype not in _BLAS or preferred_element_type not in (None, lhs.dtype):
+        return None
+    turn_lhs = lhs.ndim == 2 and lhs_contract == (0,)
+    turn_rhs = rhs.ndim == 2 and rhs_contract == (1,)
+    if turn_lhs:
+        return (lambda x, y: np.dot(x.T, y.T)) if turn_rhs else (lambda x, y: np.dot(x.T, y))
+    return (lambda x, y: np.dot(x, y.T)) if turn_rhs else np.dot
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
