@@ -27,6 +27,7 @@ from vires.ops.matrices import (
     check_matrices,
     columns_of,
     diagonal,
+    hermitian_of,
     inverse_or_zero,
     matmul,
     on_diagonal,
@@ -64,7 +65,7 @@ def _eigh_jvp(primals: Sequence[Any], tangents: Sequence[Any], *, lower: bool) -
     (da,) = tangents
     if da.__class__ is Zero:
         return [v, w], [tangent_zero(aval_of(v)), tangent_zero(aval_of(w))]
-    inner = matmul(matmul(adjoint(v), da), v)
+    inner = matmul(matmul(adjoint(v), hermitian_of(da, lower)), v)
     real_like = ShapedArray(aval_of(v).shape, aval_of(w).dtype)
     gaps = _gaps(w, real_like)
     return [v, w], [matmul(v, mul(convert(gaps, aval_of(v).dtype), inner)), _real(diagonal(inner))]
@@ -74,7 +75,7 @@ eigh = MatrixOperation(
     "eigh",
     """Orthonormal eigenvectors (columns) and ascending eigenvalues of Hermitian matrices.
 
-    One triangle of a is read; the tangent of a counts as Hermitian. nan in, nan out.
+    One triangle of a is read. nan in, nan out.
     """,
     infer=_eigh_infer,
     function=lambda a, *, lower: lapack.eigh(a, lower),

@@ -161,6 +161,12 @@ def halved_diagonal_tril(a: Any) -> Any:
     return on_diagonal(lower, half)
 
 
+def hermitian_of(a: Any, lower: bool = True) -> Any:
+    """The Hermitian matrices of which `a` holds one triangle."""
+    half = halved_diagonal_tril(a if lower else adjoint(a))
+    return add(half, adjoint(half))
+
+
 def rows_of(v: Any, like: ShapedArray) -> Any:
     """A vector of each stack as rows of matrices of a type: element j in column j."""
     dims = (*range(like.ndim - 2), like.ndim - 1)

@@ -207,7 +207,9 @@ reduce_prod = Reduction(
 
 
 def _extreme_tangent(x: Any, dx: Any, out: Any, axes: Axes) -> Any:
-    """The mean tangent of the elements that attain the extreme."""
+    """The mean tangent of the elements that attain the extreme; of no elements, zero."""
+    if any(aval_of(x).shape[d] == 0 for d in axes):
+        return tangent_zero(aval_of(out))
     weights = convert(eq(x, back(out, aval_of(x).shape, axes)), aval_of(dx).dtype)
     total = reduce_sum(mul(dx, weights), axes=axes)
     return div(total, reduce_sum(weights, axes=axes))

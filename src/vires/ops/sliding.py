@@ -78,14 +78,17 @@ class Window(NamedTuple):
             for (low, high), base in zip(self.padding, self.base_dilation, strict=True)
         )
         padded = pad(x, fill, padding_config=config)
+        count = self.positions(aval.shape)
+        room = aval_of(padded).shape
         found = []
         for offset in self.offsets():
-            start = tuple(o * gap for o, gap in zip(offset, self.window_dilation, strict=True))
+            start = tuple(
+                min(o * gap, n)
+                for o, gap, n in zip(offset, self.window_dilation, room, strict=True)
+            )
             limit = tuple(
                 s + dilated(n, stride)
-                for s, n, stride in zip(
-                    start, self.positions(aval.shape), self.window_strides, strict=True
-                )
+                for s, n, stride in zip(start, count, self.window_strides, strict=True)
             )
             found.append(
                 slice_(

@@ -22,6 +22,7 @@ from vires.ops.matrices import (
     check_matrices,
     columns_of,
     halved_diagonal_tril,
+    hermitian_of,
     matmul,
     on_diagonal,
     swapped,
@@ -147,7 +148,7 @@ def _cholesky_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
     if da.__class__ is Zero:
         return factor, tangent_zero(aval_of(factor))
     # L^-1 da L^-H = S + S^H with S = L^-1 dL lower triangular.
-    inner = solve_triangular(factor, da)
+    inner = solve_triangular(factor, hermitian_of(da))
     inner = solve_triangular(factor, inner, left=False, transpose_a=True, conjugate_a=True)
     return factor, matmul(factor, halved_diagonal_tril(inner))
 
@@ -156,7 +157,7 @@ cholesky = MatrixOperation(
     "cholesky",
     """Lower triangular L with L L^H = a; the lower triangle of a is read.
 
-    nan where a is not positive definite. The tangent of a counts as Hermitian.
+    nan where a is not positive definite.
     """,
     infer=_cholesky_infer,
     function=lapack.cholesky,
