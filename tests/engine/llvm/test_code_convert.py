@@ -148,3 +148,17 @@ def test_python_constants() -> None:
             lambda code, x, v=value, d=dtype: code.constant(v, d), np.zeros(1, np.int8), lanes=1
         )
         assert same_bits(got, np.array([wanted], dtype)), value
+
+
+def test_float16_without_instructions_for_it() -> None:
+    """Processors without F16C convert by integer operations, to the same bits."""
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    values = samples(np.dtype(np.float32))
+    kernels = Kernels(8, features="+sse2,")
+    widen = kernels.add(lambda code, x: code.convert(x, np.float32), [np.float16])
+    narrow = kernels.add(lambda code, x: code.convert(x, np.float16), [np.float32])
+    with np.errstate(all="ignore"):
+        assert same_bits(kernels(widen, every), every.astype(np.float32))
+        assert same_bits(kernels(narrow, values), values.astype(np.float16))
+        again = every.astype(np.float32)
+        assert same_bits(kernels(narrow, again), every)

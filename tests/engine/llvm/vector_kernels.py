@@ -18,8 +18,8 @@ Build = Callable[..., Val]
 class Kernels:
     """Several kernels in one module, compiled when the first of them is called."""
 
-    def __init__(self, lanes: int = 8, level: int = 0) -> None:
-        self.lanes, self.level = lanes, level
+    def __init__(self, lanes: int = 8, level: int = 0, features: str | None = None) -> None:
+        self.lanes, self.level, self.features = lanes, level, features
         self._codes: list[Code] = []
         self._functions: list[str] = []
         self._signatures: list[tuple[list[np.dtype[Any]], np.dtype[Any]]] = []
@@ -27,7 +27,7 @@ class Kernels:
 
     def add(self, build: Build, dtypes: Sequence[Any]) -> int:
         """A kernel out[i] = build(code, x0[i], x1[i], ...); returns its number."""
-        code, lanes, number = Code(), self.lanes, len(self._codes)
+        code, lanes, number = Code(self.features), self.lanes, len(self._codes)
         count = code.argument("%n", np.int64)
         code.br("loop")
         code.label("loop")

@@ -56,6 +56,14 @@ def negate(code: Builder, z: ComplexVal) -> ComplexVal:
     return make(-z.re, -z.im)
 
 
+def real_part(code: Builder, z: ComplexVal) -> Val:
+    return z.re
+
+
+def imaginary_part(code: Builder, z: ComplexVal) -> Val:
+    return z.im
+
+
 def conjugate(code: Builder, z: ComplexVal) -> ComplexVal:
     return make(z.re, -z.im)
 
@@ -145,7 +153,7 @@ def is_zero(code: Builder, z: ComplexVal) -> Val:
 
 COMPLEX_OPS: dict[str, Callable[..., Val]] = {
     "add": add, "sub": subtract, "mul": multiply, "div": divide, "neg": negate,
-    "conj": conjugate, "real": lambda code, z: z.re, "imag": lambda code, z: z.im,
+    "conj": conjugate, "real": real_part, "imag": imaginary_part,
     "abs": absolute, "sign": sign, "fma": fused_multiply_add, "eq": equal, "ne": not_equal,
     "lt": _lexicographic("lt", "lt", "eq"), "le": _lexicographic("lt", "le", "eq"),
     "gt": _lexicographic("gt", "gt", "eq"), "ge": _lexicographic("gt", "ge", "eq"),

@@ -21,7 +21,7 @@ def constant(code: Builder, value: Any, kind: Kind, lanes: int) -> Val:
     if kind.group == "n":
         raw = np.asarray(value).astype(kind.dtype).tobytes()
         bits = int.from_bytes(raw, "little")
-        return code._splat_literal(str(bits), kind, lanes)
+        return code.splat_literal(str(bits), kind, lanes)
     if kind.group == "f":
         if kind is FLOAT32:
             value = np.asarray(value).astype(np.float32)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from vires.engine.llvm.kinds import Kind
 from vires.engine.llvm.ssa import Builder, ComplexVal, Val
@@ -81,8 +81,8 @@ class _Template:
             return x
 
         result = build(inner, *[place(x) for x in arguments])
-        results = result if isinstance(result, tuple) else (result,)
         self._is_tuple = isinstance(result, tuple)
+        results = cast("tuple[Val, ...]", result if self._is_tuple else (result,))
         self._results: list[tuple[Kind, int, list[str]]] = [
             (x.kind, x.lanes, [x.re.name, x.im.name] if isinstance(x, ComplexVal) else [x.name])
             for x in results

@@ -132,7 +132,7 @@ def narrow(code: Builder, x: Val, kind: Kind) -> Val:
     if layout.special == "fnuz":
         result = code.select(bits.compare("eq", 0), 0, result)
         result = code.select((bits > top) | is_nan, sign_mask(kind), result)
-    return Val(code, code.cast("trunc", result, signed(1)).name, kind, lanes)
+    return Val(code, code.cast("trunc", result, signed(kind.size)).name, kind, lanes)
 
 
 @fragment

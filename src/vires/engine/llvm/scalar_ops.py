@@ -160,7 +160,10 @@ def fused_multiply_add(code: Builder, x: Val, y: Val, z: Val) -> Val:
 
 
 def _bitwise(instruction: str) -> Emit:
-    return lambda code, x, y: x.binary(instruction, y)
+    def emit(code: Builder, x: Val, y: Val) -> Val:
+        return x.binary(instruction, y)
+
+    return emit
 
 
 def bitwise_not(code: Builder, x: Val) -> Val:

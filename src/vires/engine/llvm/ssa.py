@@ -216,9 +216,10 @@ class Builder:
             literal = "true" if value else "false"
         else:
             literal = str(int(value))
-        return self._splat_literal(literal, kind, lanes)
+        return self.splat_literal(literal, kind, lanes)
 
-    def _splat_literal(self, literal: str, kind: Kind, lanes: int) -> Val:
+    def splat_literal(self, literal: str, kind: Kind, lanes: int) -> Val:
+        """A constant given in LLVM's spelling, in every lane."""
         if lanes > 1:
             literal = f"splat ({kind.scalar} {literal})"
         return Val(self, literal, kind, lanes)
@@ -232,7 +233,7 @@ class Builder:
         if x.lanes != 1:
             raise ValueError(f"splat: needs 1 or {lanes} lanes; got {x.lanes}")
         if not x.name.startswith(("%", "$")):
-            return self._splat_literal(x.name, x.kind, lanes)
+            return self.splat_literal(x.name, x.kind, lanes)
         vector = x.kind.type(lanes)
         one = self.value(f"insertelement {vector} poison, {x.typed}, i64 0", x.kind, lanes)
         text = f"shufflevector {one.typed}, {vector} poison, <{lanes} x i32> zeroinitializer"
