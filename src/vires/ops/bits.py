@@ -50,21 +50,17 @@ def _shift(
 ) -> Elementwise:
     def reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         amount = _unsigned(y)  # negative amounts are large ones
-        return shifted(
-            x, np.minimum(amount, np.asarray(_width(x) - 1, amount.dtype)).astype(x.dtype)
-        ), (amount >= _width(x))
-
-    def whole(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        inside, beyond = reference(x, y)
+        largest = np.asarray(_width(x) - 1, amount.dtype)
+        inside = shifted(x, np.minimum(amount, largest).astype(x.dtype))
         if name == "shift_right_arithmetic":
             return inside
-        return np.where(beyond, np.zeros_like(x), inside)
+        return np.where(amount > largest, np.zeros_like(x), inside)
 
     return Elementwise(
         name,
         BYTES,
         doc,
-        reference=whole,
+        reference=reference,
         jvp=(ZERO, ZERO),
         loops=lambda b, x, y: b.op(name, x, y),
         widen=False,

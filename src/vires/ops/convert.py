@@ -62,7 +62,7 @@ def convert_numpy(x: np.ndarray, dtype: DType) -> np.ndarray:
     if dtypes.kind(dtype) == "bool":
         return x != np.zeros((), x.dtype)
     if dtypes.kind(x.dtype) == "complex" and dtypes.kind(dtype) != "complex":
-        x = x.real
+        x = np.real(x)
     if dtypes.is_integer(dtype) and dtypes.kind(x.dtype) == "float":
         return _to_integer(x, dtype)
     if x.dtype.kind == "V" and dtypes.is_integer(x.dtype):

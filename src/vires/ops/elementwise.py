@@ -27,7 +27,7 @@ from vires.ops.compare import eq, ge, gt, lt
 from vires.ops.complex import complex, conj, real
 from vires.ops.families import SAME, ZERO, Elementwise, is_linear
 from vires.ops.select import select_n
-from vires.ops.shape import align, broadcast, full_like, map_at
+from vires.ops.shape import broadcast, full_like, map_at
 
 # --- sums and products
 
@@ -178,7 +178,7 @@ def _clamp_infer(low: ShapedArray, x: ShapedArray, high: ShapedArray) -> ShapedA
 
 def _clamp_batch(
     axis: AxisData, operands: tuple[Any, ...], dims: tuple[int | None, ...]
-) -> tuple[Any, int]:
+) -> tuple[Any, int | None]:
     low, x, high = operands
     if dims[0] is None and dims[2] is None and not aval_of(low).shape and not aval_of(high).shape:
         return clamp(low, x, high), dims[1]
@@ -188,7 +188,7 @@ def _clamp_batch(
         one = aval_of(bound).ndim == (dim is not None)  # 0-d for each of the mapped elements
         at_front = map_at(bound, dim, axis.size, 0)
         full.append(broadcast(at_front, (axis.size, *shape), (0,)) if one and shape else at_front)
-    return clamp(*align(axis, full, (0, 0, 0))[0]), 0
+    return clamp(*full), 0
 
 
 def _where(condition: Any, x: Any, tangent: Any) -> Any:

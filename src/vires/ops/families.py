@@ -101,9 +101,7 @@ class Elementwise(Primitive):
         self.rules = jvp if isinstance(jvp, tuple) else (jvp,) * self.arity
         if len(self.rules) != self.arity:
             raise ValueError(f"{name}: needs a derivative rule for each of {self.arity} operands")
-        self._wants_result = tuple(
-            hasattr(rule, "__code__") and "out" in rule.__code__.co_varnames for rule in self.rules
-        )
+        self._wants_result = tuple(_takes_result(rule) for rule in self.rules)
         super().__init__(
             name,
             doc,
@@ -156,6 +154,15 @@ class Elementwise(Primitive):
                 b, *(x.at(index if x.shape else ()) for x in operands), **params
             )
         )
+
+
+def _takes_result(rule: Rule) -> bool:
+    """Whether a derivative rule has the keyword-only parameter `out`."""
+    code = getattr(rule, "__code__", None)
+    if code is None:
+        return False
+    first = code.co_argcount
+    return "out" in code.co_varnames[first : first + code.co_kwonlyargcount]
 
 
 def _inference(
