@@ -87,7 +87,7 @@ class IndexUpdate:
         parsed = parse_mode(mode)
         plan = make_plan(self.array.aval.shape, index, checked=parsed is GatherScatterMode.ERROR)
         return read(self.array, _bounded(plan, parsed), parsed, _static_fill(fill_value), indices_are_sorted,
-                    unique_indices)  # fmt: skip
+                    unique_indices, wrap_negative_indices)  # fmt: skip
 
     def set(self, values: Any, **options: Any) -> Any:
         """A copy of x with x[index] replaced by the values; of several for one element the last one stays.
@@ -225,7 +225,7 @@ def _update(
         item.step in (1, -1) or item.size == 1 for item in plan.items if isinstance(item, Strided)
     ):
         return _write_static(operation, x, plan, y)
-    return _write(operation, x, plan, y, parsed, indices_are_sorted, unique_indices)
+    return _write(operation, x, plan, y, parsed, indices_are_sorted, unique_indices, wrap_negative_indices)
 
 
 def _value_for(operation: str, y: Any, shape: Shape) -> Any:
@@ -304,9 +304,9 @@ def _write_static(operation: str, x: Any, plan: Plan, y: Any) -> Any:
 
 
 def _write(
-    operation: str, x: Any, plan: Plan, y: Any, mode: GatherScatterMode, is_sorted: bool, unique: bool
+    operation: str, x: Any, plan: Plan, y: Any, mode: GatherScatterMode, is_sorted: bool, unique: bool, wrap: bool
 ) -> Any:
-    at = addresses(plan, mode)
+    at = addresses(plan, mode, wrap)
     if any(isinstance(item, NewAxis) for item in plan.items):
         y = reshape(y, new_sizes=at.shape, dimensions=None)
     if at.reverse:

@@ -161,8 +161,11 @@ class _OutOfBounds(NamedTuple):
         )
 
 
-def addresses(plan: Plan, mode: GatherScatterMode) -> Addresses:
-    """The gather of a plan. A step other than 1 or -1 is looked up; in mode ERROR traced indices are checked."""
+def addresses(plan: Plan, mode: GatherScatterMode, wrap_negative: bool = True) -> Addresses:
+    """The gather of a plan. A step other than 1 or -1 is looked up; in mode ERROR traced indices are checked.
+
+    Negative traced indices count from the end, unless `wrap_negative` is false.
+    """
     basic = [item for item in plan.items if isinstance(item, Strided)]
     place = sum(isinstance(item, Strided) for item in _basic_items(plan)[: plan.place])
     # The result's axes, new ones left out: slices, with the batch of the looked-up axes in between.
@@ -196,7 +199,7 @@ def addresses(plan: Plan, mode: GatherScatterMode) -> Addresses:
     components.sort(key=lambda component: component[0])
     kept = {item.axis for item in windows}
     return Addresses(
-        indices=_stack(components, plan, batch_shape, mode),
+        indices=_stack(components, plan, batch_shape, mode, wrap_negative),
         axes=tuple(axis for axis, _, _ in components),
         collapsed=tuple(d for d in range(len(plan.shape)) if d not in kept),
         window_positions=window_positions,
@@ -213,6 +216,8 @@ def _basic_items(plan: Plan) -> list[Any]:
 def _spread(values: Any, shape: Shape, dims: tuple[int, ...]) -> Any:
     """Index values over the batch shape; their axes lie at `dims`."""
     if isinstance(values, Tracer):
+        if values.aval.shape == shape:
+            return values
         missing = len(dims) - values.aval.ndim
         return broadcast_in_dim(values, shape=shape, broadcast_dimensions=dims[missing:])
     values = np.asarray(values)
@@ -223,7 +228,13 @@ def _spread(values: Any, shape: Shape, dims: tuple[int, ...]) -> Any:
     return np.broadcast_to(values.reshape(sizes), shape)
 
 
-def _stack(components: list[tuple[int, Any, bool]], plan: Plan, batch_shape: Shape, mode: GatherScatterMode) -> Any:
+def _stack(
+    components: list[tuple[int, Any, bool]],
+    plan: Plan,
+    batch_shape: Shape,
+    mode: GatherScatterMode,
+    wrap_negative: bool,
+) -> Any:
     """All components along a last axis, in one integer dtype; traced ones counted from the start of their axes."""
     if not components:
         return np.zeros((*batch_shape, 0), np.int32)
@@ -242,10 +253,16 @@ def _stack(components: list[tuple[int, Any, bool]], plan: Plan, batch_shape: Sha
     sizes = np.array([plan.shape[axis] for axis in axes], dtype)
     indices = concatenate(*raw, dimension=len(batch_shape)) if len(raw) > 1 else raw[0]
     shape = indices.aval.shape
+    if not wrap_negative and mode is not GatherScatterMode.ERROR:
+        return indices
     zero = full_like(indices, 0)
-    limit = broadcast_in_dim(_constant(sizes, dtype), shape=shape, broadcast_dimensions=(len(shape) - 1,))
-    negative = compare.lt(indices, zero)
-    counted = select_n(negative, indices, ops.add(indices, limit))
+    if len(axes) == 1:
+        limit = full_like(indices, plan.shape[axes[0]])
+    else:
+        limit = broadcast_in_dim(_constant(sizes, dtype), shape=shape, broadcast_dimensions=(len(shape) - 1,))
+    counted = indices
+    if wrap_negative:
+        counted = select_n(compare.lt(indices, zero), indices, ops.add(indices, limit))
     if mode is GatherScatterMode.ERROR and indices.aval.size:
         inside = and_(compare.ge(counted, zero), compare.lt(counted, limit))
         failure = _OutOfBounds(axes, tuple(plan.shape[axis] for axis in axes))
@@ -276,11 +293,12 @@ def read(
     fill_value: Any = None,
     indices_are_sorted: bool = False,
     unique_indices: bool = False,
+    wrap_negative: bool = True,
 ) -> Any:
     """The elements of a plan. `mode` says what a traced index outside the array does."""
     if not plan.advanced and not plan.traced:
         return _read_static(x, plan)
-    at = addresses(plan, mode)
+    at = addresses(plan, mode, wrap_negative)
     if 0 in plan.shape and 0 in plan.result_shape:
         return _nothing(x.aval.dtype, plan.result_shape)
     promised = mode is GatherScatterMode.ERROR  # the indices have been checked

@@ -69,10 +69,9 @@ def sequence_operands(xs: Any, function: str, argument: str = "arrays") -> list[
 def convert(x: Any, dtype: Any, weak: bool = False) -> Any:
     """`x` with another dtype and weak type; nothing is done when it has them already."""
     aval = x.aval
-    if aval.dtype is dtype or aval.dtype == dtype:
-        if aval.weak_type == weak:
-            return x
-    elif x.__class__ is Array and aval.weak_type and not aval.shape:
+    if aval.weak_type == weak and (aval.dtype is dtype or aval.dtype == dtype):
+        return x
+    if x.__class__ is Array and aval.weak_type and not aval.shape:
         # A Python scalar takes the array's dtype here and now, so that programs hold a literal.
         return scalar_of(x._numpy()[()].item(), dtype, weak)
     return convert_element_type(x, new_dtype=dtype, weak_type=weak)

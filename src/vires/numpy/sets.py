@@ -194,7 +194,7 @@ def isin(
     else:
         ordered = sort(tests)
         place = clip(searchsorted(ordered, x), 0, n - 1)
-        found = ordered.at[place].get(mode="promise_in_bounds") == x
+        found = ordered.at[place].get(mode="promise_in_bounds", wrap_negative_indices=False) == x
     return logical_not(found) if invert else found
 
 

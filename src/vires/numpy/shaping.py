@@ -335,7 +335,7 @@ def _roll_by(x: Any, shift: Any, axes: Sequence[int]) -> Any:
         n = x.aval.shape[d]
         if n:
             source = (np.arange(n, dtype=np.int32) - shifts[k].astype(np.int32)) % n
-            x = x.at[(slice(None),) * d + (source,)].get(mode="promise_in_bounds")
+            x = x.at[(slice(None),) * d + (source,)].get(mode="promise_in_bounds", wrap_negative_indices=False)
     return x
 
 

@@ -167,7 +167,7 @@ def _bisect(x: Any, y: Any, size: int, side: str) -> Any:
     step = 1 << size.bit_length() - 1
     while step:
         candidate = place + step
-        element = x.at[clip(candidate - 1, 0, size - 1)].get(mode="promise_in_bounds")
+        element = x.at[clip(candidate - 1, 0, size - 1)].get(mode="promise_in_bounds", wrap_negative_indices=False)
         ahead = less_equal(candidate, size) & _before(element, y, side)
         place = where_(ahead, candidate, place)
         step >>= 1
@@ -250,10 +250,10 @@ def interp(
         inside = broadcast(values, places.aval.shape or (1,)) if places.aval.ndim else values[0]
     else:
         upper = clip(searchsorted(knots, places, "right"), 1, size - 1)
-        x0 = knots.at[upper - 1].get(mode="promise_in_bounds")
-        x1 = knots.at[upper].get(mode="promise_in_bounds")
-        y0 = values.at[upper - 1].get(mode="promise_in_bounds")
-        y1 = values.at[upper].get(mode="promise_in_bounds")
+        x0 = knots.at[upper - 1].get(mode="promise_in_bounds", wrap_negative_indices=False)
+        x1 = knots.at[upper].get(mode="promise_in_bounds", wrap_negative_indices=False)
+        y0 = values.at[upper - 1].get(mode="promise_in_bounds", wrap_negative_indices=False)
+        y1 = values.at[upper].get(mode="promise_in_bounds", wrap_negative_indices=False)
         width = x1 - x0
         flat_step = width == 0
         share = where(flat_step, 0, (places - x0) / where(flat_step, 1, width))

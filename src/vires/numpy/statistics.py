@@ -123,8 +123,8 @@ def _interpolated(lines: Any, q: Any, method: str, skip_nan: bool) -> Any:
                 np.arange(n, dtype=np.int32).reshape([-1 if e == d else 1 for e in range(rest)])
                 for d, n in enumerate(lines.aval.shape[1:])
             ]
-            return ordered.at[(index, *grid)].get(mode="promise_in_bounds")
-        return ordered.at[index].get(mode="promise_in_bounds")
+            return ordered.at[(index, *grid)].get(mode="promise_in_bounds", wrap_negative_indices=False)
+        return ordered.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
     below = at(low)
     result = below if high is low else _between(below, at(high), share, low, high)
@@ -160,7 +160,7 @@ def _weighted(function: str, lines: Any, q: Any, weights: Any, axes: Any, a: Any
         np.arange(n, dtype=np.int32).reshape([-1 if e == d else 1 for e in range(rest)])
         for d, n in enumerate(lines.aval.shape[1:])
     ]
-    return ordered.at[(index, *grid)].get(mode="promise_in_bounds")
+    return ordered.at[(index, *grid)].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
 def _along_first(x: Any, order: Any) -> Any:
@@ -169,7 +169,7 @@ def _along_first(x: Any, order: Any) -> Any:
         np.arange(n, dtype=np.int32).reshape([1, *(-1 if e == d else 1 for e in range(rest))])
         for d, n in enumerate(x.aval.shape[1:])
     ]
-    return x.at[(order, *grid)].get(mode="promise_in_bounds")
+    return x.at[(order, *grid)].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
 def quantile(
