@@ -10,7 +10,16 @@ from vires.engine import engine as _engine
 
 config.on_change(_engine.plug)
 
-from vires import dtypes, errors, tree, tree_util
+from vires import (
+    ad_checkpoint,
+    custom_batching,
+    custom_derivatives,
+    debug,
+    dtypes,
+    errors,
+    tree,
+    tree_util,
+)
 from vires.api.array_type import Array
 from vires.api.devices import (
     Device,

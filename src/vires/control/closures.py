@@ -27,8 +27,8 @@ def closure_convert(
     >>> def power(x, y):
     ...     f, hoisted = vires.closure_convert(lambda x: x * y, x)
     ...     return f(x, *hoisted)
-    >>> vires.grad(power, 1)(2.0, 3.0)
-    Array(2., dtype=float32, weak_type=True)
+    >>> vires.grad(power, 1)(vires.numpy.float32(2), vires.numpy.float32(3))
+    Array(2., dtype=float32)
     """
     check_callables("closure_convert", fun=fun)
     leaves, in_tree = tree.flatten(example_args)
@@ -82,8 +82,8 @@ def custom_gradient(fun: Callable[..., Any]) -> Callable[..., Any]:
     >>> @vires.custom_gradient
     ... def f(x):
     ...     return x * x, lambda ct: (10.0 * ct * x,)
-    >>> vires.grad(f)(2.0)
-    Array(20., dtype=float32, weak_type=True)
+    >>> vires.grad(f)(vires.numpy.float32(2))
+    Array(20., dtype=float32)
     """
     check_callables("custom_gradient", fun=fun)
 

@@ -25,6 +25,7 @@ from vires.core.primitive import AxisData, Primitive, Zero
 from vires.core.staging import stage
 from vires.core.trace import aval_of
 from vires.ops.compare import eq
+from vires.ops.random_bits import random_wrap
 from vires.ops.select import select_n
 from vires.ops.shape import broadcast, full, full_like, zeros
 from vires.transform.jvp import jvp_jaxpr
@@ -90,6 +91,13 @@ def _linearize(nonzeros: Sequence[bool], operands: Sequence[Any], *, branches: B
     return outputs[:count], out_nonzeros, residuals, tangent_function
 
 
+def filler(aval: ShapedArray) -> Any:
+    """Any value of a type, for a place that is not looked at."""
+    if dtypes.is_key(aval.dtype):
+        return random_wrap(full((*aval.shape, 2), 0, dtypes.uint32))
+    return zeros(aval)
+
+
 class _Joined:
     """Branches whose residuals have been given common places.
 
@@ -132,7 +140,7 @@ class _Joined:
         def function(*args: Any) -> list[Any]:
             out = evaluate(program.jaxpr, program.consts, *args)
             filled = [
-                out[sources[k]] if k in sources else zeros(aval) for k, aval in enumerate(slots)
+                out[sources[k]] if k in sources else filler(aval) for k, aval in enumerate(slots)
             ]
             return [*out[:count], *filled]
 

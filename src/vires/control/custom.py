@@ -45,6 +45,9 @@ class SymbolicZero:
         return f"SymbolicZero({self.aval.str_short()})"
 
 
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
 class _CustomDerivative:
     """A function with some arguments that are not differentiated, and an attached rule."""
 
@@ -67,6 +70,10 @@ class _CustomDerivative:
             self._signature = None
         self.nondiff_argnums = self._positions(nondiff_argnums, nondiff_argnames)
         self._name = name_of(fun)
+        parameters = self._signature.parameters.values() if self._signature else ()
+        positional = all(p.kind in _POSITIONAL for p in parameters)
+        #: How many arguments a call without keywords and defaults has.
+        self._count = len(parameters) if positional and self._signature else -1
 
     def _positions(
         self, numbers: int | Sequence[int], names: str | Iterable[str]
@@ -88,6 +95,8 @@ class _CustomDerivative:
 
     def _arguments(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """All arguments by position, defaults included."""
+        if not kwargs and len(args) == self._count:
+            return tuple(args)
         signature = self._signature
         if signature is None:
             if kwargs:
@@ -180,8 +189,8 @@ class custom_jvp(_CustomDerivative):
     ... def rule(primals, tangents):
     ...     (x,), (dx,) = primals, tangents
     ...     return f(x), 10.0 * dx
-    >>> vires.grad(f)(0.0)
-    Array(10., dtype=float32, weak_type=True)
+    >>> vires.grad(f)(np.float32(0))
+    Array(10., dtype=float32)
     """
 
     operation = "custom_jvp"
@@ -325,8 +334,8 @@ class custom_vjp(_CustomDerivative):
     ... def clip_gradient(x):
     ...     return x
     >>> clip_gradient.defvjp(lambda x: (x, None), lambda _, ct: (np.clip(ct, -1.0, 1.0),))
-    >>> vires.grad(lambda x: 5.0 * clip_gradient(x))(1.0)
-    Array(1., dtype=float32, weak_type=True)
+    >>> vires.grad(lambda x: 5.0 * clip_gradient(x))(np.float32(1))
+    Array(1., dtype=float32)
     """
 
     operation = "custom_vjp"

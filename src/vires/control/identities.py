@@ -45,8 +45,9 @@ def stop_gradient(x: Any) -> Any:
     `x` is a pytree; leaves that are not differentiable pass unchanged.
 
     >>> import vires
-    >>> vires.grad(lambda x: x * vires.lax.stop_gradient(x))(3.0)
-    Array(3., dtype=float32, weak_type=True)
+    >>> import vires.numpy as np
+    >>> vires.grad(lambda x: x * vires.lax.stop_gradient(x))(np.float32(3))
+    Array(3., dtype=float32)
     """
 
     def stop(leaf: Any) -> Any:
@@ -66,8 +67,8 @@ def checkpoint_name(x: Any, name: str) -> Any:
     >>> from vires.control.remat import checkpoint_policies
     >>> f = lambda x: vires.numpy.sin(checkpoint_name(vires.numpy.sin(x), "inner"))
     >>> g = vires.checkpoint(f, policy=checkpoint_policies.save_only_these_names("inner"))
-    >>> vires.grad(g)(0.0)
-    Array(1., dtype=float32, weak_type=True)
+    >>> vires.grad(g)(vires.numpy.float32(0))
+    Array(1., dtype=float32)
     """
     return tree.map(
         lambda leaf: _named(leaf if hasattr(leaf, "aval") else as_array(leaf), name=name), x

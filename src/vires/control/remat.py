@@ -322,8 +322,8 @@ def checkpoint(
 
     >>> import vires
     >>> import vires.numpy as np
-    >>> vires.grad(vires.checkpoint(lambda x: np.sin(np.sin(x))))(0.0)
-    Array(1., dtype=float32, weak_type=True)
+    >>> vires.grad(vires.checkpoint(lambda x: np.sin(np.sin(x))))(np.float32(0))
+    Array(1., dtype=float32)
     """
     if fun is None:
         return functools.partial(

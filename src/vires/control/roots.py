@@ -51,8 +51,8 @@ def custom_root(
     >>> def square_root(a):
     ...     newton = lambda f, x: lax.fori_loop(0, 20, lambda _, x: x - (x * x - a) / (2 * x), x)
     ...     return lax.custom_root(lambda x: x * x - a, a, newton, lambda g, y: y / g(1.0))
-    >>> vires.grad(square_root)(4.0)
-    Array(0.25, dtype=float32, weak_type=True)
+    >>> vires.grad(square_root)(np.float32(4))
+    Array(0.25, dtype=float32)
     """
     check_callables("custom_root", f=f, solve=solve, tangent_solve=tangent_solve)
     leaves, guess_tree = tree.flatten(initial_guess)

@@ -20,6 +20,7 @@ from vires.ops.families import Elementwise
 #: Operations whose program holds programs, or that NumPy has no fast form of: these are compiled.
 COMPILED = frozenset(
     "jit closed_call remat checkpoint cond while scan custom_jvp_call custom_vjp_call custom_lin "
+    "custom_linear_solve linear_call custom_vmap_call "
     "random_bits threefry2x32 random_split random_fold_in random_seed reduce reduce_window "
     "conv_general_dilated".split()
 )
