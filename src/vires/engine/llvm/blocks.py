@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vires.core.avals import ShapedArray
-from vires.engine.llvm.builder import reference_of
+from vires.engine.llvm.builder import EFFECT, reference_of
 from vires.engine.llvm.contract import emit_contract
 from vires.engine.llvm.emit_control import emit_branch, emit_scan, emit_while
-from vires.engine.llvm.program import Block
+from vires.engine.llvm.program import Block, Node
 from vires.engine.llvm.sorting import NoMemory, emit_sort
 from vires.engine.llvm.updates import emit_check, emit_update
 from vires.engine.reference import view
@@ -56,17 +56,22 @@ def failure_of(block: Block) -> Any:
     return block.params["failure"] if block.kind == "check" else NoMemory()
 
 
+def visible(block: Block) -> list[Node]:
+    """The results that the operation gives."""
+    return [x for x in block.results if x.number >= 0 and x.name != EFFECT]
+
+
 def host_function(block: Block) -> tuple[Callable[..., None], int]:
     """The Python function that a block calls, with its number of buffers."""
     function = block.params["function"] if block.kind == "host" else reference_of(block.equation)
-    results = [x for x in block.results if x.number >= 0]
+    results = visible(block)
     call = host_call(function, [x.aval for x in block.operands], [x.aval for x in results])
     return call, len(block.operands) + len(results)
 
 
 def emit_host(writer: ProgramWriter, block: Block) -> None:
     """Call a Python function with NumPy views of the operands; copy what it returns."""
-    nodes = [*block.operands, *[x for x in block.results if x.number >= 0]]
+    nodes = [*block.operands, *visible(block)]
     number = len(writer.hosts)
     writer.hosts.append(block)
     main = writer.main

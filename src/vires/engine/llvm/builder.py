@@ -40,6 +40,12 @@ WEIGHTS: dict[str, float] = {
 }  # fmt: skip
 
 
+class NotInRegisters(Exception):
+    """A loop needs memory: its values are used at other places than their own."""
+
+
+#: The name of the node that stands for the effect of a block without results.
+EFFECT = "effect"
 #: Blocks that are defined as reductions.
 _DEFINED: dict[str, Callable[..., Any]] = {
     "contract": contract,
@@ -75,6 +81,8 @@ class Builder(Graph):
         # The types of the results of the equation being lowered, and whether it has effects.
         self._expected: Sequence[ShapedArray] = ()
         self.effect = False
+        #: Values of a loop in registers: for each node the indices at which it is known.
+        self.registers: dict[Node, dict[Any, Expr]] = {}
         #: All blocks, in the order of the program.
         self.blocks: list[Block] = []
         #: Literals that blocks need in memory.
@@ -100,7 +108,9 @@ class Builder(Graph):
             found = memo.get(key)
             if found is not None:
                 return found
-        if node.buffer is not None:
+        if self.registers and node in self.registers:
+            found = self._register(node, index)
+        elif node.buffer is not None:
             found = self.load(node.buffer, self.offset(node.shape, index), node.dtype)
         elif node.kind == "literal":
             found = node.definition
@@ -108,6 +118,21 @@ class Builder(Graph):
             found = node.element(index)  # type: ignore[misc]
         memo[key] = found
         return found
+
+    def _register(self, node: Node, index: tuple[Index, ...]) -> Expr:
+        """An element of a value in registers; chosen among all where the index is not known now."""
+        known = self.registers[node]
+        found = known.get(index)
+        if found is not None:
+            return found
+        if len(known) == 1 and node.size != 1 or any(x.terms for place in known for x in place):
+            raise NotInRegisters
+        place = self.offset(node.shape, index)
+        *others, last = known.values()
+        result = last
+        for position in range(len(others) - 1, -1, -1):
+            result = self.select(self.op("eq", place, self.index(position, ())), others[position], result)
+        return result
 
     def offset(self, shape: tuple[int, ...], index: Sequence[Index]) -> Index:
         """The position of an index in a row-major buffer."""
@@ -154,7 +179,7 @@ class Builder(Graph):
         if effect and block is not None:
             block.effect = True
             if not block.results:
-                self.adopt(self.result("memory", block), ShapedArray((0,), canonical(np.bool_)), kind, ())
+                self.adopt(self.result("memory", block), ShapedArray((0,), canonical(np.bool_)), EFFECT, ())
         return results  # type: ignore[return-value]
 
     def _block(

@@ -9,8 +9,10 @@ from vires.engine.llvm import memory
 from vires.engine.llvm.code import Code, ComplexVal, Val
 from vires.engine.llvm.expressions import INT64, Expr, Index, LoopVar, Terms, walk
 from vires.engine.llvm.kinds import INT64 as INT64_KIND
-from vires.engine.llvm.program import Buffer, Fold, Kernel, Store
+from vires.engine.llvm.program import Buffer, Fold, Kernel, Store, Turns
 
+#: A loop in registers asks for signals after so many turns.
+_TURNS_PER_POLL = 1 << 16
 #: A buffer, and the terms of an offset in it that are known at some loop level.
 Place = tuple[Buffer, Terms]
 
@@ -34,6 +36,9 @@ class Writer:
         self.addresses: dict[Place, str] = {}
         #: Which lanes count in the last, incomplete vector.
         self.active: Val | None = None
+        #: The frame's slot of the runtime.
+        self.runtime_slot = 0
+        self.tested: list[Any] = []
         #: Start and end of the task's part of `kernel.task_var`.
         self.bounds: tuple[Val, Val] | None = None
         self._levels: dict[int, int] = {0: 0}
@@ -79,7 +84,7 @@ class Writer:
                     if not a.vars & vector_bit and a.op != "const":
                         self.hoisted.add(a)
         for x in nodes:
-            if x.op == "const" or x.op == "var" or (x.op == "index" and x not in as_values) or x in self.products:
+            if x.op == "const" or x.op == "var" or x.op == "argument" or (x.op == "index" and x not in as_values) or x in self.products:
                 continue
             level = self.level(x.vars)
             if x.op == "load":
@@ -95,10 +100,26 @@ class Writer:
             for buffer in fold.buffers:
                 if buffer is not None:
                     self._plan_address(buffer, fold.offset)
+        if kernel.turns is not None:
+            self._plan_turns(kernel.turns)
+
+    def _plan_turns(self, turns: Turns) -> None:
+        for buffer, offset in turns.targets:
+            self._plan_address(buffer, offset)
+        # The test comes first in each turn.
+        level = len(self.order)
+        needed = set(walk([turns.test])) if turns.test is not None else set()
+        rest: list[Any] = []
+        for item in self.buckets[level]:
+            (self.tested if needed and (item.__class__ is tuple or item in needed) else rest).append(item)
+        self.buckets[level] = rest
 
     def _only_offset(self, x: Expr) -> bool:
         kernel = self.kernel
         if any(store.expr is x or store.mask is x for store in kernel.stores):
+            return False
+        turns = kernel.turns
+        if turns is not None and any(e is x for e in (*turns.inits, *turns.exprs, turns.test)):
             return False
         return not any(e is x for fold in kernel.folds for e in fold.exprs)
 
@@ -158,10 +179,82 @@ class Writer:
             start = [self._identity(fold, i) for fold in folds for i in range(len(fold.exprs))]
             self._finish(self._reduce(position, start))
             return
+        if self.kernel.turns is not None and position == kept:
+            self._run_turns(self.kernel.turns, position)
+            return
         if position == len(self.order):
             self._stores()
             return
         self._for(position, [], lambda carried: (self._loop(position + 1), [])[1])
+
+    def _run_turns(self, turns: Turns, position: int) -> None:
+        """The loop in registers, and the writing of its last values."""
+        code = self.code
+        carried = []
+        for argument, init in zip(turns.arguments, turns.inits, strict=True):
+            value = self.operand(init, self.is_vector(argument))
+            carried.append(code.splat(value, self.lanes) if self.is_vector(argument) else value)
+
+        def body(inner: list[Val]) -> list[Val]:
+            self.values.update(zip(turns.arguments, inner, strict=True))
+            self._write_level(position + 1)
+            self._stores()
+            after = []
+            for argument, x in zip(turns.arguments, turns.exprs, strict=True):
+                value = self.operand(x, self.is_vector(argument))
+                after.append(code.splat(value, self.lanes) if self.is_vector(argument) else value)
+            return after
+
+        if turns.test is None:
+            carried = self._for(position, carried, body)
+        else:
+            carried = self._while(position, turns, carried, body)
+        for (buffer, offset), value in zip(turns.targets, carried, strict=True):
+            self._put(buffer, offset, value, bool(offset.vars & self.vector_bit))
+
+    def _while(
+        self, position: int, turns: Turns, carried: list[Val], body: Callable[[list[Val]], list[Val]]
+    ) -> list[Val]:
+        """Turns as long as the test holds."""
+        code, var = self.code, self.order[position]
+        before, head = code.block, code.fresh_label("while")
+        inside, done = code.fresh_label("turn"), code.fresh_label("done")
+        code.br(head)
+        code.label(head)
+        counter = code.phi(INT64, 1, [(code.index(0), before)])
+        inner = [code.phi(x.dtype, x.lanes, [(x, before)]) for x in carried]
+        self.values[var] = counter
+        self.values.update(zip(turns.arguments, inner, strict=True))
+        self._write_items(self.tested, position + 1)
+        assert turns.test is not None
+        code.cond_br(self.operand(turns.test, False), inside, done)
+        code.label(inside)
+        after = body(list(inner))
+        self._poll(counter)
+        code.add_incoming(counter, counter + 1, code.block)
+        for phi, x in zip(inner, after, strict=True):
+            code.add_incoming(phi, x, code.block)
+        code.br(head)
+        code.label(done)
+        return inner
+
+    def _poll(self, counter: Val) -> None:
+        """Once in a while, return if the call is to end."""
+        code = self.code
+        ask, out, on = (code.fresh_label(hint) for hint in ("ask", "leave", "on"))
+        code.cond_br((counter & _TURNS_PER_POLL - 1).compare("eq", _TURNS_PER_POLL - 1), ask, on)
+        code.label(ask)
+        place, runtime, entry, function, answer, stop = (code.fresh() for _ in range(6))
+        code.emit(f"{place} = getelementptr ptr, ptr %frame, i64 {self.runtime_slot}")
+        code.emit(f"{runtime} = load ptr, ptr {place}")
+        code.emit(f"{entry} = getelementptr ptr, ptr {runtime}, i64 1")
+        code.emit(f"{function} = load ptr, ptr {entry}")
+        code.emit(f"{answer} = call i32 {function}(ptr {runtime})")
+        code.emit(f"{stop} = icmp ne i32 {answer}, 0")
+        code.emit(f"br i1 {stop}, label %{out}, label %{on}")
+        code.label(out)
+        code.ret()
+        code.label(on)
 
     def _reduce(self, position: int, carried: list[Val]) -> list[Val]:
         """The reduced loops from a position on; gives the accumulators after them."""
@@ -183,6 +276,8 @@ class Writer:
         is_vector = bool(var.bit & self.vector_bit)
         step = self.lanes if is_vector else 1
         size = var.size
+        if not size:
+            return carried
         reduced = var in self.kernel.reduced
         masked = is_vector and (reduced or self.kernel.exact)
         if self.bounds is not None and var is self.kernel.task_var:
@@ -206,6 +301,8 @@ class Writer:
             at = code.call("llvm.smin.i64", INT64_KIND, 1, counter, last)
         self.values[var] = at
         after = body(list(inner))
+        if self.kernel.turns is not None and var in self.kernel.reduced and size > _TURNS_PER_POLL:
+            self._poll(counter)
         following = counter + step
         code.cond_br(following.compare("slt", high), head, done)
         code.add_incoming(counter, following, code.block)
@@ -247,7 +344,10 @@ class Writer:
     # --- the body
 
     def _write_level(self, level: int) -> None:
-        for item in self.buckets[level]:
+        self._write_items(self.buckets[level], level)
+
+    def _write_items(self, items: Sequence[Any], level: int) -> None:
+        for item in items:
             if item.__class__ is tuple:
                 self._write_address(item, level)
             else:

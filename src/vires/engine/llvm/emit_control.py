@@ -18,6 +18,8 @@ _POLL_WORK = 1_000_000.0
 
 def emit_scan(writer: ProgramWriter, block: Block) -> None:
     """Run the body for each slice; slices and results are pointers that move."""
+    if "kernel" in block.params:
+        return emit_turns(writer, block)
     params, region = block.params, block.regions[0]
     length, reverse = params["length"], params["reverse"]
     _begin(writer, params["carries"])
@@ -46,6 +48,8 @@ def emit_scan(writer: ProgramWriter, block: Block) -> None:
 
 def emit_while(writer: ProgramWriter, block: Block) -> None:
     """Run the body as long as the condition holds."""
+    if "kernel" in block.params:
+        return emit_turns(writer, block)
     main, params = writer.main, block.params
     test, body = block.regions
     _begin(writer, params["carries"])
@@ -65,6 +69,12 @@ def emit_while(writer: ProgramWriter, block: Block) -> None:
     main.br(head)
     main.label(done)
     _end(writer, params["carries"])
+
+
+def emit_turns(writer: ProgramWriter, block: Block) -> None:
+    """Run a loop in registers."""
+    writer.kernel(block.params["kernel"])
+    writer.check_stop()
 
 
 def emit_branch(writer: ProgramWriter, block: Block) -> None:

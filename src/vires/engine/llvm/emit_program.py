@@ -24,7 +24,8 @@ class ProgramWriter:
     def __init__(self, slots: int, extended: int) -> None:
         self.codes: list[Code] = []
         self.functions: list[str] = []
-        #: Slots of the caller's table, and those of the frame (more when the program has pointers of its own).
+        #: Slots of the caller's table, and those of the frame: one more for the runtime, and those of moving
+        #: pointers, when the program has loops.
         self.slots = slots
         self.extended = extended
         #: C functions that the program calls, with their declarations.
@@ -45,6 +46,8 @@ class ProgramWriter:
             code.emit(
                 f"call void @llvm.memcpy.p0.p0.i64(ptr %frame, ptr %buffers, i64 {8 * self.slots}, i1 false)"
             )
+            place = code.value(f"getelementptr ptr, ptr %frame, i64 {self.slots}", INT64, 1).name
+            code.emit(f"store ptr %rt, ptr {place}")
         else:
             code.emit("%frame = getelementptr ptr, ptr %buffers, i64 0")
         self.steps(region)
@@ -182,14 +185,15 @@ class ProgramWriter:
 
     def kernel(self, kernel: Kernel) -> None:
         """A kernel in a function of its own, and its call."""
-        if any(v.size == 0 for v in kernel.order) and not kernel.folds:
+        outer = kernel.loops if kernel.folds or kernel.turns is not None else kernel.order
+        if any(v.size == 0 for v in outer):
             return
         code = Code()
         self.names += 1
         name = kernel.name = f"k{self.names}"
-        Writer(code, kernel, self.pointer(code)).run(
-            Val(code, "%task", INT64, 1) if kernel.tasks > 1 else None
-        )
+        inner = Writer(code, kernel, self.pointer(code))
+        inner.runtime_slot = self.slots
+        inner.run(Val(code, "%task", INT64, 1) if kernel.tasks > 1 else None)
         code.ret()
         self.codes.append(code)
         self.functions.append(code.define(name, ["ptr %frame", "i64 %task"]).replace("define", "define internal", 1))

@@ -23,6 +23,7 @@ from vires.engine.llvm.plan import arena, temporaries
 from vires.engine.llvm.inplace import donations, share
 from vires.engine.llvm.program import Block, Kernel, Node, Region
 from vires.engine.llvm.schedule import schedule
+from vires.engine.llvm.sequential import try_kernel
 from vires.engine.llvm.updates import scatter_kernel, update_slice_kernel
 
 UPDATE_KERNELS = {"update_slice": update_slice_kernel, "scatter": scatter_kernel}
@@ -205,6 +206,11 @@ def lower_region(builder: Builder, region: Region) -> None:
             step.params["kernel"] = kernel
     for step in region.steps:
         if not isinstance(step, Kernel):
+            kernel = try_kernel(builder, step)
+            if kernel is not None:
+                schedule(builder, kernel, vector_bytes)
+                step.params = {"kernel": kernel}
+                step.regions = []
             for inner in step.regions:
                 lower_region(builder, inner)
 
@@ -230,7 +236,8 @@ def place(region: Region, slot: int) -> tuple[int, int]:
     found = temporaries(region)
     for buffer in found:
         buffer.slot = slot
-    return arena(found), pointer_slots(region, slot + 1)
+    loops = any(isinstance(step, Block) for step in region.steps)
+    return arena(found), pointer_slots(region, slot + 2) if loops else slot + 1
 
 
 def memory_text(region: Region, scratch: int) -> str:

@@ -19,6 +19,8 @@ def reads(step: Kernel | Block) -> list[Buffer]:
     if isinstance(step, Kernel):
         return list(dict.fromkeys(x.attr for x in walk(step.roots()) if x.op == "load"))
     found = [x.buffer for x in step.operands if x.buffer is not None]
+    if "kernel" in step.params:
+        found += reads(step.params["kernel"])
     for region in step.regions:
         for inner in region.steps:
             found += reads(inner)
@@ -31,6 +33,8 @@ def writes(step: Kernel | Block) -> list[Buffer]:
         found = [store.buffer for store in step.stores]
         for fold in step.folds:
             found += [b for b in fold.buffers if b is not None]
+        if step.turns is not None:
+            found += [buffer for buffer, _ in step.turns.targets]
         return found
     found = [x.buffer for x in step.results if x.buffer is not None]
     for region in step.regions:

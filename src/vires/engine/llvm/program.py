@@ -207,12 +207,33 @@ class Fold:
         return (*self.exprs, self.offset)
 
 
+class Turns:
+    """What a loop in registers does: arguments (the carried values) and, made of them, the next ones.
+
+    The values after the last turn are written to `targets`. With a `test`, turns go on as long as it holds.
+    """
+
+    __slots__ = ("arguments", "exprs", "inits", "targets", "test")
+
+    def __init__(self) -> None:
+        self.arguments: list[Expr] = []
+        self.inits: list[Expr] = []
+        self.exprs: list[Expr] = []
+        self.targets: list[tuple[Buffer, Index]] = []
+        self.test: Expr | None = None
+
+    def roots(self) -> list[Expr]:
+        """The expressions that the loop needs."""
+        tests = [] if self.test is None else [self.test]
+        return [*self.inits, *self.exprs, *tests, *[offset for _, offset in self.targets]]
+
+
 class Kernel:
     """Loops over a domain with stores and folds inside."""
 
     __slots__ = (
         "axes", "available", "domain", "exact", "flat", "folds", "lanes", "level", "loops", "name", "near",
-        "nodes", "order", "part", "reduced", "scatters", "stores", "tasks", "task_size", "task_var", "vector", "weight", "work",
+        "nodes", "order", "part", "reduced", "scatters", "stores", "tasks", "task_size", "task_var", "turns", "vector", "weight", "work",
     )  # fmt: skip
 
     def __init__(self, domain: Shape, available: int) -> None:
@@ -227,6 +248,8 @@ class Kernel:
         self.weight = 0.0
         self.stores: list[Store] = []
         self.folds: list[Fold] = []
+        #: A loop in registers (its variable is the one in `reduced`).
+        self.turns: Turns | None = None
         self.loops: list[LoopVar] = []
         self.reduced: list[LoopVar] = []
         self.name = ""
@@ -253,6 +276,8 @@ class Kernel:
             found += store.roots()
         for fold in self.folds:
             found += fold.roots()
+        if self.turns is not None:
+            found += self.turns.roots()
         return found
 
 

@@ -39,6 +39,9 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     nodes = walk(kernel.roots())
     weight = sum(COSTS.get(x.op, 1.0) for x in nodes) + 1.5 * len(kernel.stores) + len(kernel.folds)
     kernel.vector = _vector_loop(kernel, nodes)
+    if kernel.turns is not None:
+        weight += len(kernel.turns.targets)
+        kernel.vector = kernel.loops[-1] if kernel.loops else None
     if any(store.combine is not None or store.mask is not None for store in kernel.stores):
         kernel.vector = _distinct_loop(kernel)
     kernel.lanes = 1 if kernel.vector is None else choose_lanes(kernel, nodes, weight, vector_bytes)
@@ -49,6 +52,8 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
         kernel.order.remove(kernel.vector)  # type: ignore[arg-type]
         kernel.order.insert(len(kernel.loops) - 1, kernel.vector)  # type: ignore[arg-type]
     size = math.prod([v.size for v in kernel.order])
+    if kernel.turns is not None and kernel.turns.test is not None:
+        size = 100  # nobody knows
     kernel.work = weight * size
     if not any(fold.prefix for fold in kernel.folds) and not kernel.scatters:
         _tasks(kernel, size, weight)
@@ -119,6 +124,8 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
     # Light bodies do several registers at once, which hides latency and the loop's own cost.
     if weight <= 8 and lanes <= 32:
         lanes *= 4 if kernel.folds else 2
+    if kernel.turns is not None:
+        lanes = max(vector_bytes // widest, 1)
     while lanes > 1 and lanes > var.size:
         lanes //= 2
     if kernel.folds and var in kernel.reduced and var.size % lanes and lanes > 8 and var.size < 4 * lanes:
@@ -130,6 +137,8 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
 def _tasks(kernel: Kernel, size: int, weight: float) -> None:
     kernel.tasks, kernel.task_var = 1, None
     if kernel.work < _SERIAL and not (kernel.reduced and math.prod([v.size for v in kernel.reduced]) > _LONG_FOLD):
+        return
+    if not kernel.loops and kernel.turns is not None:
         return
     wanted = min(max(int(kernel.work / _TASK), 1), _MOST_TASKS)
     var = next((v for v in kernel.order if v in kernel.loops and _pieces(kernel, v) >= min(wanted, 16)), None)

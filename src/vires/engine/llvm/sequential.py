@@ -1,0 +1,210 @@
+"""Loops in registers: a scan or while whose carried values are tiny, or are used element by element.
+
+Such a loop is one kernel. Values of a few elements become that many scalars. Values of the loop's domain (all of one
+shape, each element made of elements at the same index) are carried one vector at a time: each vector runs all
+turns before the next one begins, so that nothing goes to memory in between.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from vires.engine.llvm.builder import Builder, NotInRegisters
+from vires.engine.llvm.control import Carry
+from vires.engine.llvm.expressions import Expr, Index, walk
+from vires.engine.llvm.program import Block, Kernel, Node, Reduction, Region, Shape, Store, Turns
+
+
+#: Elements of a value that may live in registers, and operations of a body.
+_TINY, _CARRIED, _OPERATIONS = 16, 48, 3000
+
+
+def try_kernel(builder: Builder, block: Block) -> Kernel | None:
+    """The kernel of a loop that fits in registers, or None."""
+    if block.kind not in ("scan", "while") or block.effect or not block.params["carries"]:
+        return None
+    domain = _domain(block)
+    if domain is None or any(_has_blocks(region) for region in block.regions):
+        return None
+    try:
+        return _Sequential(builder, block, domain).kernel()
+    except NotInRegisters:
+        return None
+    finally:
+        builder.registers.clear()
+
+
+def _has_blocks(region: Region) -> bool:
+    return any(node.definition.__class__ is Block for node in region.nodes)
+
+
+def _domain(block: Block) -> Shape | None:
+    """The shape of the values that are carried element by element; () when all are tiny."""
+    params = block.params
+    values = [c.inside for c in params["carries"]]
+    values += [inner for inner, _ in params.get("slices", ())]
+    values += [inner for inner, _ in params.get("stacked", ())]
+    shapes = {x.shape for x in values if x.size > _TINY}
+    if len(shapes) > 1:
+        return None
+    if not shapes:
+        return () if sum(x.size for x in values) <= _CARRIED else None
+    if block.kind == "while" or sum(x.size for x in values if x.size <= _TINY) > _CARRIED:
+        return None
+    return next(iter(shapes))
+
+
+class _Sequential:
+    """Builds the kernel of one loop."""
+
+    def __init__(self, builder: Builder, block: Block, domain: Shape) -> None:
+        self.builder = builder
+        self.block = block
+        self.domain = domain
+
+    def kernel(self) -> Kernel:
+        builder, block = self.builder, self.block
+        params = block.params
+        builder.restart_variables()
+        builder.memo.clear()
+        kernel = Kernel(self.domain, 0)
+        variables = [builder.variable(n) for n in self.domain]
+        kernel.loops = [v for v in variables if v.size != 1]
+        zero = builder.index(0, ())
+        self.index = tuple([builder.as_index(v) if v.size != 1 else zero for v in variables])
+        builder.identity, builder.identity_shape, builder.identity_offset = self.index, self.domain, None
+        length = params.get("length", 1 << 40)
+        turn = builder.variable(length)
+        kernel.reduced = [turn]
+        self.turn = turn
+        self.bits = turn.bit
+        for v in kernel.loops:
+            self.bits |= v.bit
+        turns = kernel.turns = Turns()
+        carries: list[Carry] = params["carries"]
+        for carry in carries:
+            self._place(carry.inside, turns.arguments)
+            turns.inits += self._at(carry.init)
+        position = builder.as_index(turn)
+        if params.get("reverse"):
+            position = builder.index(length - 1, ()) - position
+        for inner, outer in params.get("slices", ()):
+            self._place_slice(inner, outer, position)
+        if block.kind == "while":
+            self._evaluate(block.regions[0])
+            turns.test = self._at(params["test"])[0]
+        self._evaluate(block.regions[-1])
+        for carry in carries:
+            turns.exprs += self._at(carry.following)
+            buffer = carry.result.buffer
+            assert buffer is not None
+            turns.targets += [(buffer, offset) for offset in self._offsets(carry.result.shape)]
+        for inner, outer in params.get("stacked", ()):
+            assert outer.buffer is not None
+            start = position * inner.size
+            for offset, x in zip(self._offsets(inner.shape), self._at(inner), strict=True):
+                kernel.stores.append(Store(outer.buffer, start + offset, x))
+        if len(walk(kernel.roots())) > _OPERATIONS:
+            raise NotInRegisters
+        return kernel
+
+    def _is_tiny(self, shape: Shape) -> bool:
+        return math.prod(shape) <= _TINY and (shape != self.domain or not shape)
+
+    def _indices(self, shape: Shape) -> list[tuple[Index, ...]]:
+        """The indices at which a value of the loop is known."""
+        if not self._is_tiny(shape):
+            if shape != self.domain:
+                raise NotInRegisters
+            return [self.index]
+        constant = self.builder.index
+        return [tuple([constant(i, ()) for i in place]) for place in itertools.product(*map(range, shape))]
+
+    def _offsets(self, shape: Shape) -> list[Index]:
+        return [self.builder.offset(shape, index) for index in self._indices(shape)]
+
+    def _at(self, node: Node) -> list[Expr]:
+        return [self.builder.element(node, index) for index in self._indices(node.shape)]
+
+    def _place(self, node: Node, arguments: list[Expr]) -> None:
+        """Make a carried value one of registers."""
+        bits = self.turn.bit if self._is_tiny(node.shape) else self.bits
+        known: dict[Any, Expr] = {}
+        for index in self._indices(node.shape):
+            argument = self.builder.argument(node.dtype)
+            argument.vars = bits
+            known[index] = argument
+            arguments.append(argument)
+        self.builder.registers[node] = known
+
+    def _place_slice(self, inner: Node, outer: Node, position: Index) -> None:
+        """Make the elements of a slice loads from the whole."""
+        assert outer.buffer is not None
+        start = position * inner.size
+        self.builder.registers[inner] = {
+            index: self.builder.load(outer.buffer, start + self.builder.offset(inner.shape, index), inner.dtype)
+            for index in self._indices(inner.shape)
+        }
+
+    def _evaluate(self, region: Region) -> None:
+        """Every value of the body, in order, at the indices where it is known."""
+        builder = self.builder
+        done: set[int] = set()
+        for node in region.nodes:
+            group = node.definition
+            if group.__class__ is Reduction:
+                if id(group) not in done:
+                    done.add(id(group))
+                    self._reduce(group)
+                continue
+            if node.size > 4 * _TINY and node.shape != self.domain:
+                continue  # pulled where needed
+            if self._is_tiny(node.shape) or node.shape == self.domain:
+                builder.registers[node] = {i: node.element(i) for i in self._indices(node.shape)}  # type: ignore[misc]
+            if builder.count - self._start() > 20 * _OPERATIONS:
+                raise NotInRegisters
+
+    def _start(self) -> int:
+        if not hasattr(self, "first"):
+            self.first = self.builder.count
+        return self.first
+
+    def _reduce(self, group: Reduction) -> None:
+        """A reduction over few elements, one after the other."""
+        builder = self.builder
+        if group.prefix or math.prod(group.shape) > 16 * _TINY or not self._is_tiny(group.results[0].shape):
+            raise NotInRegisters
+        kept = [d for d in range(len(group.shape)) if d not in group.axes]
+        results: list[dict[Any, Expr]] = [{} for _ in group.results]
+        for place in self._indices(tuple([group.shape[d] for d in kept])):
+            total: Sequence[Expr] | None = None
+            for inner in itertools.product(*[range(group.shape[d]) for d in group.axes]):
+                index: list[Any] = [None] * len(group.shape)
+                for d, i in zip(kept, place, strict=True):
+                    index[d] = i
+                for d, i in zip(group.axes, inner, strict=True):
+                    index[d] = builder.index(i, ())
+                at = tuple(index)
+                values = (
+                    [builder.element(x, at) for x in group.sources]
+                    if group.element is None
+                    else list(group.element(at))
+                )
+                total = values if total is None else self._combined(group, total, values)
+            if total is None:
+                total = [
+                    builder.constant(value, x.dtype)
+                    for value, x in zip(group.identities, group.results, strict=True)
+                ]
+            for known, value, node in zip(results, total, group.results, strict=True):
+                known[place] = builder.convert(value, node.dtype) if node.number >= 0 else value
+        for node, known in zip(group.results, results, strict=True):
+            builder.registers[node] = known
+
+    def _combined(self, group: Reduction, a: Sequence[Expr], b: Sequence[Expr]) -> Sequence[Expr]:
+        if not isinstance(group.combine, str):
+            return group.combine(tuple(a), tuple(b))
+        return [self.builder.op(group.combine, x, y) for x, y in zip(a, b, strict=True)]
