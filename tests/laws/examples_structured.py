@@ -1,4 +1,6 @@
-"""Examples of reductions, products, convolutions, windows, indexing, sorting, matrices and transforms."""
+"""Examples of reductions, products, convolutions, windows, indexing, sorting, matrices and
+transforms.
+"""
 
 from __future__ import annotations
 
@@ -116,9 +118,16 @@ _NHWC = ((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 
 
 def _convolution(
-    lhs: Any, rhs: Any, numbers: Any, strides: Any, padding: Any, lhs_dilation: Any = (1, 1),
-    rhs_dilation: Any = (1, 1), groups: int = 1, batches: int = 1,
-) -> Any:  # fmt: skip
+    lhs: Any,
+    rhs: Any,
+    numbers: Any,
+    strides: Any,
+    padding: Any,
+    lhs_dilation: Any = (1, 1),
+    rhs_dilation: Any = (1, 1),
+    groups: int = 1,
+    batches: int = 1,
+) -> Any:
     return (lhs, rhs), {
         "window_strides": strides,
         "padding": padding,
@@ -478,7 +487,7 @@ _FAMILIES: list[tuple[tuple[str, ...], Callable[[str], list[Any]]]] = [
             "reduce_and",
             "reduce_or",
             "reduce_xor",
-        ),  # fmt: skip
+        ),
         _reductions,
     ),
     (("argmax", "argmin"), _positions),

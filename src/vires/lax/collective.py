@@ -57,11 +57,13 @@ def axis_index(axis_name: AxisName) -> Any:
 def psum(
     x: Any, axis_name: AxisName, *, axis_index_groups: Sequence[Sequence[int]] | None = None
 ) -> Any:
-    """The sum of each leaf of `x` across named axes. Python numbers are multiplied by the axis size.
+    """The sum of each leaf of `x` across named axes. Python numbers are multiplied by the axis
+    size.
 
     >>> import numpy as np
     >>> import vires
-    >>> vires.vmap(lambda x: x / vires.lax.psum(x, "i"), axis_name="i")(np.array([1.0, 3.0])).tolist()
+    >>> vires.vmap(lambda x: x / vires.lax.psum(x, "i"), axis_name="i")(np.array([1.0,
+    3.0])).tolist()
     [0.25, 0.75]
     """
     _no_groups("psum", axis_index_groups)
@@ -118,7 +120,9 @@ def all_gather(
     axis: int = 0,
     tiled: bool = False,
 ) -> Any:
-    """The values of all places along a named axis, stacked along a new axis, or joined when `tiled`."""
+    """The values of all places along a named axis, stacked along a new axis, or joined when
+    `tiled`.
+    """
     _no_groups("all_gather", axis_index_groups)
     name = _single("all_gather", axis_name)
 
@@ -138,7 +142,9 @@ def psum_scatter(
     axis_index_groups: Sequence[Sequence[int]] | None = None,
     tiled: bool = False,
 ) -> Any:
-    """The sum across a named axis, of which place i keeps element i (`tiled`: part i) of an axis."""
+    """The sum across a named axis, of which place i keeps element i (`tiled`: part i) of an
+    axis.
+    """
     _no_groups("psum_scatter", axis_index_groups)
     name = _single("psum_scatter", axis_name)
 
@@ -177,7 +183,9 @@ def all_to_all(
 
 
 def ppermute(x: Any, axis_name: AxisName, perm: Sequence[tuple[int, int]]) -> Any:
-    """Send values along a named axis as (source, destination) pairs say; zeros where nothing is sent to."""
+    """Send values along a named axis as (source, destination) pairs say; zeros where nothing is
+    sent to.
+    """
     name = _single("ppermute", axis_name)
     pairs = tuple((int(source), int(destination)) for source, destination in perm)
     return tree.map(lambda value: exchange.ppermute(array(value), axis_name=name, perm=pairs), x)
@@ -215,6 +223,6 @@ def pbroadcast(x: Any, axis_name: AxisName, source: int) -> Any:
 
 
 __all__ = [
-    "all_gather", "all_to_all", "axis_index", "axis_size", "pbroadcast", "pmax", "pmean", "pmin", "ppermute",
-    "pshuffle", "psum", "psum_scatter", "pswapaxes",
+    "all_gather", "all_to_all", "axis_index", "axis_size", "pbroadcast", "pmax", "pmean", "pmin",
+    "ppermute", "pshuffle", "psum", "psum_scatter", "pswapaxes",
 ]  # fmt: skip

@@ -62,7 +62,8 @@ def dot_general(
 ) -> Any:
     """The product of lhs and rhs summed over contracting axes, for each index of batch axes.
 
-    `dimension_numbers` is ((lhs contracting, rhs contracting), (lhs batch, rhs batch)). The axes of the
+    `dimension_numbers` is ((lhs contracting, rhs contracting), (lhs batch, rhs batch)). The axes
+    of the
     result are the batch axes, the free axes of lhs, the free axes of rhs. float16 and bfloat16 are
     accumulated in float32 and rounded once; integers wrap around in `preferred_element_type`.
 

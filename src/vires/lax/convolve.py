@@ -12,7 +12,8 @@ from vires.core import dtypes
 from vires.lax.contract import PrecisionLike, canonical_precision, dot_general, one_dtype
 from vires.ops import convolve as ops
 from vires.ops.accept import refuse
-from vires.ops.convolve import ConvDimensionNumbers, dilated
+from vires.ops.convolve import ConvDimensionNumbers
+from vires.ops.extent import dilated
 from vires.ops.linear import declared
 from vires.ops.shape import rev
 
@@ -45,7 +46,9 @@ def padtype_to_pads(
 
 
 def _letters(spec: str, fixed: str, order: str) -> tuple[int, ...]:
-    """Axis numbers of the two fixed letters, then of the spatial letters in the order of `order`."""
+    """Axis numbers of the two fixed letters, then of the spatial letters in the order of
+    `order`.
+    """
     spatial = sorted((c for c in spec if c not in fixed), key=order.index)
     return tuple(spec.index(c) for c in (*fixed, *spatial))
 
@@ -53,7 +56,8 @@ def _letters(spec: str, fixed: str, order: str) -> tuple[int, ...]:
 def conv_dimension_numbers(
     lhs_shape: Sequence[int], rhs_shape: Sequence[int], dimension_numbers: Any
 ) -> ConvDimensionNumbers:
-    """Axis numbers from letters such as ("NHWC", "HWIO", "NHWC"); None is NC, OI, NC and spatial axes.
+    """Axis numbers from letters such as ("NHWC", "HWIO", "NHWC"); None is NC, OI, NC and spatial
+    axes.
 
     >>> from vires import lax
     >>> tuple(lax.conv_dimension_numbers((1, 8, 8, 3), (3, 3, 3, 4), ("NHWC", "HWIO", "NHWC")))
@@ -82,7 +86,8 @@ def conv_dimension_numbers(
         ):
             raise refuse(
                 "conv_dimension_numbers",
-                f"{rank} letters each: N, C and the spatial ones for lhs and the result, O, I and the "
+                f"{rank} letters each: N, C and the spatial ones for lhs and the result, O, I "
+                "and the "
                 "same spatial ones for rhs",
                 f"{tuple(dimension_numbers)}",
                 "('NHWC', 'HWIO', 'NHWC')",
@@ -113,11 +118,14 @@ def conv_general_dilated(
     precision: PrecisionLike = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """The kernel `rhs` slid over `lhs`, multiplied, and summed over in features and window (not flipped).
+    """The kernel `rhs` slid over `lhs`, multiplied, and summed over in features and window (not
+    flipped).
 
     `padding` is "SAME", "SAME_LOWER", "VALID" or (low, high) pairs, which may be negative.
-    `lhs_dilation` spreads the elements of lhs, `rhs_dilation` those of the kernel. `dimension_numbers`
-    names axes by letters or is a `ConvDimensionNumbers`; the default is NC, OI, NC and spatial axes.
+    `lhs_dilation` spreads the elements of lhs, `rhs_dilation` those of the kernel.
+    `dimension_numbers`
+    names axes by letters or is a `ConvDimensionNumbers`; the default is NC, OI, NC and spatial
+    axes.
 
     >>> import numpy as np
     >>> from vires import lax
@@ -232,8 +240,10 @@ def conv_transpose(
 ) -> Any:
     """The transpose ("deconvolution") of a convolution with these strides.
 
-    "SAME" gives size x stride elements. `transpose_kernel` flips the kernel and swaps its features, so that the
-    result is the gradient of the convolution with that kernel. `use_consistent_padding` reads explicit
+    "SAME" gives size x stride elements. `transpose_kernel` flips the kernel and swaps its
+    features, so that the
+    result is the gradient of the convolution with that kernel. `use_consistent_padding` reads
+    explicit
     pairs as those of the convolution that is transposed. Axes are channels last by default.
     """
     x, kernel = one_dtype(lhs, rhs)
@@ -287,7 +297,9 @@ def conv_general_dilated_patches(
     precision: PrecisionLike = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """The windows that a convolution would see, flattened into the features: feature major, then window."""
+    """The windows that a convolution would see, flattened into the features: feature major, then
+    window.
+    """
     (x,) = one_dtype(lhs)
     filter_shape = tuple(filter_shape)
     numbers = conv_dimension_numbers(x.shape, (1, 1, *filter_shape), dimension_numbers)
@@ -321,7 +333,9 @@ def conv_general_dilated_local(
     dimension_numbers: ConvGeneralDilatedDimensionNumbers = None,
     precision: PrecisionLike = None,
 ) -> Any:
-    """A convolution with a kernel of its own at each position: rhs has in features x window and positions."""
+    """A convolution with a kernel of its own at each position: rhs has in features x window and
+    positions.
+    """
     x, kernel = one_dtype(lhs, rhs)
     numbers = conv_dimension_numbers(x.shape, kernel.shape, dimension_numbers)
     patches = conv_general_dilated_patches(
@@ -344,6 +358,6 @@ def conv_general_dilated_local(
 
 __all__ = [
     "ConvDimensionNumbers", "ConvGeneralDilatedDimensionNumbers", "conv", "conv_dimension_numbers",
-    "conv_general_dilated", "conv_general_dilated_local", "conv_general_dilated_patches", "conv_transpose",
-    "conv_with_general_padding", "padtype_to_pads",
+    "conv_general_dilated", "conv_general_dilated_local", "conv_general_dilated_patches",
+    "conv_transpose", "conv_with_general_padding", "padtype_to_pads",
 ]  # fmt: skip

@@ -15,8 +15,10 @@ from vires.ops.fft import FftType
 def fft(x: Any, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Any:
     """The discrete Fourier transform over the last len(fft_lengths) axes.
 
-    `fft_type` is FftType.FFT, IFFT, RFFT or IRFFT, or its name: complex to complex, its inverse, real to
-    the nonnegative frequencies, and back. Inverses divide by the number of elements. The axes must have
+    `fft_type` is FftType.FFT, IFFT, RFFT or IRFFT, or its name: complex to complex, its inverse,
+    real to
+    the nonnegative frequencies, and back. Inverses divide by the number of elements. The axes must
+    have
     the sizes that `fft_lengths` says (n // 2 + 1 for the last one of IRFFT).
 
     >>> import numpy as np

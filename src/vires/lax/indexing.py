@@ -90,7 +90,8 @@ def dynamic_slice(
 ) -> Any:
     """The slice of size `slice_sizes` at a position known at run time.
 
-    A slice that does not lie inside the array is moved inside. Negative start indices count from the end.
+    A slice that does not lie inside the array is moved inside. Negative start indices count from
+    the end.
 
     >>> import numpy as np
     >>> from vires import lax
@@ -111,7 +112,8 @@ def dynamic_update_slice(
 ) -> Any:
     """The array with a slice replaced by `update`, at a position known at run time.
 
-    A slice that does not lie inside the array is moved inside. Negative start indices count from the end.
+    A slice that does not lie inside the array is moved inside. Negative start indices count from
+    the end.
 
     >>> import numpy as np
     >>> from vires import lax
@@ -199,14 +201,17 @@ def gather(
 ) -> Any:
     """Slices of an array that start at given indices.
 
-    The last axis of `start_indices` holds index vectors; its other axes are axes of the result. Where a
+    The last axis of `start_indices` holds index vectors; its other axes are axes of the result.
+    Where a
     slice does not lie inside, `mode` decides: "clip" (the default) moves it inside, "fill" gives
-    `fill_value` (nan, the least signed or the greatest unsigned integer, True), "error" raises IndexError,
+    `fill_value` (nan, the least signed or the greatest unsigned integer, True), "error" raises
+    IndexError,
     "promise_in_bounds" promises that it does not happen.
 
     >>> import numpy as np
     >>> from vires import lax
-    >>> rows = lax.GatherDimensionNumbers(offset_dims=(1,), collapsed_slice_dims=(0,), start_index_map=(0,))
+    >>> rows = lax.GatherDimensionNumbers(offset_dims=(1,), collapsed_slice_dims=(0,),
+    start_index_map=(0,))
     >>> lax.gather(np.eye(3), np.array([[2], [0]]), rows, (1, 3)).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
@@ -251,7 +256,8 @@ def _scatter(primitive: Any, doc: str) -> Callable[..., Any]:
 
 scatter = _scatter(
     scatter_ops.scatter,
-    """The array with slices at given indices replaced by updates. The last of several updates stays.
+    """The array with slices at given indices replaced by updates. The last of several updates
+    stays.
 
     `mode` decides about slices that do not lie inside: "drop" (the default), "clip", "error" or
     "promise_in_bounds".
@@ -335,8 +341,8 @@ def index_take(src: Any, idxs: Sequence[Any], axes: Sequence[int]) -> Any:
 
 
 __all__ = [
-    "GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers", "dynamic_index_in_dim",
-    "dynamic_slice", "dynamic_slice_in_dim", "dynamic_update_index_in_dim", "dynamic_update_slice",
-    "dynamic_update_slice_in_dim", "gather", "index_take", "scatter", "scatter_add", "scatter_apply", "scatter_max",
-    "scatter_min", "scatter_mul", "scatter_sub",
+    "GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers",
+    "dynamic_index_in_dim", "dynamic_slice", "dynamic_slice_in_dim", "dynamic_update_index_in_dim",
+    "dynamic_update_slice", "dynamic_update_slice_in_dim", "gather", "index_take", "scatter",
+    "scatter_add", "scatter_apply", "scatter_max", "scatter_min", "scatter_mul", "scatter_sub",
 ]  # fmt: skip

@@ -1,4 +1,6 @@
-"""Factorisations and solvers for stacks of matrices, in float32, float64, complex64 and complex128."""
+"""Factorisations and solvers for stacks of matrices, in float32, float64, complex64 and
+complex128.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ def symmetrize(a: Any) -> Any:
 def cholesky(x: Any, *, symmetrize_input: bool = True) -> Any:
     """Lower triangular L with L L^H = x for Hermitian positive definite x; nan where it is not.
 
-    x is replaced by (x + x^H) / 2 first, or, with `symmetrize_input=False`, its lower triangle is read.
+    x is replaced by (x + x^H) / 2 first, or, with `symmetrize_input=False`, its lower triangle is
+    read.
     """
     a = array(x)
     return tril(triangular.cholesky(symmetrize(a) if symmetrize_input else a))
@@ -100,7 +103,9 @@ def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: boo
 
 
 def lu(x: Any) -> tuple[Any, Any, Any]:
-    """P x = L U: L (unit lower, without its diagonal) and U in one matrix, row exchanges, permutation."""
+    """P x = L U: L (unit lower, without its diagonal) and U in one matrix, row exchanges,
+    permutation.
+    """
     factors, pivots, order = factor.lu(array(x))
     return factors, pivots, order
 
@@ -120,7 +125,9 @@ def solve(a: Any, b: Any) -> Any:
 def qr(
     x: Any, *, pivoting: bool = False, full_matrices: bool = True, use_magma: bool | None = None
 ) -> tuple[Any, ...]:
-    """Q with orthonormal columns and upper triangular R, x = Q R; with pivoting x[:, p] = Q R, and p."""
+    """Q with orthonormal columns and upper triangular R, x = Q R; with pivoting x[:, p] = Q R, and
+    p.
+    """
     return tuple(factor.qr(array(x), full_matrices=bool(full_matrices), pivoting=bool(pivoting)))
 
 
@@ -167,7 +174,8 @@ def eigh(
 ) -> tuple[Any, Any]:
     """Orthonormal eigenvectors (columns) and ascending eigenvalues of Hermitian matrices.
 
-    x is replaced by (x + x^H) / 2 first, or, with `symmetrize_input=False`, one triangle of it is read.
+    x is replaced by (x + x^H) / 2 first, or, with `symmetrize_input=False`, one triangle of it is
+    read.
     Tangents of vectors that belong to equal eigenvalues have no part within their span.
     """
     _no_subset("eigh", subset_by_index)
@@ -208,7 +216,8 @@ def eig(
 ) -> list[Any]:
     """Complex eigenvalues of general matrices, then left and right eigenvectors if wanted.
 
-    Vectors have norm 1 and a real largest component. Eigenvalues and right eigenvectors are differentiable
+    Vectors have norm 1 and a real largest component. Eigenvalues and right eigenvectors are
+    differentiable
     when the left ones are not asked for.
     """
     return list(
@@ -234,7 +243,9 @@ def schur(
 
 
 def hessenberg(a: Any) -> tuple[Any, Any]:
-    """The Hessenberg form on and above the first subdiagonal, Householder vectors below, their factors."""
+    """The Hessenberg form on and above the first subdiagonal, Householder vectors below, their
+    factors.
+    """
     compact, taus = eigen.hessenberg(array(a))
     return compact, taus
 

@@ -52,7 +52,9 @@ def is_identity(value: Any, operation: str, dtype: DType) -> bool:
 def apply_elementwise(
     computation: Callable[..., Sequence[Any]], first: Sequence[Any], second: Sequence[Any]
 ) -> list[Any]:
-    """`computation(*first, *second)`, a function of scalars, on all elements of arrays of one shape."""
+    """`computation(*first, *second)`, a function of scalars, on all elements of arrays of one
+    shape.
+    """
     shape = aval_of(first[0]).shape
     size = int(np.prod(shape, dtype=np.int64))
     axis = AxisData(None, size)

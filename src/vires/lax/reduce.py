@@ -57,7 +57,9 @@ reduce_xor = _reduction(ops.reduce_xor, """Bitwise (for bool logical) exclusive 
 
 
 def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
-    """The index of the greatest element along an axis: the first of equal ones; the first nan wins."""
+    """The index of the greatest element along an axis: the first of equal ones; the first nan
+    wins.
+    """
     return _position(ops.argmax, operand, axis, index_dtype)
 
 
@@ -84,8 +86,10 @@ def reduce(
 ) -> Any:
     """Combine elements along axes with an associative function of two scalars.
 
-    `operands` and `init_values` are trees of one structure; `computation(x, y)` takes and returns such
-    trees. Its order of application is fixed but not specified; `init_values` is combined in once. Sums,
+    `operands` and `init_values` are trees of one structure; `computation(x, y)` takes and returns
+    such
+    trees. Its order of application is fixed but not specified; `init_values` is combined in once.
+    Sums,
     products, extremes and logic run as such.
 
     >>> import numpy as np
@@ -110,9 +114,10 @@ def reduce(
         aval_of(i).shape or aval_of(i).dtype != x.dtype for i, x in zip(inits, arrays, strict=True)
     ):
         raise refuse(
-            "reduce", "operands of one shape and 0-d init_values of their dtypes",
+            "reduce",
+            "operands of one shape and 0-d init_values of their dtypes",
             typed_all([aval_of(x) for x in (*arrays, *inits)]),
-        )  # fmt: skip
+        )
     over = axes("reduce", dimensions, arrays[0].ndim)
     if len(arrays) == 1:
         (x,), (init,) = arrays, inits
@@ -143,7 +148,9 @@ def _fold(
     inits: list[Any],
     over: tuple[int, ...],
 ) -> list[Any]:
-    """Pairs of neighbours are combined until one element is left: few steps, in the elements' order."""
+    """Pairs of neighbours are combined until one element is left: few steps, in the elements'
+    order.
+    """
     shape = arrays[0].shape
     kept = without(range(len(shape)), over)
     outer = tuple(shape[d] for d in kept)
@@ -215,6 +222,7 @@ cumlogsumexp = _cumulative(
 )
 
 __all__ = [
-    "argmax", "argmin", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum", "reduce", "reduce_and",
-    "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum", "reduce_xor",
+    "argmax", "argmin", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum", "reduce",
+    "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum",
+    "reduce_xor",
 ]  # fmt: skip

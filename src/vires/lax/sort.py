@@ -19,7 +19,8 @@ def sort(
 ) -> Any | tuple[Any, ...]:
     """Sort along an axis in ascending order; several operands are reordered together.
 
-    The first `num_keys` operands decide, the first one first. nan comes last, -0.0 equals 0.0; complex
+    The first `num_keys` operands decide, the first one first. nan comes last, -0.0 equals 0.0;
+    complex
     numbers are ordered by real part, then imaginary part.
 
     >>> import numpy as np
@@ -70,7 +71,9 @@ def approx_max_k(
     reduction_input_size_override: int = -1,
     aggregate_to_topk: bool = True,
 ) -> tuple[Any, Any]:
-    """The k greatest elements along an axis and their indices; exact here, whatever the recall target."""
+    """The k greatest elements along an axis and their indices; exact here, whatever the recall
+    target.
+    """
     return top_k(operand, k, axis=reduction_dimension)
 
 
@@ -82,7 +85,9 @@ def approx_min_k(
     reduction_input_size_override: int = -1,
     aggregate_to_topk: bool = True,
 ) -> tuple[Any, Any]:
-    """The k least elements along an axis and their indices; exact here, whatever the recall target."""
+    """The k least elements along an axis and their indices; exact here, whatever the recall
+    target.
+    """
     values, indices = top_k(neg(array(operand)), k, axis=reduction_dimension)
     return neg(values), indices
 

@@ -12,7 +12,7 @@ from vires.lax.convolve import padtype_to_pads
 from vires.lax.monoids import apply_elementwise, is_identity, monoid, repeated
 from vires.ops import window as ops
 from vires.ops.accept import refuse, typed_all
-from vires.ops.convolve import dilated
+from vires.ops.extent import dilated
 from vires.ops.sliding import Window, check_window
 
 _NAMED = {"add": ops.reduce_window_sum, "max": ops.reduce_window_max, "min": ops.reduce_window_min}
@@ -31,7 +31,8 @@ def reduce_window(
     """Combine the elements of each window with an associative function of two scalars.
 
     Places outside the array count as `init_value`. `operand` and `init_value` may be trees of one
-    structure; `computation(x, y)` takes and returns such trees. Sums and extremes whose `init_value` is
+    structure; `computation(x, y)` takes and returns such trees. Sums and extremes whose
+    `init_value` is
     their neutral element (0, -inf, inf, the least or greatest integer) run as such.
 
     >>> import numpy as np
@@ -56,9 +57,10 @@ def reduce_window(
         aval_of(i).shape or aval_of(i).dtype != x.dtype for i, x in zip(inits, arrays, strict=True)
     ):
         raise refuse(
-            "reduce_window", "operands of one shape and 0-d init values of their dtypes",
+            "reduce_window",
+            "operands of one shape and 0-d init values of their dtypes",
             typed_all([aval_of(x) for x in (*arrays, *inits)]),
-        )  # fmt: skip
+        )
     ones = (1,) * arrays[0].ndim
     size, strides, base, gaps = (
         ones if axes is None else tuple(axes)

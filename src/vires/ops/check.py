@@ -21,7 +21,9 @@ class Failure(Hashable, Protocol):
     """Makes the exception for the first element whose condition is false."""
 
     def error(self, position: int, shown: int) -> Exception:
-        """`position`: of the element in row-major order; `shown`: its element of the third operand."""
+        """`position`: of the element in row-major order; `shown`: its element of the third
+        operand.
+        """
         ...
 
 
@@ -39,7 +41,8 @@ class OutOfBounds(NamedTuple):
         size, taken = self.sizes[k], self.slice_sizes[k]
         slices = f" for a slice of size {taken}" if taken != 1 else ""
         return IndexError(
-            f"{self.operation}: needs an index from 0 to {size - taken}{slices}; got index {shown} for axis "
+            f"{self.operation}: needs an index from 0 to {size - taken}{slices}; got index "
+            f"{shown} for axis "
             f"{self.axes[k]} of size {size}; try mode='clip' or mode='fill'"
         )
 
@@ -93,7 +96,8 @@ check = Primitive(
     "check",
     """The first operand, after every element of the second, a bool array, has been seen to be true.
 
-    Otherwise raises `failure.error(position, shown)`, where `shown` is the int64 element of the third operand
+    Otherwise raises `failure.error(position, shown)`, where `shown` is the int64 element of the
+    third operand
     at the position of the first false one.
     """,
     infer=_infer,

@@ -36,7 +36,8 @@ class Collective(Primitive):
     """An operation across named axes.
 
     Where the axis that vmap maps is among `axis_names(params)`, vmap calls
-    `batch_collective(axis, operands, dims, **params)` instead of `batch`. Without such an axis around
+    `batch_collective(axis, operands, dims, **params)` instead of `batch`. Without such an axis
+    around
     it, the operation cannot run.
     """
 

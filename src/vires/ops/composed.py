@@ -31,7 +31,9 @@ def _program(
 
 
 def composed(function: Callable[..., Any]) -> Callable[..., Definition | list[Definition]]:
-    """A `loops` rule for an operation equal to `function(*operands, **params)`, written with others."""
+    """A `loops` rule for an operation equal to `function(*operands, **params)`, written with
+    others.
+    """
 
     def loops(b: LoopBuilder, *operands: Operand, **params: Any) -> Definition | list[Definition]:
         types = tuple((x.shape, x.dtype) for x in operands)

@@ -114,7 +114,8 @@ def _reference(
         *(lhs.shape[d] for d in lhs_free),
         *(rhs.shape[d] for d in rhs_free),
     )
-    # Wide enough for the operands and for the result: sums of integers must not wrap before they are widened.
+    # Wide enough for the operands and for the result: sums of integers must not wrap before they
+    # are widened.
     compute = NUMPY_WIDE.get(lhs.dtype, lhs.dtype)
     if dtype != lhs.dtype:
         compute = np.result_type(compute, NUMPY_WIDE.get(dtype, dtype))
@@ -136,7 +137,9 @@ def plain_product(
     precision: Any,
     preferred_element_type: DType | None,
 ) -> Callable[[np.ndarray, np.ndarray], Any] | None:
-    """The product of vectors and matrices as one call of NumPy's dot; None for any other contraction."""
+    """The product of vectors and matrices as one call of NumPy's dot; None for any other
+    contraction.
+    """
     (lhs_contract, rhs_contract), (lhs_batch, _) = dimension_numbers
     single = len(lhs_contract) == 1 and not lhs_batch and 1 <= lhs.ndim <= 2 and 1 <= rhs.ndim <= 2
     if not single or lhs.dtype not in _BLAS or preferred_element_type not in (None, lhs.dtype):
@@ -192,7 +195,8 @@ def _operand_cotangent(
         precision=precision,
         preferred_element_type=None,
     )
-    # Axes of the product: batch, free axes of x, then the contracted ones in the order that y has them.
+    # Axes of the product: batch, free axes of x, then the contracted ones in the order that y has
+    # them.
     by_y = sorted(range(len(y_contract)), key=y_contract.__getitem__)
     order = (*x_batch, *x_free, *(x_contract[k] for k in by_y))
     inverse = tuple(sorted(range(len(order)), key=order.__getitem__))
@@ -259,7 +263,8 @@ dot_general = Primitive(
     "dot_general",
     """The product of lhs and rhs summed over contracting axes, for each index of the batch axes.
 
-    Axes of the result: batch axes, free axes of lhs, free axes of rhs. float16 and bfloat16 are accumulated in
+    Axes of the result: batch axes, free axes of lhs, free axes of rhs. float16 and bfloat16 are
+    accumulated in
     float32; bool is `or` of `and`s; integers wrap around in preferred_element_type.
     """,
     infer=_infer,

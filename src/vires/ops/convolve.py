@@ -1,4 +1,6 @@
-"""conv_general_dilated: convolution (as in networks, without flipping the kernel) in any number of dimensions."""
+"""conv_general_dilated: convolution (as in networks, without flipping the kernel) in any number of
+dimensions.
+"""
 
 from __future__ import annotations
 
@@ -18,37 +20,20 @@ from vires.ops.accept import NUMBER, check_dtype, refuse, typed, typed_all
 from vires.ops.axes import Axes
 from vires.ops.convert import convert
 from vires.ops.elementwise import add
+from vires.ops.extent import Padding, dilated, output_sizes, spread, windows
 from vires.ops.linear import tangent_zero
 from vires.ops.reduce import NUMPY_WIDE
 from vires.ops.shape import move_axis, reshape, rev
 
-Padding = tuple[tuple[int, int], ...]
-
 
 class ConvDimensionNumbers(NamedTuple):
-    """Axis numbers: (batch, feature, spatial...) of lhs and result, (out feature, in feature, spatial...) of rhs."""
+    """Axis numbers: (batch, feature, spatial...) of lhs and result, (out feature, in feature,
+    spatial...) of rhs.
+    """
 
     lhs_spec: Axes
     rhs_spec: Axes
     out_spec: Axes
-
-
-def dilated(size: int, dilation: int) -> int:
-    """The extent of `size` elements with dilation - 1 gaps between them."""
-    return 0 if size == 0 else (size - 1) * dilation + 1
-
-
-def output_sizes(
-    lhs: Axes, rhs: Axes, strides: Axes, padding: Padding, lhs_dilation: Axes, rhs_dilation: Axes
-) -> Axes:
-    """Spatial sizes of a convolution's result from those of its operands."""
-    sizes = []
-    for n, k, stride, (low, high), spread, gap in zip(
-        lhs, rhs, strides, padding, lhs_dilation, rhs_dilation, strict=True
-    ):
-        room = dilated(n, spread) + low + high - dilated(k, gap)
-        sizes.append(room // stride + 1 if room >= 0 else 0)
-    return tuple(sizes)
 
 
 # --- types
@@ -79,9 +64,11 @@ def _infer(
         raise refuse(name, "operands of one rank, at least 2", typed_all((lhs, rhs)))
     if any(sorted(spec) != list(range(rank)) for spec in dimension_numbers):
         raise refuse(
-            name, f"dimension numbers that are permutations of 0 to {rank - 1}", str(tuple(dimension_numbers)),
+            name,
+            f"dimension numbers that are permutations of 0 to {rank - 1}",
+            str(tuple(dimension_numbers)),
             "lax.conv_dimension_numbers",
-        )  # fmt: skip
+        )
     for what, values in (
         ("window_strides", window_strides),
         ("padding", padding),
@@ -96,15 +83,20 @@ def _infer(
     groups, batches = feature_group_count, batch_group_count
     if groups < 1 or batches < 1 or (groups > 1 and batches > 1):
         raise refuse(
-            name, "positive group counts of which one is 1",
-            f"feature_group_count {groups} and batch_group_count {batches}", "", ValueError,
-        )  # fmt: skip
+            name,
+            "positive group counts of which one is 1",
+            f"feature_group_count {groups} and batch_group_count {batches}",
+            "",
+            ValueError,
+        )
     if c != i * groups or o % groups or n % batches or o % batches:
         raise refuse(
             name,
-            "lhs features = feature_group_count x rhs in features, and rhs out features and the lhs batch "
+            "lhs features = feature_group_count x rhs in features, and rhs out features and "
+            "the lhs batch "
             "divisible by the group counts",
-            f"lhs {typed(lhs)} with {c} features and batch {n}, rhs {typed(rhs)} with {i} in and {o} out "
+            f"lhs {typed(lhs)} with {c} features and batch {n}, rhs {typed(rhs)} with {i} in "
+            f"and {o} out "
             f"features, feature_group_count {groups}, batch_group_count {batches}",
             "dimension_numbers=('NHWC', 'HWIO', 'NHWC') or the like",
         )
@@ -124,42 +116,6 @@ def _ordered(lhs: Any, rhs: Any, numbers: ConvDimensionNumbers) -> tuple[list[in
 
 
 # --- reference
-
-
-def spread(x: np.ndarray, first: int, dilation: Axes, padding: Padding, fill: Any) -> np.ndarray:
-    """Axes from `first` on dilated by gaps and padded (or, for negative padding, cut)."""
-    sizes = [dilated(n, s) for n, s in zip(x.shape[first:], dilation, strict=True)]
-    full = [
-        size + max(low, 0) + max(high, 0) for size, (low, high) in zip(sizes, padding, strict=True)
-    ]
-    out = np.full((*x.shape[:first], *full), fill, x.dtype)
-    inside = [
-        slice(max(low, 0), max(low, 0) + size, s)
-        for size, (low, _), s in zip(sizes, padding, dilation, strict=True)
-    ]
-    out[(..., *inside)] = x
-    cut = [
-        slice(max(-low, 0), max(n - max(-high, 0), max(-low, 0)))
-        for n, (low, high) in zip(full, padding, strict=True)
-    ]
-    return out[(..., *cut)]
-
-
-def windows(x: np.ndarray, first: int, size: Axes, strides: Axes, gaps: Axes) -> np.ndarray:
-    """A view with axes (leading..., positions..., window...) of the windows over the axes from `first` on."""
-    room = [n - dilated(k, gap) for n, k, gap in zip(x.shape[first:], size, gaps, strict=True)]
-    count = [r // s + 1 if r >= 0 else 0 for r, s in zip(room, strides, strict=True)]
-    steps = x.strides[first:]
-    return np.lib.stride_tricks.as_strided(
-        x,
-        (*x.shape[:first], *count, *size),
-        (
-            *x.strides[:first],
-            *(step * s for step, s in zip(steps, strides, strict=True)),
-            *(step * gap for step, gap in zip(steps, gaps, strict=True)),
-        ),
-        writeable=False,
-    )
 
 
 def _reference(
@@ -241,7 +197,9 @@ def _split_axis(x: Any, axis: int, count: int) -> Any:
 
 
 def _merge_axis(x: Any, axis: int, into: int) -> Any:
-    """The axis joined with another, as the slower part of it; `into` is numbered without the axis."""
+    """The axis joined with another, as the slower part of it; `into` is numbered without the
+    axis.
+    """
     x = move_axis(x, axis, into)
     shape = aval_of(x).shape
     return reshape(
@@ -258,7 +216,9 @@ def _spatial(x: Any, spec: Axes) -> list[int]:
 def _lhs_cotangent(
     ct: Any, lhs: LinearOperand, rhs: Any, numbers: ConvDimensionNumbers, params: dict[str, Any]
 ) -> Any:
-    """Each element of lhs met the kernel at many positions: the ct there times the kernel, mirrored."""
+    """Each element of lhs met the kernel at many positions: the ct there times the kernel,
+    mirrored.
+    """
     strides, padding, lhs_dilation, rhs_dilation = (
         params[k] for k in ("window_strides", "padding", "lhs_dilation", "rhs_dilation")
     )
@@ -270,9 +230,15 @@ def _lhs_cotangent(
         rhs = _merge_axis(rhs, out_axis, in_axis)
     pads = []
     for n, k, stride, (low, _), spread_by, gap, m in zip(
-        _spatial(lhs, numbers.lhs_spec), _spatial(rhs, numbers.rhs_spec), strides, padding, lhs_dilation,
-        rhs_dilation, _spatial(ct, numbers.out_spec), strict=True,
-    ):  # fmt: skip
+        _spatial(lhs, numbers.lhs_spec),
+        _spatial(rhs, numbers.rhs_spec),
+        strides,
+        padding,
+        lhs_dilation,
+        rhs_dilation,
+        _spatial(ct, numbers.out_spec),
+        strict=True,
+    ):
         before = dilated(k, gap) - 1 - low
         pads.append(
             (before, dilated(n, spread_by) + dilated(k, gap) - 1 - dilated(m, stride) - before)
@@ -301,15 +267,23 @@ def _lhs_cotangent(
 def _rhs_cotangent(
     ct: Any, lhs: Any, rhs: LinearOperand, numbers: ConvDimensionNumbers, params: dict[str, Any]
 ) -> Any:
-    """Each element of the kernel met lhs at all positions: lhs convolved with ct, summed over the batch."""
+    """Each element of the kernel met lhs at all positions: lhs convolved with ct, summed over the
+    batch.
+    """
     strides, padding, lhs_dilation, rhs_dilation = (
         params[k] for k in ("window_strides", "padding", "lhs_dilation", "rhs_dilation")
     )
     pads = []
     for n, k, stride, (low, _), spread_by, gap, m in zip(
-        _spatial(lhs, numbers.lhs_spec), _spatial(rhs, numbers.rhs_spec), strides, padding, lhs_dilation,
-        rhs_dilation, _spatial(ct, numbers.out_spec), strict=True,
-    ):  # fmt: skip
+        _spatial(lhs, numbers.lhs_spec),
+        _spatial(rhs, numbers.rhs_spec),
+        strides,
+        padding,
+        lhs_dilation,
+        rhs_dilation,
+        _spatial(ct, numbers.out_spec),
+        strict=True,
+    ):
         high = dilated(m, stride) + dilated(k, gap) - 1 - dilated(n, spread_by) - low
         pads.append((low, high))
 
@@ -407,9 +381,11 @@ def _loops(
 
 conv_general_dilated = Primitive(
     "conv_general_dilated",
-    """The kernel rhs slid over lhs, multiplied and summed over in features and window, without flipping it.
+    """The kernel rhs slid over lhs, multiplied and summed over in features and window, without
+    flipping it.
 
-    lhs_dilation spreads lhs, rhs_dilation the kernel. With feature groups, group g of the out features sees
+    lhs_dilation spreads lhs, rhs_dilation the kernel. With feature groups, group g of the out
+    features sees
     group g of the in features only; with batch groups, group g of the batch.
     """,
     infer=_infer,

@@ -33,7 +33,8 @@ NOT_A_SUM = Undefined("transpose: needs a cumulative sum; got another cumulative
 class Cumulative(Primitive):
     """Combines each element with all before it (after it when `reverse`) along `axis`.
 
-    `tangent(x, dx, out, axis, reverse)` gives the tangent; `combine` is the dialect's name of the operation.
+    `tangent(x, dx, out, axis, reverse)` gives the tangent; `combine` is the dialect's name of the
+    operation.
     """
 
     def __init__(
@@ -104,7 +105,9 @@ class Cumulative(Primitive):
 
 
 def shifted(x: Any, axis: int, by: int, reverse: bool, fill: Any) -> Any:
-    """Elements moved `by` places in the direction of accumulation, `fill` coming in at the beginning."""
+    """Elements moved `by` places in the direction of accumulation, `fill` coming in at the
+    beginning.
+    """
     aval = aval_of(x)
     by = min(by, aval.shape[axis])
     config = [(0, 0, 0)] * aval.ndim
@@ -130,7 +133,8 @@ def linear_recurrence(weights: Any, terms: Any, axis: int, reverse: bool) -> Any
     count = aval_of(terms).shape[axis]
     distance = 1
     while distance < count:
-        # Each element now holds the last `distance` steps; those with as many before them double it.
+        # Each element now holds the last `distance` steps; those with as many before them double
+        # it.
         before, rest = _part(terms, axis, 0, count - distance), _part(terms, axis, distance, count)
         factors = _part(weights, axis, distance, count)
         first = _part(terms, axis, 0, distance)
@@ -146,7 +150,10 @@ def linear_recurrence(weights: Any, terms: Any, axis: int, reverse: bool) -> Any
 cumsum = Cumulative(
     "cumsum",
     NUMBER,
-    """Cumulative sum along an axis. float16 and bfloat16 are accumulated in float32; integers wrap around.""",
+    """Cumulative sum along an axis.
+
+    float16 and bfloat16 are accumulated in float32; integers wrap around.
+    """,
     function=lambda x, axis: np.cumsum(x, axis, dtype=x.dtype),
     combine="add",
     tangent=lambda x, dx, out, axis, reverse: cumsum(dx, axis=axis, reverse=reverse),
@@ -206,7 +213,10 @@ def _extreme_tangent(x: Any, dx: Any, out: Any, axis: int, reverse: bool) -> Any
 cummax = Cumulative(
     "cummax",
     BOOL_OR_NUMBER,
-    """Cumulative maximum along an axis; nan from the first nan on. The last of equal elements has the tangent.""",
+    """Cumulative maximum along an axis; nan from the first nan on.
+
+    The last of equal elements has the tangent.
+    """,
     function=lambda x, axis: np.maximum.accumulate(x, axis),
     combine="max",
     tangent=_extreme_tangent,
@@ -215,7 +225,10 @@ cummax = Cumulative(
 cummin = Cumulative(
     "cummin",
     BOOL_OR_NUMBER,
-    """Cumulative minimum along an axis; nan from the first nan on. The last of equal elements has the tangent.""",
+    """Cumulative minimum along an axis; nan from the first nan on.
+
+    The last of equal elements has the tangent.
+    """,
     function=lambda x, axis: np.minimum.accumulate(x, axis),
     combine="min",
     tangent=_extreme_tangent,

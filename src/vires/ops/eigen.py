@@ -45,7 +45,8 @@ def _real(x: Any) -> Any:
 def _gaps(values: Any, like: ShapedArray) -> Any:
     """1 / (value_j - value_i) at row i, column j; 0 on the diagonal and where values are equal.
 
-    Vectors of equal values are not determined, and what is differentiated must not depend on their choice.
+    Vectors of equal values are not determined, and what is differentiated must not depend on their
+    choice.
     """
     columns, rows = columns_of(values, like), rows_of(values, like)
     return inverse_or_zero(sub(rows, columns))
@@ -115,7 +116,8 @@ def _svd_jvp(
     m, n = aval_of(a).shape[-2:]
     if compute_uv and full_matrices and m != n:
         raise NotImplementedError(
-            f"svd: needs full_matrices=False to be differentiated; got {typed(aval_of(a))} with full_matrices=True"
+            f"svd: needs full_matrices=False to be differentiated; got {typed(aval_of(a))} "
+            "with full_matrices=True"
         )
     s, u, vh = svd(a, full_matrices=False, compute_uv=True)
     v = adjoint(vh)
@@ -152,7 +154,10 @@ def _svd_jvp(
 
 svd = MatrixOperation(
     "svd",
-    """Singular values, descending; with compute_uv also U and V^H, a = U diag(s) V^H. nan in, nan out.""",
+    """Singular values, descending; with compute_uv also U and V^H, a = U diag(s) V^H.
+
+    nan in, nan out.
+    """,
     infer=_svd_infer,
     function=_svd,
     jvp=_svd_jvp,
@@ -234,7 +239,8 @@ def _conjugate(v: Any) -> Any:
 
 eig = MatrixOperation(
     "eig",
-    """Complex eigenvalues of general matrices and, if wanted, left and right eigenvectors (columns of norm 1).
+    """Complex eigenvalues of general matrices and, if wanted, left and right eigenvectors (columns
+    of norm 1).
 
     The largest component of each vector is real. nan in, nan out.
     """,
@@ -263,7 +269,9 @@ def _schur(a: np.ndarray, *, compute_schur_vectors: bool) -> tuple[np.ndarray, .
 
 schur = MatrixOperation(
     "schur",
-    """T (upper triangular; for real a in blocks of 1 or 2) and, if wanted, unitary Z with a = Z T Z^H.""",
+    """T (upper triangular; for real a in blocks of 1 or 2) and, if wanted, unitary Z with a = Z T
+    Z^H.
+    """,
     infer=_schur_infer,
     function=_schur,
     jvp=_NO_DERIVATIVE,
@@ -279,7 +287,9 @@ def _hessenberg_infer(a: ShapedArray) -> list[ShapedArray]:
 
 hessenberg = MatrixOperation(
     "hessenberg",
-    """The Hessenberg form H on and above the first subdiagonal, Householder vectors below, their factors.""",
+    """The Hessenberg form H on and above the first subdiagonal, Householder vectors below, their
+    factors.
+    """,
     infer=_hessenberg_infer,
     function=lapack.hessenberg,
     jvp=_NO_DERIVATIVE,
@@ -301,7 +311,9 @@ def _tridiagonal_infer(a: ShapedArray, *, lower: bool) -> list[ShapedArray]:
 
 tridiagonal = MatrixOperation(
     "tridiagonal",
-    """Hermitian matrices reduced to tridiagonal: Householder vectors, diagonal, off-diagonal, factors.""",
+    """Hermitian matrices reduced to tridiagonal: Householder vectors, diagonal, off-diagonal,
+    factors.
+    """,
     infer=_tridiagonal_infer,
     function=lambda a, *, lower: lapack.tridiagonal(a, lower),
     jvp=_NO_DERIVATIVE,

@@ -1,4 +1,6 @@
-"""Exchanges across a named axis of vmap: gathering, scattering, transposing and permuting places."""
+"""Exchanges across a named axis of vmap: gathering, scattering, transposing and permuting
+places.
+"""
 
 from __future__ import annotations
 
@@ -66,9 +68,14 @@ def _gather_infer(x: ShapedArray, *, axis_name: Name, axis: int, tiled: bool) ->
 
 
 def _gather_batch(
-    mapped: AxisData, operands: Sequence[Any], dims: Sequence[int | None], *, axis_name: Name, axis: int,
+    mapped: AxisData,
+    operands: Sequence[Any],
+    dims: Sequence[int | None],
+    *,
+    axis_name: Name,
+    axis: int,
     tiled: bool,
-) -> tuple[Any, None]:  # fmt: skip
+) -> tuple[Any, None]:
     x = map_at(operands[0], dims[0], mapped.size, axis)
     return _join(x, axis) if tiled else x, None
 
@@ -88,7 +95,9 @@ def _gather_other(
 
 all_gather = Collective(
     "all_gather",
-    """The values of all places along a named axis, stacked along a new axis or (tiled) joined along an axis.""",
+    """The values of all places along a named axis, stacked along a new axis or (tiled) joined
+    along an axis.
+    """,
     infer=_gather_infer,
     jvp=linear_jvp(lambda: all_gather),
     transpose=lambda ct, x, *, axis_name, axis, tiled: [
@@ -114,17 +123,27 @@ def _scatter_infer(
 
 
 def _scatter_batch(
-    mapped: AxisData, operands: Sequence[Any], dims: Sequence[int | None], *, axis_name: Name,
-    scatter_dimension: int, tiled: bool,
-) -> tuple[Any, int]:  # fmt: skip
+    mapped: AxisData,
+    operands: Sequence[Any],
+    dims: Sequence[int | None],
+    *,
+    axis_name: Name,
+    scatter_dimension: int,
+    tiled: bool,
+) -> tuple[Any, int]:
     total, _ = psum_batch(mapped, operands, dims, axes=(axis_name,))
     return _split(total, scatter_dimension, mapped.size) if tiled else total, scatter_dimension
 
 
 def _scatter_other(
-    mapped: AxisData, operands: Sequence[Any], dims: Sequence[Any], *, axis_name: Name,
-    scatter_dimension: int, tiled: bool,
-) -> tuple[Any, int]:  # fmt: skip
+    mapped: AxisData,
+    operands: Sequence[Any],
+    dims: Sequence[Any],
+    *,
+    axis_name: Name,
+    scatter_dimension: int,
+    tiled: bool,
+) -> tuple[Any, int]:
     x = move_axis(operands[0], dims[0], 0)
     return reduce_scatter(
         x, axis_name=axis_name, scatter_dimension=scatter_dimension + 1, tiled=tiled
@@ -164,9 +183,15 @@ def _exchange_infer(
 
 
 def _exchange_batch(
-    mapped: AxisData, operands: Sequence[Any], dims: Sequence[int | None], *, axis_name: Name,
-    split_axis: int, concat_axis: int, tiled: bool,
-) -> tuple[Any, int]:  # fmt: skip
+    mapped: AxisData,
+    operands: Sequence[Any],
+    dims: Sequence[int | None],
+    *,
+    axis_name: Name,
+    split_axis: int,
+    concat_axis: int,
+    tiled: bool,
+) -> tuple[Any, int]:
     x = map_at(operands[0], dims[0], mapped.size, 0)
     if not tiled:  # the split axis becomes the mapped one, the mapped one an axis of the result
         x = move_axis(x, split_axis + 1, 0)
@@ -177,9 +202,15 @@ def _exchange_batch(
 
 
 def _exchange_other(
-    mapped: AxisData, operands: Sequence[Any], dims: Sequence[Any], *, axis_name: Name, split_axis: int,
-    concat_axis: int, tiled: bool,
-) -> tuple[Any, int]:  # fmt: skip
+    mapped: AxisData,
+    operands: Sequence[Any],
+    dims: Sequence[Any],
+    *,
+    axis_name: Name,
+    split_axis: int,
+    concat_axis: int,
+    tiled: bool,
+) -> tuple[Any, int]:
     x = move_axis(operands[0], dims[0], 0)
     return all_to_all(
         x, axis_name=axis_name, split_axis=split_axis + 1, concat_axis=concat_axis + 1, tiled=tiled
@@ -188,7 +219,9 @@ def _exchange_other(
 
 all_to_all = Collective(
     "all_to_all",
-    """Each place along a named axis sends part i of an axis to place i; what it gets is stacked or joined.""",
+    """Each place along a named axis sends part i of an axis to place i; what it gets is stacked or
+    joined.
+    """,
     infer=_exchange_infer,
     jvp=linear_jvp(lambda: all_to_all),
     transpose=lambda ct, x, *, axis_name, split_axis, concat_axis, tiled: [
@@ -209,9 +242,12 @@ def _permute_infer(x: ShapedArray, *, axis_name: Name, perm: Pairs) -> ShapedArr
     for side in zip(*perm, strict=True):
         if len(set(side)) != len(side) or any(not 0 <= place < size for place in side):
             raise refuse(
-                "ppermute", f"distinct sources and distinct destinations from 0 to {size - 1}", f"{perm}", "",
+                "ppermute",
+                f"distinct sources and distinct destinations from 0 to {size - 1}",
+                f"{perm}",
+                "",
                 ValueError,
-            )  # fmt: skip
+            )
     return x
 
 
@@ -244,7 +280,8 @@ def _permute_batch(
 
 ppermute = Collective(
     "ppermute",
-    """Sends values along a named axis from place to place as `perm`'s (source, destination) pairs say.
+    """Sends values along a named axis from place to place as `perm`'s (source, destination) pairs
+    say.
 
     A place that nothing is sent to gets zeros.
     """,

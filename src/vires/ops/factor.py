@@ -49,7 +49,9 @@ def part(a: Any, rows: tuple[int, int], columns: tuple[int, int]) -> Any:
 
 
 def take(a: Any, places: Any, axis: int) -> Any:
-    """The rows (axis -2) or columns (axis -1) of each matrix at the places of its vector of them."""
+    """The rows (axis -2) or columns (axis -1) of each matrix at the places of its vector of
+    them.
+    """
     aval = aval_of(a)
     rank, at = aval.ndim, aval_of(places)
     stack = tuple(range(rank - 2))
@@ -132,7 +134,8 @@ def _lu_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     integers = [tangent_zero(aval_of(pivots)), tangent_zero(aval_of(order))]
     if da.__class__ is Zero:
         return [factors, pivots, order], [tangent_zero(aval_of(factors)), *integers]
-    # P da = dL U + L dU: L^-1 (P da) U^-1 = L^-1 dL + dU U^-1, strictly lower plus upper triangular.
+    # P da = dL U + L dU: L^-1 (P da) U^-1 = L^-1 dL + dU U^-1, strictly lower plus upper
+    # triangular.
     lower, upper = _unit_lower(factors), _upper(factors)
     inner = solve_triangular(lower, take(da, order, -2), unit=True)
     inner = solve_triangular(upper, inner, left=False, lower=False)
@@ -142,7 +145,9 @@ def _lu_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
 
 lu = MatrixOperation(
     "lu",
-    """P a = L U: L (unit lower, without its diagonal) and U in one matrix, row exchanges, and P as a permutation.""",
+    """P a = L U: L (unit lower, without its diagonal) and U in one matrix, row exchanges, and P as
+    a permutation.
+    """,
     infer=_lu_infer,
     function=_lu,
     jvp=_lu_jvp,
@@ -267,13 +272,15 @@ def _qr_jvp(
     m, n = aval.shape[-2:]
     if full_matrices and m > n:
         raise NotImplementedError(
-            f"qr: needs mode='reduced' to be differentiated with more rows than columns; got {typed(aval)}"
+            "qr: needs mode='reduced' to be differentiated with more rows than columns; got "
+            f"{typed(aval)}"
         )
     if order:
         da = take(da, order[0], -1)
     square = part(r, (0, min(m, n)), (0, min(m, n)))
     da_left = part(da, (0, m), (0, min(m, n)))
-    # With c = Q^H da R^-1: Q^H dQ is skew-Hermitian, dR R^-1 upper triangular with real diagonal; c is their sum.
+    # With c = Q^H da R^-1: Q^H dQ is skew-Hermitian, dR R^-1 upper triangular with real diagonal;
+    # c is their sum.
     da_over_r = solve_triangular(square, da_left, left=False, lower=False)
     c = matmul(adjoint(q), da_over_r)
     below = tril(c, -1)
@@ -291,7 +298,9 @@ def _qr_jvp(
 
 qr = MatrixOperation(
     "qr",
-    """a = Q R: Q with orthonormal columns, R upper triangular; with pivoting a[:, p] = Q R for a permutation p.""",
+    """a = Q R: Q with orthonormal columns, R upper triangular; with pivoting a[:, p] = Q R for a
+    permutation p.
+    """,
     infer=_qr_infer,
     function=_qr,
     jvp=_qr_jvp,
@@ -328,7 +337,8 @@ def _product_infer(a: ShapedArray, taus: ShapedArray) -> ShapedArray:
     if taus.dtype != a.dtype or taus.shape[:-1] != a.shape[:-2] or taus.ndim != a.ndim - 1 or m < n:
         raise refuse(
             "householder_product",
-            "vectors below the diagonal of matrices with at least as many rows as columns, and their factors",
+            "vectors below the diagonal of matrices with at least as many rows as columns, "
+            "and their factors",
             typed_all((a, taus)),
         )
     if taus.shape[-1] > n:

@@ -61,9 +61,12 @@ def _infer(x: ShapedArray, *, fft_type: FftType, fft_lengths: Axes) -> ShapedArr
         expected = (*fft_lengths[:-1], fft_lengths[-1] // 2 + 1)
     if x.shape[x.ndim - rank :] != expected:
         raise refuse(
-            name, f"last axes of sizes {expected}", f"{typed(x)} for fft_lengths {fft_lengths}",
-            "vires.numpy.fft, whose functions pad and cut", ValueError,
-        )  # fmt: skip
+            name,
+            f"last axes of sizes {expected}",
+            f"{typed(x)} for fft_lengths {fft_lengths}",
+            "vires.numpy.fft, whose functions pad and cut",
+            ValueError,
+        )
     outer = x.shape[: x.ndim - rank]
     if fft_type is FftType.RFFT:
         return ShapedArray(
@@ -102,7 +105,9 @@ def _transpose(ct: Any, x: Any, *, fft_type: FftType, fft_lengths: Axes) -> list
 
 
 def _rfft_transpose(ct: Any, lengths: Axes) -> Any:
-    """Re FFT(ct padded with zeros to the full length): rfft is the first half of the full transform."""
+    """Re FFT(ct padded with zeros to the full length): rfft is the first half of the full
+    transform.
+    """
     aval = aval_of(ct)
     missing = lengths[-1] - aval.shape[-1]
     config = ((0, 0, 0),) * (aval.ndim - 1) + ((0, missing, 0),)
@@ -111,7 +116,9 @@ def _rfft_transpose(ct: Any, lengths: Axes) -> Any:
 
 
 def _irfft_transpose(ct: Any, lengths: Axes, count: int) -> Any:
-    """conj(rfft(ct)) / count, doubled for the frequencies that stand for their mirror images too."""
+    """conj(rfft(ct)) / count, doubled for the frequencies that stand for their mirror images
+    too.
+    """
     spectrum = fft(ct, fft_type=FftType.RFFT, fft_lengths=lengths)
     aval = aval_of(spectrum)
     n, half = lengths[-1], aval.shape[-1]
@@ -134,9 +141,11 @@ def _batch(
 
 fft = Primitive(
     "fft",
-    """The discrete Fourier transform over the last len(fft_lengths) axes; inverses divide by their number.
+    """The discrete Fourier transform over the last len(fft_lengths) axes; inverses divide by their
+    number.
 
-    fft_type says which: FFT, IFFT (complex to complex), RFFT (real to the nonnegative frequencies), IRFFT.
+    fft_type says which: FFT, IFFT (complex to complex), RFFT (real to the nonnegative
+    frequencies), IRFFT.
     """,
     infer=_infer,
     reference=_reference,

@@ -192,7 +192,8 @@ def _loops(b: LoopBuilder, operand: Operand, indices: Operand, **params: Any) ->
                     start = b.op("min", start, b.constant(shape[d], dtypes.uint64))
                 start = b.convert(start, dtypes.int64)
                 limit = constant(shape[d] - sizes[d])
-                # Also promised indices are clamped: a broken promise must not touch memory elsewhere.
+                # Also promised indices are clamped: a broken promise must not touch memory
+                # elsewhere.
                 position = b.op("max", b.op("min", start, limit), constant(0))
                 if mode is GatherScatterMode.FILL_OR_DROP:
                     here = b.op("eq", position, start)
@@ -217,7 +218,8 @@ gather = Primitive(
     "gather",
     """Slices of the operand that start at the given indices.
 
-    The result has the axes of the indices except the last, and at offset_dims the axes within a slice.
+    The result has the axes of the indices except the last, and at offset_dims the axes within a
+    slice.
     """,
     infer=_infer,
     reference=_reference,

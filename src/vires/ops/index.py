@@ -140,7 +140,9 @@ def _slice_loops(b: LoopBuilder, x: Operand, *starts: Operand, slice_sizes: Axes
 
 dynamic_slice = Primitive(
     "dynamic_slice",
-    """The slice of size slice_sizes that begins at the start indices, moved inside where it does not lie inside.""",
+    """The slice of size slice_sizes that begins at the start indices, moved inside where it does
+    not lie inside.
+    """,
     infer=_slice_infer,
     reference=_slice_reference,
     jvp=_slice_jvp,
@@ -224,7 +226,9 @@ def _update_batch(
 
 dynamic_update_slice = Primitive(
     "dynamic_update_slice",
-    """The operand with a slice replaced by the update, at the start indices, moved so that it lies inside.""",
+    """The operand with a slice replaced by the update, at the start indices, moved so that it lies
+    inside.
+    """,
     infer=_update_infer,
     reference=_update_reference,
     jvp=_update_jvp,

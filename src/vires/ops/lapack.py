@@ -1,6 +1,7 @@
 """LAPACK and BLAS by name, from the OpenBLAS that the package scipy-openblas32 carries.
 
-Each function here works on one matrix and answers new arrays in NumPy's order; `stacked` applies one to a stack.
+Each function here works on one matrix and answers new arrays in NumPy's order; `stacked` applies
+one to a stack.
 A nonzero `info` means that the factorisation does not exist or did not converge.
 """
 
@@ -36,7 +37,8 @@ def _routine(name: str, dtype: np.dtype[Any]) -> Any:
 def _call(name: str, dtype: np.dtype[Any], *args: Any) -> int:
     """Call a Fortran routine whose last argument is info, and return that.
 
-    Strings are option letters, integers are passed by reference, arrays by the address of their data.
+    Strings are option letters, integers are passed by reference, arrays by the address of their
+    data.
     """
     info = ctypes.c_int(0)
     passed: list[Any] = []
@@ -56,7 +58,9 @@ def _call(name: str, dtype: np.dtype[Any], *args: Any) -> int:
 
 
 def _with_workspace(name: str, dtype: np.dtype[Any], *args: Any, before: int = 0) -> int:
-    """Call a routine whose last arguments are work, lwork and `before` more: first to learn lwork."""
+    """Call a routine whose last arguments are work, lwork and `before` more: first to learn
+    lwork.
+    """
     head, tail = args[: len(args) - before], args[len(args) - before :]
     query = np.zeros(1, dtype)
     _call(name, dtype, *head, query, -1, *tail)
@@ -88,7 +92,8 @@ def triangular_solve(
     a: Matrix, b: Matrix, left: bool, lower: bool, transpose: bool, conjugate: bool, unit: bool
 ) -> Matrix:
     """X with op(a) X = b (or X op(a) = b): BLAS trsm, which never fails."""
-    # Memory in NumPy's order is the transposed matrix in Fortran's: the equation is transposed with it.
+    # Memory in NumPy's order is the transposed matrix in Fortran's: the equation is transposed
+    # with it.
     a = np.ascontiguousarray(a.conj() if conjugate and not transpose else a)
     x = np.array(b, order="C")
     rows, columns = x.shape
@@ -127,7 +132,9 @@ def tridiagonal_solve(dl: Matrix, d: Matrix, du: Matrix, b: Matrix) -> Matrix:
 
 
 def cholesky(a: Matrix) -> Matrix:
-    """Lower L with L L^H = a, of which the lower triangle is read; nan if a is not positive definite."""
+    """Lower L with L L^H = a, of which the lower triangle is read; nan if a is not positive
+    definite.
+    """
     n = a.shape[0]
     # The upper triangle in Fortran's order is the lower one in NumPy's, conjugated.
     work = np.ascontiguousarray(a.conj() if _is_complex(a) else a).copy()
@@ -181,7 +188,9 @@ def householder_product(a: Matrix, taus: Matrix) -> Matrix:
 
 
 def eigh(a: Matrix, lower: bool) -> tuple[Matrix, Matrix]:
-    """Eigenvectors (columns) and ascending eigenvalues of a Hermitian matrix, one triangle of it read."""
+    """Eigenvectors (columns) and ascending eigenvalues of a Hermitian matrix, one triangle of it
+    read.
+    """
     n = a.shape[0]
     work, values = _fortran(a), np.empty(n, _real(a))
     triangle = np.tril(a) if lower else np.triu(a)
@@ -225,7 +234,8 @@ def svd(a: Matrix, full: bool, vectors: bool) -> tuple[Matrix, ...]:
         extra = [np.empty(max(5 * k * k + 7 * k, 2 * max(m, n) * k + 2 * k * k + k), s.dtype)]
         tail = [*(extra if _is_complex(a) else []), np.empty(8 * k, np.int32)]
         info = _with_workspace(
-            "gesdd", a.dtype, job, m, n, _fortran(a), m, s, u, max(1, u.shape[0]), vh, max(1, vh.shape[0]), *tail,
+            "gesdd", a.dtype, job, m, n, _fortran(a), m, s, u, max(1, u.shape[0]), vh,
+            max(1, vh.shape[0]), *tail,
             before=len(tail),
         )  # fmt: skip
     else:
@@ -268,7 +278,9 @@ def eig(a: Matrix, left: bool, right: bool) -> tuple[Matrix, Matrix, Matrix]:
 
 
 def _paired(v: Matrix, w: Matrix) -> Matrix:
-    """Complex vectors from LAPACK's pairs of columns (real part, imaginary part) of conjugate values."""
+    """Complex vectors from LAPACK's pairs of columns (real part, imaginary part) of conjugate
+    values.
+    """
     out = v.astype(w.dtype)
     for j in np.flatnonzero(w.imag > 0):
         out[:, j] = v[:, j] + 1j * v[:, j + 1]
@@ -332,7 +344,8 @@ def stacked(
 ) -> list[np.ndarray]:
     """Apply a function of matrices and vectors to stacks of them.
 
-    `ranks` says how many trailing axes of each array belong to one application; `types` are the shape and
+    `ranks` says how many trailing axes of each array belong to one application; `types` are the
+    shape and
     dtype of each result for the whole stack.
     """
     outs = [np.empty(shape, dtype) for shape, dtype in types]

@@ -1,4 +1,6 @@
-"""Stacks of matrices: the family of operations on their last two axes, and what rules need of matrices."""
+"""Stacks of matrices: the family of operations on their last two axes, and what rules need of
+matrices.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ class MatrixOperation(Primitive):
 
 
 def check_matrices(name: str, a: ShapedArray, square: bool = False) -> tuple[int, int]:
-    """Rows and columns; raise unless the operand is a stack of (square) matrices LAPACK can take."""
+    """Rows and columns; raise unless the operand is a stack of (square) matrices LAPACK can
+    take.
+    """
     check_dtype(name, a, LAPACK_DTYPES)
     if a.ndim < 2 or (square and a.shape[-1] != a.shape[-2]):
         raise refuse(

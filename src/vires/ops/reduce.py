@@ -35,7 +35,9 @@ from vires.ops.linear import declared, tangent_zero
 from vires.ops.shape import broadcast_in_dim, reshape, scalar, transpose
 
 #: Dtypes whose sums and products are accumulated in a wider one and rounded once at the end.
-ACCUMULATORS: dict[DType, DType] = dict.fromkeys((*dtypes.FLOAT8, dtypes.float16, dtypes.bfloat16), dtypes.float32)
+ACCUMULATORS: dict[DType, DType] = dict.fromkeys(
+    (*dtypes.FLOAT8, dtypes.float16, dtypes.bfloat16), dtypes.float32
+)
 #: What NumPy computes with, for dtypes that it has no fast or no correct loops for.
 NUMPY_WIDE: dict[DType, DType] = {
     dtype: dtypes.int32 if dtypes.is_integer(dtype) else dtypes.float32
@@ -45,7 +47,9 @@ NUMPY_WIDE: dict[DType, DType] = {
 
 
 def on_numpy(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """Run a NumPy function of one array without warnings, narrow dtypes widened and rounded at the end."""
+    """Run a NumPy function of one array without warnings, narrow dtypes widened and rounded at the
+    end.
+    """
 
     def reference(x: np.ndarray, **params: Any) -> np.ndarray:
         wide = NUMPY_WIDE.get(x.dtype)
@@ -72,10 +76,14 @@ def back(result: Any, shape: Axes, axes: Axes) -> Any:
     return broadcast_in_dim(result, shape=shape, broadcast_dimensions=kept)
 
 
+NOT_A_SUM = Undefined("transpose: needs a sum; got another reduction")
+
+
 class Reduction(Primitive):
     """Combines the elements along `axes` with an associative operation.
 
-    `combine` is the dialect's name of it or a function on tuples of values; `identity(dtype)` its neutral element;
+    `combine` is the dialect's name of it or a function on tuples of values; `identity(dtype)` its
+    neutral element;
     `jvp(x, dx, out, axes)` gives the tangent.
     """
 
@@ -87,9 +95,7 @@ class Reduction(Primitive):
         *,
         reference: Callable[..., Any],
         jvp: Callable[..., Any] | Undefined,
-        transpose: Callable[..., Any] | Undefined = Undefined(
-            "transpose: needs a sum; got another reduction"
-        ),
+        transpose: Callable[..., Any] | Undefined = NOT_A_SUM,
         combine: Any,
         identity: Callable[[DType], Any],
     ) -> None:
@@ -165,7 +171,10 @@ def _sum_reference(x: np.ndarray, *, axes: Axes) -> np.ndarray:
 reduce_sum = Reduction(
     "reduce_sum",
     NUMBER,
-    """Sum along axes. float16 and bfloat16 are accumulated in float32 and rounded once; integers wrap around.""",
+    """Sum along axes.
+
+    float16 and bfloat16 are accumulated in float32 and rounded once; integers wrap around.
+    """,
     reference=_sum_reference,
     jvp=lambda x, dx, out, axes: reduce_sum(dx, axes=axes),
     transpose=lambda ct, x, *, axes: [back(ct, x.aval.shape, axes)],
@@ -175,7 +184,9 @@ reduce_sum = Reduction(
 
 
 def _product_tangent(x: Any, dx: Any, out: Any, axes: Axes) -> Any:
-    """Each tangent times the product of all other elements, which division could not give at zeros."""
+    """Each tangent times the product of all other elements, which division could not give at
+    zeros.
+    """
     cumprod = declared("cumprod")
     aval = aval_of(x)
     kept = tuple(d for d in range(aval.ndim) if d not in axes)
@@ -353,7 +364,8 @@ class Position(Primitive):
                 v_nan, w_nan = b.op("is_nan", v), b.op("is_nan", w)
                 wins = b.op("or", wins, b.op("and", v_nan, b.op("not", w_nan)))
                 ties = b.op("or", ties, b.op("and", v_nan, w_nan))
-            # An order of combination other than the elements' must not matter: the smaller index wins a tie.
+            # An order of combination other than the elements' must not matter: the smaller index
+            # wins a tie.
             first_wins = b.op("or", wins, b.op("and", ties, b.op("lt", i, j)))
             return [b.select(first_wins, v, w), b.select(first_wins, i, j)]
 
@@ -363,7 +375,9 @@ class Position(Primitive):
 
 argmax = Position(
     "argmax",
-    """Index of the greatest element along an axis: the first of equal ones, the first nan when there is one.""",
+    """Index of the greatest element along an axis: the first of equal ones, the first nan when
+    there is one.
+    """,
     function=np.argmax,
     better="gt",
     identity=lowest,
@@ -371,7 +385,9 @@ argmax = Position(
 
 argmin = Position(
     "argmin",
-    """Index of the least element along an axis: the first of equal ones, the first nan when there is one.""",
+    """Index of the least element along an axis: the first of equal ones, the first nan when there
+    is one.
+    """,
     function=np.argmin,
     better="lt",
     identity=highest,

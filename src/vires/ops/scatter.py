@@ -43,7 +43,8 @@ def slice_sizes(numbers: ScatterDimensionNumbers, rank: int, updates: Axes) -> A
 
 
 class Scatter(Primitive):
-    """Operand, indices, updates -> the operand with each slice of the updates combined in where it belongs.
+    """Operand, indices, updates -> the operand with each slice of the updates combined in where it
+    belongs.
 
     `combine` is "add", "mul", "min", "max" or None: the last update of an element replaces it.
     """
@@ -105,9 +106,11 @@ class Scatter(Primitive):
         ):
             raise refuse(
                 name,
-                "updates with the axes of the indices except the last, and at update_window_dims one axis "
+                "updates with the axes of the indices except the last, and at "
+                "update_window_dims one axis "
                 "for each axis of the operand that is not inserted or batched",
-                f"updates {typed(updates)}, update_window_dims {window}, operand {typed(operand)} and "
+                f"updates {typed(updates)}, update_window_dims {window}, operand "
+                f"{typed(operand)} and "
                 f"indices {typed(indices)}",
             )
         sizes = slice_sizes(numbers, operand.ndim, updates.shape)
@@ -285,7 +288,10 @@ def _replace_transpose(
 scatter = Scatter(
     "scatter",
     ANY,
-    """The operand with slices replaced by the updates. Of several updates of one element the last one stays.""",
+    """The operand with slices replaced by the updates.
+
+    Of several updates of one element the last one stays.
+    """,
     combine=None,
     function=None,
     jvp=lambda x, indices, updates, dx, du, out, params: scatter(dx, indices, du, **params),
@@ -307,7 +313,10 @@ def _add_transpose(ct: Any, operand: Any, indices: Any, updates: Any, **params: 
 scatter_add = Scatter(
     "scatter_add",
     BOOL_OR_NUMBER,
-    """The operand with the updates added to its slices. Half dtypes may be accumulated in float32.""",
+    """The operand with the updates added to its slices.
+
+    Half dtypes may be accumulated in float32.
+    """,
     combine="add",
     function=np.add,
     jvp=lambda x, indices, updates, dx, du, out, params: scatter_add(dx, indices, du, **params),

@@ -45,7 +45,8 @@ class ScatterDimensionNumbers(NamedTuple):
 
     * update_window_dims: axes of the updates that run within a slice.
     * inserted_window_dims: axes of the operand that have slice size 1 and no axis in the updates.
-    * scatter_dims_to_operand_dims: the operand axis that each component of an index vector points along.
+    * scatter_dims_to_operand_dims: the operand axis that each component of an index vector points
+      along.
     * operand_batching_dims, scatter_indices_batching_dims: axes that operand and indices share.
     """
 
@@ -80,7 +81,9 @@ class GatherScatterMode(Enum):
 
     @staticmethod
     def from_any(mode: str | GatherScatterMode | None) -> GatherScatterMode:
-        """The mode of a name: "clip", "fill", "drop", "promise_in_bounds", "error"; None is "fill"."""
+        """The mode of a name: "clip", "fill", "drop", "promise_in_bounds", "error"; None is
+        "fill".
+        """
         if isinstance(mode, GatherScatterMode):
             return mode
         found = _MODES.get(mode)
@@ -100,7 +103,9 @@ _MODES: dict[str | None, GatherScatterMode] = {
 
 
 def default_fill(dtype: DType) -> Any:
-    """What an out-of-bounds gather gives: nan, the least signed or greatest unsigned integer, True."""
+    """What an out-of-bounds gather gives: nan, the least signed or greatest unsigned integer,
+    True.
+    """
     kind = dtypes.kind(dtype)
     if kind in ("float", "complex"):
         return np.nan
@@ -173,7 +178,9 @@ def check_numbers(
 
 
 def map_operand(numbers: GatherDimensionNumbers, dim: int) -> tuple[GatherDimensionNumbers, int]:
-    """Numbers for an operand with one more axis, taken whole, at `dim`, and the axis of it in the result."""
+    """Numbers for an operand with one more axis, taken whole, at `dim`, and the axis of it in the
+    result.
+    """
     gone = past((*numbers.collapsed_slice_dims, *numbers.operand_batching_dims), dim)
     rank = len(without(range(dim), gone))  # of the new axis among those within slices
     offset = numbers.offset_dims

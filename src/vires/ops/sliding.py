@@ -11,7 +11,7 @@ from vires.core.avals import ShapedArray
 from vires.core.trace import aval_of
 from vires.ops.accept import refuse, typed
 from vires.ops.axes import Axes, insert
-from vires.ops.convolve import Padding, dilated, output_sizes, spread, windows
+from vires.ops.extent import Padding, dilated, output_sizes, spread, windows
 from vires.ops.join import pad
 from vires.ops.shape import slice as slice_
 
@@ -44,7 +44,9 @@ class Window(NamedTuple):
         return Window(size, strides, padding, base, gaps)
 
     def mirrored(self, shape: Axes) -> Window:
-        """The windows on the result through which each element of an array of that shape was seen."""
+        """The windows on the result through which each element of an array of that shape was
+        seen.
+        """
         pads = []
         for n, m, k, stride, (low, _), base, gap in zip(
             shape, self.positions(shape), *self, strict=True
@@ -71,7 +73,9 @@ class Window(NamedTuple):
         return list(itertools.product(*map(range, self.window_dimensions)))
 
     def elements(self, x: Any, fill: Any) -> list[Any]:
-        """For each place within a window, the elements there of all windows; `fill` is a 0-d array."""
+        """For each place within a window, the elements there of all windows; `fill` is a 0-d
+        array.
+        """
         aval = aval_of(x)
         config = tuple(
             (low, high, base - 1)

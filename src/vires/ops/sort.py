@@ -62,7 +62,8 @@ def _sort_reference(
     *operands: np.ndarray, dimension: int, is_stable: bool, num_keys: int
 ) -> list[np.ndarray]:
     keys = [_comparable(x) for x in operands[:num_keys]]
-    # Values that compare equal can differ only for floats (-0.0, nan), so that integers need no stable sort.
+    # Values that compare equal can differ only for floats (-0.0, nan), so that integers need no
+    # stable sort.
     kind = "stable" if is_stable and (len(operands) > 1 or keys[0].dtype.kind in "fc") else None
     if len(operands) == 1:
         return [np.sort(keys[0], axis=dimension, kind=kind).astype(operands[0].dtype, copy=False)]
@@ -110,7 +111,8 @@ def _sort_loops(
 
 sort = Primitive(
     "sort",
-    """Operands reordered along an axis so that the first num_keys of them ascend, the first one first.
+    """Operands reordered along an axis so that the first num_keys of them ascend, the first one
+    first.
 
     nan comes last, -0.0 equals 0.0; complex numbers are ordered by real part, then imaginary part.
     """,
@@ -147,7 +149,8 @@ def _top_infer(x: ShapedArray, *, k: int, axis: int) -> list[ShapedArray]:
 
 def _top_reference(x: np.ndarray, *, k: int, axis: int) -> list[np.ndarray]:
     count = x.shape[axis]
-    # Stable ascending order of the flipped array, flipped: descending, equal elements in their own order.
+    # Stable ascending order of the flipped array, flipped: descending, equal elements in their own
+    # order.
     order = np.argsort(_comparable(np.flip(x, axis)), axis=axis, kind="stable")
     order = np.flip(np.take(order, np.arange(count - k, count), axis), axis)
     positions = (count - 1 - order).astype(position_dtype(count))
@@ -196,7 +199,8 @@ def _top_loops(x: Any, *, k: int, axis: int) -> list[Any]:
 
 top_k = Primitive(
     "top_k",
-    """The k greatest elements along an axis in descending order, and their positions; nan counts as greatest.
+    """The k greatest elements along an axis in descending order, and their positions; nan counts
+    as greatest.
 
     Of equal elements the one with the smaller position comes first.
     """,

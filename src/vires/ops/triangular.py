@@ -230,7 +230,9 @@ def _tridiagonal_transpose(ct: Any, dl: Any, d: Any, du: Any, b: Any) -> list[An
 
 tridiagonal_solve = MatrixOperation(
     "tridiagonal_solve",
-    """X of a system whose matrix has three diagonals: below it dl[1:], d, above it du[:-1]; nan if singular.""",
+    """X of a system whose matrix has three diagonals: below it dl[1:], d, above it du[:-1]; nan if
+    singular.
+    """,
     infer=_tridiagonal_infer,
     function=lapack.tridiagonal_solve,
     jvp=_tridiagonal_jvp,

@@ -107,7 +107,10 @@ class ReduceWindow(Primitive):
 reduce_window_sum = ReduceWindow(
     "reduce_window_sum",
     NUMBER,
-    """Sum of each window. float16 and bfloat16 are accumulated in float32; integers wrap around.""",
+    """Sum of each window.
+
+    float16 and bfloat16 are accumulated in float32; integers wrap around.
+    """,
     function=np.add,
     combine="add",
     identity=lambda dtype: 0,
@@ -120,7 +123,10 @@ reduce_window_sum = ReduceWindow(
 reduce_window_max = ReduceWindow(
     "reduce_window_max",
     BOOL_OR_REAL,
-    """Greatest element of each window; nan when there is one. The first of equal elements has the tangent.""",
+    """Greatest element of each window; nan when there is one.
+
+    The first of equal elements has the tangent.
+    """,
     function=np.maximum,
     combine="max",
     identity=lowest,
@@ -131,7 +137,10 @@ reduce_window_max = ReduceWindow(
 reduce_window_min = ReduceWindow(
     "reduce_window_min",
     BOOL_OR_REAL,
-    """Least element of each window; nan when there is one. The first of equal elements has the tangent.""",
+    """Least element of each window; nan when there is one.
+
+    The first of equal elements has the tangent.
+    """,
     function=np.minimum,
     combine="min",
     identity=highest,

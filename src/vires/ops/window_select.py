@@ -1,4 +1,6 @@
-"""The element that each window chooses: the derivative of maxima over windows, and its transpose."""
+"""The element that each window chooses: the derivative of maxima over windows, and its
+transpose.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from vires.ops.accept import REAL, check_dtype, refuse, typed_all
 from vires.ops.bits import and_, not_, or_
 from vires.ops.compare import eq, gt, lt, ne
 from vires.ops.composed import composed
-from vires.ops.convolve import dilated
 from vires.ops.elementwise import add
+from vires.ops.extent import dilated
 from vires.ops.extremes import highest, lowest
 from vires.ops.host import on_host
 from vires.ops.join import pad
@@ -158,7 +160,9 @@ def _linear_jvp(primitive: Callable[[], Primitive]) -> Callable[..., tuple[Any, 
 
 select_and_gather_add = Primitive(
     "select_and_gather_add",
-    """For each window the element of the first operand where the second is greatest ("ge") or least ("le").""",
+    """For each window the element of the first operand where the second is greatest ("ge") or
+    least ("le").
+    """,
     infer=_gather_infer,
     reference=_gather_reference,
     jvp=_linear_jvp(lambda: select_and_gather_add),
@@ -217,7 +221,8 @@ def _scatter_composed(source: Any, operand: Any, *, select: str, **params: Any) 
     total = zeros(ShapedArray(aval.shape, aval.dtype))
     nothing = zeros(aval_of(source))
     shape = aval_of(source).shape
-    # Each place within the windows sends its cotangents where `Window.elements` took the elements from.
+    # Each place within the windows sends its cotangents where `Window.elements` took the elements
+    # from.
     for k, offset in enumerate(window.offsets()):
         chosen = eq(place, full(shape, k, dtypes.int32))
         part = select_n(chosen, nothing, source)
@@ -240,7 +245,9 @@ def _scatter_composed(source: Any, operand: Any, *, select: str, **params: Any) 
 
 select_and_scatter_add = Primitive(
     "select_and_scatter_add",
-    """Zeros with each element of the first operand added where its window of the second is greatest or least.""",
+    """Zeros with each element of the first operand added where its window of the second is
+    greatest or least.
+    """,
     infer=_scatter_infer,
     reference=_scatter_reference,
     jvp=_linear_jvp(lambda: select_and_scatter_add),
