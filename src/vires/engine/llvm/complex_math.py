@@ -12,6 +12,7 @@ from collections.abc import Callable
 from vires.engine.llvm.complex_ops import (
     absolute,
     divide,
+    is_infinite,
     is_zero,
     make,
     multiply,
@@ -162,8 +163,7 @@ def _log_size(code: Builder, z: ComplexVal) -> Val:
     result = result + real_log(code, inverse)
     result = code.select(total.compare("oeq", 0.0), -INFINITY, result)
     result = code.select(total.compare("uno", total), NAN, result)
-    infinite = code.fabs(z.re).compare("oeq", INFINITY) | code.fabs(z.im).compare("oeq", INFINITY)
-    return code.select(infinite, INFINITY, result)
+    return code.select(is_infinite(code, z), INFINITY, result)
 
 
 @fragment
@@ -212,6 +212,14 @@ def _rsqrt(code: Builder, z: ComplexVal) -> ComplexVal:
     return divide(code, make(_number(z.re, 1.0), _number(z.re, 0.0)), root)
 
 
+def _unless_infinite(
+    code: Builder, z: ComplexVal, usual: ComplexVal, real: Val, imag: Val
+) -> ComplexVal:
+    """`usual`, but the given parts where a part of z is infinite."""
+    infinite = is_infinite(code, z)
+    return make(code.select(infinite, real, usual.re), code.select(infinite, imag, usual.im))
+
+
 def _shifted_roots(code: Builder, z: ComplexVal) -> tuple[ComplexVal, ComplexVal]:
     """sqrt(1 - z) and sqrt(1 + z)."""
     minus = make(1.0 - z.re, -z.im)
@@ -223,7 +231,9 @@ def _asin(code: Builder, z: ComplexVal) -> ComplexVal:
     minus, plus = _shifted_roots(code, z)
     product = multiply(code, minus, plus)
     crossed = minus.re * plus.im - minus.im * plus.re
-    return make(atan2(code, z.re, product.re), real_asinh(code, crossed))
+    usual = make(atan2(code, z.re, product.re), real_asinh(code, crossed))
+    far = code.intrinsic("copysign", _number(z.im, INFINITY), z.im)
+    return _unless_infinite(code, z, usual, atan2(code, z.re, code.fabs(z.im)), far)
 
 
 @fragment
@@ -231,7 +241,9 @@ def _acos(code: Builder, z: ComplexVal) -> ComplexVal:
     minus, plus = _shifted_roots(code, z)
     crossed = plus.re * minus.im - plus.im * minus.re
     angle = atan2(code, minus.re, plus.re)
-    return make(angle + angle, real_asinh(code, crossed))
+    usual = make(angle + angle, real_asinh(code, crossed))
+    far = -code.intrinsic("copysign", _number(z.im, INFINITY), z.im)
+    return _unless_infinite(code, z, usual, atan2(code, code.fabs(z.im), z.re), far)
 
 
 @fragment
@@ -240,7 +252,8 @@ def _acosh(code: Builder, z: ComplexVal) -> ComplexVal:
     plus = _sqrt(code, make(z.re + 1.0, z.im))
     along = minus.re * plus.re + minus.im * plus.im
     angle = atan2(code, minus.im, plus.re)
-    return make(real_asinh(code, along), angle + angle)
+    usual = make(real_asinh(code, along), angle + angle)
+    return _unless_infinite(code, z, usual, _number(z.re, INFINITY), atan2(code, z.im, z.re))
 
 
 def _asinh(code: Builder, z: ComplexVal) -> ComplexVal:
