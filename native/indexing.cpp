@@ -114,7 +114,8 @@ int apply(const Array* array, PyObject* entry, int axis, int64_t stride, Part* p
   if (PySlice_Unpack(entry, &start, &stop, &step) < 0) return -1;
   const Py_ssize_t count = PySlice_AdjustIndices(length, &start, &stop, step);
   if (count > 0) part->offset += start * stride;
-  return part->push(count, step * stride) ? 1 : 0;
+  // A huge step leaves one element, and its product with the stride would overflow.
+  return part->push(count, count > 1 ? step * stride : stride) ? 1 : 0;
 }
 
 // The part that the entries select; 1: done, 0: not for us, -1: exception.
