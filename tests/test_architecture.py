@@ -22,7 +22,7 @@ LAYERS = [
     ["lax"],
     ["numpy"],
     ["scipy", "nn", "random", "image"],
-    ["tree_util", "dtypes", "errors"],
+    ["tree_util", "dtypes", "errors", "debug", "ad_checkpoint", "custom_derivatives", "custom_batching"],
     ["tree"],
     ["stax", "minmax"],
     ["experimental", "example_libraries"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vires.control.axes import follows_named_axes
 from vires.control.dce import dce_call
 from vires.control.partial import partial_call
 from vires.control.programs import (
@@ -87,19 +88,21 @@ def _batch(
     return jit_call(*operands, jaxpr=program, **params), out_dims
 
 
-jit_call = Primitive(
-    "jit",
-    """The results of a program on the operands.""",
-    infer=_infer,
-    reference=lambda *arrays, jaxpr, **params: run_reference(jaxpr, *arrays),
-    jvp=_jvp,
-    transpose=_transpose,
-    batch=_batch,
-    loops=lambda b, *operands, jaxpr, **params: call_block(b, operands, jaxpr),
-    multiple_results=True,
-    linearize=_linearize,
-    dce=dce_call,
-    partial=partial_call(lambda: jit_call),
+jit_call = follows_named_axes(
+    Primitive(
+        "jit",
+        """The results of a program on the operands.""",
+        infer=_infer,
+        reference=lambda *arrays, jaxpr, **params: run_reference(jaxpr, *arrays),
+        jvp=_jvp,
+        transpose=_transpose,
+        batch=_batch,
+        loops=lambda b, *operands, jaxpr, **params: call_block(b, operands, jaxpr),
+        multiple_results=True,
+        linearize=_linearize,
+        dce=dce_call,
+        partial=partial_call(lambda: jit_call),
+    )
 )
 
 

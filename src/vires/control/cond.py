@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vires.control.axes import follows_named_axes
 from vires.control.dce import choose, dce, keep_inputs
 from vires.control.masked import has_checks, masked
 from vires.control.partial import partial_loop
@@ -268,19 +269,21 @@ def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[boo
     return smaller, [True, *needed]
 
 
-cond_call = Primitive(
-    "cond",
-    """The results of branches[index]; an index outside takes the nearest branch.""",
-    infer=_infer,
-    reference=_reference,
-    jvp=_jvp,
-    transpose=_transpose,
-    batch=_batch,
-    loops=lambda b, index, *operands, branches: b.block(
-        "branch", [index, *operands], branches=branches
-    ),
-    multiple_results=True,
-    linearize=_linearize,
-    dce=_dce,
-    partial=partial_loop(lambda: cond_call),
+cond_call = follows_named_axes(
+    Primitive(
+        "cond",
+        """The results of branches[index]; an index outside takes the nearest branch.""",
+        infer=_infer,
+        reference=_reference,
+        jvp=_jvp,
+        transpose=_transpose,
+        batch=_batch,
+        loops=lambda b, index, *operands, branches: b.block(
+            "branch", [index, *operands], branches=branches
+        ),
+        multiple_results=True,
+        linearize=_linearize,
+        dce=_dce,
+        partial=partial_loop(lambda: cond_call),
+    )
 )

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from vires.control.axes import axes_of_program
 from vires.control.call import call_program
 from vires.control.programs import call_block, run_reference, transposed_call
 from vires.core import dtypes
@@ -85,10 +86,12 @@ class _Call:
     name: str
     function: Callable[..., Sequence[Any]]
 
-    def closes_over(self, trace: Trace, operands: Sequence[Any]) -> bool:
-        """Whether the function refers to tracers of an interpreter besides its operands."""
+    def closes_over(self, trace: BatchTrace, operands: Sequence[Any]) -> bool:
+        """Whether the function refers to the tracers or the axis of an interpreter itself."""
         closed = stage(self.function, [aval_of(x) for x in operands], name=self.name)
-        own = (trace, *getattr(trace, "stands_for", ()))
+        if trace.axis.name is not None and trace.axis.name in axes_of_program(closed):
+            return True
+        own = (trace, *trace.stands_for)
         return any(isinstance(c, Tracer) and c._trace in own for c in closed.consts)
 
     def check_moving(self, nonzeros: Sequence[bool]) -> None:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from vires.control.axes import follows_named_axes
 from vires.control.call import check_arguments
 from vires.control.custom_calls import Rule
 from vires.control.functions import as_operands, check_callables, name_of, trace_function
@@ -265,17 +266,19 @@ def _transpose(
     return [next(answers) if here else None for here in linear]
 
 
-custom_vmap_call = Primitive(
-    "custom_vmap_call",
-    """A program with its own rule for many examples.""",
-    infer=_infer,
-    reference=lambda *arrays, call, **params: run_reference(call, *arrays),
-    jvp=_jvp,
-    transpose=_transpose,
-    batch=_batch,
-    loops=lambda b, *operands, call, **params: call_block(b, operands, call),
-    multiple_results=True,
-    linearize=_linearize,
+custom_vmap_call = follows_named_axes(
+    Primitive(
+        "custom_vmap_call",
+        """A program with its own rule for many examples.""",
+        infer=_infer,
+        reference=lambda *arrays, call, **params: run_reference(call, *arrays),
+        jvp=_jvp,
+        transpose=_transpose,
+        batch=_batch,
+        loops=lambda b, *operands, call, **params: call_block(b, operands, call),
+        multiple_results=True,
+        linearize=_linearize,
+    )
 )
 
 

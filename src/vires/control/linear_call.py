@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vires.control.axes import follows_named_axes
 from vires.control.call import call_program
 from vires.control.functions import as_operands, check_callables, trace_function
 from vires.control.programs import array_of, call_block, is_linear, run_reference, split
@@ -174,14 +175,16 @@ def _loops(b: Any, *operands: Any, **params: Any) -> Any:
     return call_block(b, [*consts, *residuals, *linear], params["callee"])
 
 
-linear_call_primitive = Primitive(
-    "linear_call",
-    """A program that is linear in its last operands, with the program of its transpose.""",
-    infer=_infer,
-    reference=_reference,
-    jvp=_jvp,
-    transpose=_transpose,
-    batch=_batch,
-    loops=_loops,
-    multiple_results=True,
+linear_call_primitive = follows_named_axes(
+    Primitive(
+        "linear_call",
+        """A program that is linear in its last operands, with the program of its transpose.""",
+        infer=_infer,
+        reference=_reference,
+        jvp=_jvp,
+        transpose=_transpose,
+        batch=_batch,
+        loops=_loops,
+        multiple_results=True,
+    )
 )

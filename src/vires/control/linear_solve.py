@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vires.control.axes import follows_named_axes
 from vires.control.call import call_program
 from vires.control.functions import TracedFunction, as_operands, check_callables, trace_function
 from vires.control.programs import array_of, call_block, is_linear, run_reference, split
@@ -221,14 +222,16 @@ def _loops(b: Any, *operands: Any, const_lengths: Counts, jaxprs: Programs) -> A
     return call_block(b, [*consts, *right], jaxprs.solve)
 
 
-linear_solve = Primitive(
-    "custom_linear_solve",
-    """The solution of a linear system, by a solver that comes as a program.""",
-    infer=_infer,
-    reference=_reference,
-    jvp=_jvp,
-    transpose=_transpose,
-    batch=_batch,
-    loops=_loops,
-    multiple_results=True,
+linear_solve = follows_named_axes(
+    Primitive(
+        "custom_linear_solve",
+        """The solution of a linear system, by a solver that comes as a program.""",
+        infer=_infer,
+        reference=_reference,
+        jvp=_jvp,
+        transpose=_transpose,
+        batch=_batch,
+        loops=_loops,
+        multiple_results=True,
+    )
 )

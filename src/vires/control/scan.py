@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vires.control.axes import follows_named_axes
 from vires.control.call import call_program
 from vires.control.dce import dce, keep_inputs
 from vires.control.partial import partial_loop
@@ -497,28 +498,30 @@ def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[boo
     return eqn.replace(invars=choose(eqn.invars, inputs), outvars=outvars, params=changed), inputs
 
 
-scan_call = Primitive(
-    "scan",
-    """carry, y = body(consts, carry, x) for each slice x: the last carry, all y stacked.""",
-    infer=_infer,
-    reference=_reference,
-    jvp=_jvp,
-    transpose=_transpose,
-    batch=_batch,
-    loops=lambda b, *operands, jaxpr, length, reverse, num_consts, num_carry, unroll, **params: (
-        b.block(
-            "scan",
-            operands,
-            body=jaxpr,
-            length=length,
-            reverse=reverse,
-            num_consts=num_consts,
-            num_carry=num_carry,
-            unroll=unroll,
-        )
-    ),
-    multiple_results=True,
-    linearize=_linearize,
-    dce=_dce,
-    partial=partial_loop(lambda: scan_call),
+scan_call = follows_named_axes(
+    Primitive(
+        "scan",
+        """carry, y = body(consts, carry, x) for each slice x: the last carry, all y stacked.""",
+        infer=_infer,
+        reference=_reference,
+        jvp=_jvp,
+        transpose=_transpose,
+        batch=_batch,
+        loops=lambda b, *operands, jaxpr, length, reverse, num_consts, num_carry, unroll, **params: (
+            b.block(
+                "scan",
+                operands,
+                body=jaxpr,
+                length=length,
+                reverse=reverse,
+                num_consts=num_consts,
+                num_carry=num_carry,
+                unroll=unroll,
+            )
+        ),
+        multiple_results=True,
+        linearize=_linearize,
+        dce=_dce,
+        partial=partial_loop(lambda: scan_call),
+    )
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vires.control.axes import follows_named_axes
 from vires.control.dce import choose, dce, keep_inputs, program_has_effects
 from vires.control.masked import has_checks, masked
 from vires.control.partial import partial_loop
@@ -266,24 +267,26 @@ def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[boo
     return smaller, flags
 
 
-while_call = Primitive(
-    "while",
-    """carry = body(body_consts, carry) as long as cond(cond_consts, carry) holds.""",
-    infer=_infer,
-    reference=_reference,
-    jvp=_jvp,
-    transpose=_transpose,
-    batch=_batch,
-    loops=lambda b, *operands, cond_jaxpr, body_jaxpr, cond_nconsts, body_nconsts: b.block(
+while_call = follows_named_axes(
+    Primitive(
         "while",
-        operands,
-        cond=cond_jaxpr,
-        body=body_jaxpr,
-        cond_consts=cond_nconsts,
-        body_consts=body_nconsts,
-    ),
-    multiple_results=True,
-    linearize=_linearize,
-    dce=_dce,
-    partial=partial_loop(lambda: while_call),
+        """carry = body(body_consts, carry) as long as cond(cond_consts, carry) holds.""",
+        infer=_infer,
+        reference=_reference,
+        jvp=_jvp,
+        transpose=_transpose,
+        batch=_batch,
+        loops=lambda b, *operands, cond_jaxpr, body_jaxpr, cond_nconsts, body_nconsts: b.block(
+            "while",
+            operands,
+            cond=cond_jaxpr,
+            body=body_jaxpr,
+            cond_consts=cond_nconsts,
+            body_consts=body_nconsts,
+        ),
+        multiple_results=True,
+        linearize=_linearize,
+        dce=_dce,
+        partial=partial_loop(lambda: while_call),
+    )
 )

@@ -70,7 +70,8 @@ def _share_block(block: Block) -> None:
         share(region)
     if block.kind == "branch":
         for region in block.regions:
-            for inner, result in zip(region.outputs, block.results, strict=True):
+            # A branch that runs for its effects alone has a result that its regions do not give.
+            for inner, result in zip(region.outputs, block.results, strict=False):
                 _join(inner.buffer, result.buffer)
         return
     for inner, _ in block.params.get("stacked", ()):

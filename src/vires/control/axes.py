@@ -1,0 +1,40 @@
+"""Named axes that programs refer to.
+
+An operation whose program has a collective over the axis that vmap maps depends on the example even
+if none of its operands does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vires.core import memo
+from vires.core.jaxpr import ClosedJaxpr, subjaxprs
+from vires.core.primitive import Primitive
+
+
+@memo.per_program
+def axes_of_program(closed: ClosedJaxpr) -> frozenset[Any]:
+    """The named axes that a program refers to."""
+    found: set[Any] = set()
+    for eqn in closed.eqns:
+        if hasattr(eqn.primitive, "axis_names"):
+            found.update(eqn.primitive.axis_names(eqn.params))
+    return frozenset(found)
+
+
+def axes_of_params(params: dict[str, Any]) -> frozenset[Any]:
+    """The named axes that the programs among an operation's parameters refer to."""
+    return frozenset().union(
+        *(
+            axes_of_program(p if isinstance(p, ClosedJaxpr) else ClosedJaxpr(p))
+            for p in subjaxprs(params)
+        )
+    )
+
+
+def follows_named_axes(primitive: Primitive) -> Primitive:
+    """Tell vmap how to find out whether an operation that holds programs refers to its axis."""
+    primitive.axis_names = axes_of_params  # type: ignore[attr-defined] - what collectives have
+    primitive.batch_collective = primitive.batch  # type: ignore[attr-defined]
+    return primitive
