@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,12 +18,43 @@ from vires.engine.llvm.ssa import Val
 _STOP = 40
 
 
+class Unit(NamedTuple):
+    """A module of IR text, the effort that it is compiled with, and the functions that others may call."""
+
+    text: str
+    level: int
+    exports: list[str]
+
+
+#: Text of kernels that is worth a thread of its own.
+_UNIT_TEXT = 60_000
+
+
+def divide(functions: list[tuple[str, str, Code, int]]) -> list[list[tuple[str, str, Code, int]]]:
+    """Kernels that are compiled apart from the entry: those that need more effort, and large numbers of them."""
+    parts = []
+    for level in sorted({f[3] for f in functions}):
+        group = [f for f in functions if f[3] == level]
+        total = sum(len(f[1]) for f in group)
+        count = min(-(-total // (_UNIT_TEXT // (level + 1))), 8)
+        if level == 0 and count == 1:
+            continue  # in the module of the entry
+        bins: list[list[tuple[str, str, Code, int]]] = [[] for _ in range(count)]
+        sizes = [0] * count
+        for f in sorted(group, key=lambda f: -len(f[1])):
+            place = sizes.index(min(sizes))
+            bins[place].append(f)
+            sizes[place] += len(f[1])
+        parts += [part for part in bins if part]
+    return parts
+
+
 class ProgramWriter:
     """Writes the functions of one program."""
 
     def __init__(self, slots: int, extended: int) -> None:
-        self.codes: list[Code] = []
-        self.functions: list[str] = []
+        #: The functions of kernels: name, text, code, effort of the compiler.
+        self.functions: list[tuple[str, str, Code, int]] = []
         #: Slots of the caller's table, and those of the frame: one more for the runtime, and those of moving
         #: pointers, when the program has loops.
         self.slots = slots
@@ -38,8 +69,8 @@ class ProgramWriter:
         #: Stack memory of the entry, taken once at its start.
         self.entry_allocas: list[str] = []
 
-    def text(self, region: Region, name: str) -> str:
-        """The module."""
+    def units(self, region: Region, name: str) -> list[Unit]:
+        """The modules of the program; the last one has the entry and calls the others."""
         code = self.main
         if self.extended > self.slots:
             self.entry_allocas.append(f"  %frame = alloca ptr, i64 {self.extended}")
@@ -54,7 +85,16 @@ class ProgramWriter:
         code.emit("ret i32 0")
         code.lines[:0] = self.entry_allocas
         entry = code.define(name, ["ptr %buffers", "ptr %rt"], "i32")
-        return module([*self.symbols.values(), *self.functions, entry], [*self.codes, code])
+        parts = divide(self.functions)
+        units = [
+            Unit(module([f[1] for f in part], [f[2] for f in part]), part[0][3], [f[0] for f in part])
+            for part in parts
+        ]
+        own = [f for f in self.functions if not any(f in part for part in parts)]
+        far = [f"declare void @{export}(ptr, i64)" for unit in units for export in unit.exports]
+        inner = [f[1].replace("define", "define internal", 1) for f in own]
+        text = module([*self.symbols.values(), *far, *inner, entry], [*[f[2] for f in own], code])
+        return [*units, Unit(text, 0, [name])]
 
     def steps(self, region: Region) -> None:
         """Run the steps of a region at this place of the entry."""
@@ -195,8 +235,8 @@ class ProgramWriter:
         inner.runtime_slot = self.slots
         inner.run(Val(code, "%task", INT64, 1) if kernel.tasks > 1 else None)
         code.ret()
-        self.codes.append(code)
-        self.functions.append(code.define(name, ["ptr %frame", "i64 %task"]).replace("define", "define internal", 1))
+        text = code.define(name, ["ptr %frame", "i64 %task"])
+        self.functions.append((name, text, code, kernel.level))
         main = self.main
         if kernel.tasks == 1:
             main.emit(f"call void @{name}(ptr %frame, i64 0)")

@@ -68,10 +68,10 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
         code = _from_disk(key, name)
     if code is None:
         builder, region, results = lower(closed)
-        image, notes = generate(builder, region, results, name, donate)
+        images, notes = generate(builder, region, results, name, donate)
         if key:
-            cache.write(key, notes, image)
-        code = Code(objects.load(image, name, ENTRY, notes["names"]), notes)
+            cache.write(key, notes, b"".join(images))
+        code = Code(objects.load_all(images, name, notes["exports"], notes["names"]), notes)
     if key:
         _codes[key] = code
         while len(_codes) > _MOST_CODES:
@@ -90,8 +90,12 @@ def _from_disk(key: str, name: str) -> Code | None:
     found = cache.read(key)
     if found is None:
         return None
-    notes, image = found
-    return Code(objects.load(image, name, ENTRY, notes["names"]), notes)
+    notes, data = found
+    images, start = [], 0
+    for length in notes["lengths"]:
+        images.append(data[start : start + length])
+        start += length
+    return Code(objects.load_all(images, name, notes["exports"], notes["names"]), notes)
 
 
 def lower(closed: ClosedJaxpr) -> tuple[ProgramBuilder, Region, list[Node]]:
@@ -108,7 +112,7 @@ def lower(closed: ClosedJaxpr) -> tuple[ProgramBuilder, Region, list[Node]]:
 
 def generate(
     builder: ProgramBuilder, region: Region, results: list[Node], name: str, donate: Sequence[int]
-) -> tuple[bytes, dict[str, Any]]:
+) -> tuple[list[bytes], dict[str, Any]]:
     """Object code of a lowered program, with notes for the executable."""
     forward: dict[int, Any] = {}
     written: list[Node] = []
@@ -130,12 +134,14 @@ def generate(
     slots = assign(builder, region)
     scratch, extended = place(region, slots)
     writer = ProgramWriter(slots + 1, extended)
-    text = writer.text(region, ENTRY)
+    units = writer.units(region, ENTRY)
     dump.show("schedule", name, lambda: dump.region_text(region))
     dump.show("memory", name, lambda: memory_text(region, scratch))
-    dump.show("llvm", name, lambda: text)
-    image = objects.image_of(text, name, level=0)
+    dump.show("llvm", name, lambda: "\n".join(unit.text for unit in units))
+    images = objects.images_of([(unit.text, unit.level) for unit in units], name)
     notes = {
+        "lengths": [len(image) for image in images],
+        "exports": [unit.exports for unit in units],
         "scratch": scratch,
         "heavy": any(isinstance(s, Block) or s.work > 20_000 for s in region.steps),
         "forward": [[k, v] for k, v in forward.items()],
@@ -146,7 +152,7 @@ def generate(
         "hosts": [block.serial for block in writer.hosts],
         "failures": [block.serial for block in writer.failures],
     }
-    return image, notes
+    return images, notes
 
 
 def executable(closed: ClosedJaxpr, code: Code, builder: ProgramBuilder | None) -> Any:
