@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from vector_kernels import run
 
-from vires.engine.llvm import machine
+from vires.engine.llvm import fragments, machine
 from vires.engine.llvm.code import Code, memory_type, module, register_type
 
 DTYPES = [
@@ -181,3 +181,19 @@ def test_unknown_dtype() -> None:
         TypeError, match="needs a bool or number dtype up to 64 bits; got datetime64"
     ):
         Code().constant(0, "datetime64[s]")
+
+
+def test_text_depends_on_the_calls_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk cache is keyed by the text: remembered fragments must not show in it."""
+
+    def text() -> str:
+        code = Code()
+        x = code.load("%x", np.float32, 8)
+        y = code.op("add", code.op("sin", x), code.op("pow", x, code.op("exp", x)))
+        code.store("%out", code.convert(y, ml_dtypes.bfloat16))
+        code.ret()
+        return module([code.define("kernel", ["ptr %x", "ptr %out"])], [code])
+
+    remembered = text()
+    monkeypatch.setattr(fragments, "_templates", {})
+    assert text() == remembered == text()
