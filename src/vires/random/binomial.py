@@ -114,9 +114,11 @@ def draw_binomial(
     infinite = np.isinf(n)
     bad_q = np.isnan(q) | (q < 0)
     q = np.where(bad_q, numpy.asarray(0.01, drawn), q)
-    small = bad_n | (n * q <= 10)
+    mean = n * q
+    # inf * 0 is nan: rejection would go on for ever.
+    small = bad_n | (mean <= 10) | np.isnan(mean)
     whole = np.floor(n)
-    counted = _inversion(key, shape, drawn, np.where(small, whole, 0.0), q)
+    counted = _inversion(key, shape, drawn, np.where(small & ~infinite, whole, 0.0), q)
     rejected = _rejection(key, shape, drawn, np.where(small, 1e4, whole), np.where(small, 0.5, q))
     result = np.where(small, counted, rejected).astype(dtype)
     invalid = bad_q | bad_n

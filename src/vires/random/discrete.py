@@ -179,14 +179,13 @@ def draw_categories(
 ) -> Any:
     """The largest of logits plus Gumbel numbers is a category of the wanted distribution."""
     logits = lax.convert_element_type(logits, dtype)
-    index = dtypes.default_int()
     if replace:
         noisy = draw_gumbel(key, (*prefix, *shape), dtype, mode) + logits
-        return lax.argmax(noisy, len(prefix) + axis, index)
+        return lax.argmax(noisy, len(prefix) + axis, dtypes.default_int())
     noisy = draw_gumbel(key, shape, dtype, mode) + logits
     _, best = lax.top_k(np.moveaxis(noisy, axis, -1), math.prod(prefix))
     rest = shape[:axis] + shape[axis + 1 :]
-    return np.moveaxis(best, -1, 0).reshape((*prefix, *rest)).astype(index)
+    return np.moveaxis(best, -1, 0).reshape((*prefix, *rest))
 
 
 _poisson = jit(draw_poisson, static_argnums=(1, 2))

@@ -294,7 +294,8 @@ def draw_ball(key: Any, shape: tuple[int, ...], dtype: DType, d: int, p: Any) ->
     x = draw_generalized_normal(direction_key, (*shape, d), dtype, p)
     e = draw_exponential(radius_key, shape, dtype)
     norm = np.sum(np.power(np.abs(x), lax.convert_element_type(p, dtype)), axis=-1) + e
-    return x / np.power(norm, lax.convert_element_type(1 / p, dtype))[..., None]
+    radius = np.power(norm, lax.convert_element_type(1 / p, dtype))
+    return x / np.expand_dims(radius, -1)
 
 
 _gamma = jit(draw_gamma, static_argnums=(1, 2, 3))

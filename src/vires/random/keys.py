@@ -200,7 +200,7 @@ def fold_in(key: Any, data: Any) -> Any:
     >>> step_key = vires.random.fold_in(vires.random.key(0), 17)
     """
     typed = single_key(key, "fold_in")
-    if data.__class__ is int:
+    if data.__class__ is int or data.__class__ is bool:
         if not -(1 << 31) <= data < 1 << 32:
             raise OverflowError(f"fold_in: needs an integer that fits 32 bits; got {data}")
         word: Any = numpy.asarray(data & 0xFFFFFFFF, numpy.uint32)
