@@ -37,6 +37,7 @@ ELSEWHERE = {
             "while",
             "scan",
             "custom_jvp_call",
+            "custom_vmap_call",
             "custom_vjp_call",
             "custom_lin",
             "custom_linear_solve",
@@ -44,7 +45,8 @@ ELSEWHERE = {
         "tests/control: they hold programs",
     ),
     **dict.fromkeys(
-        ("saved", "name", "stop_gradient", "remat", "check"), "tests/control: marks in programs"
+        ("saved", "name", "stop_gradient", "checkpoint", "check"),
+        "tests/control: marks in programs",
     ),
     **dict.fromkeys(
         ("pure_callback", "io_callback", "debug_callback", "closed_call", "linear_call"),

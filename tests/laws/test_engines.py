@@ -15,14 +15,16 @@ import vires.lax
 from vires.core import dtypes
 from vires.core.primitive import PRIMITIVES, flat_results
 from vires.engine import engine
+from vires.ops.convert import IEEE
 from vires.ops.families import Elementwise
 
 ENGINES = [name for name in sorted(engine._makers) if name != "reference"]
 NAMES = sorted(
     name for name in PRIMITIVES if name not in ELSEWHERE and not name.startswith("test_")
 )
-CASES = [(name, k) for name in NAMES for k in range(len(examples(name)))]
 ELEMENTWISE = [name for name in NAMES if isinstance(PRIMITIVES[name], Elementwise)]
+#: The examples of elementwise primitives are among the dtypes and values below.
+CASES = [(name, k) for name in NAMES if name not in ELEMENTWISE for k in range(len(examples(name)))]
 
 #: Where more than 4 units in the last place are allowed, relative to the result.
 ULPS = {
@@ -90,7 +92,7 @@ def all_dtypes(name: str) -> list[Any]:
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_engine_is_the_reference_for_every_dtype(name, on):
     if name in ("reduce_precision", "convert_element_type"):
-        pytest.skip("tested with parameters of their own in tests/ops")
+        pytest.skip("its parameters depend on the dtype: tested below")
     arity = PRIMITIVES[name].arity
     for dtype in all_dtypes(name):
         operands = _operands(name, arity, dtype, (3, 5))
@@ -135,3 +137,26 @@ def test_engine_is_the_reference_at_special_values(name, dtype, on):
     operands = [g.ravel().astype(dtype) for g in grids]
     for params in _PARAMS.get(name, [{}]):
         agree(name, run(name, operands, params, on), run(name, operands, params, "reference"))
+
+
+@pytest.mark.parametrize("on", ENGINES)
+@pytest.mark.parametrize("source", all_dtypes("convert_element_type"), ids=str)
+def test_conversions_of_engines_are_those_of_the_reference(source, on):
+    values = np.array([0, 1, 2, 100, -3, 200, 70000, 2.5, np.inf, -np.inf, np.nan, 1e10, -1e10])
+    with np.errstate(all="ignore"):
+        x = values.astype(source) if dtypes.is_inexact(source) else values[:7].astype(int)
+        x = x.astype(source)
+    for target in all_dtypes("convert_element_type"):
+        params = {"new_dtype": target, "weak_type": False}
+        name = "convert_element_type"
+        agree(name, run(name, [x], params, on), run(name, [x], params, "reference"))
+
+
+@pytest.mark.parametrize("on", ENGINES)
+@pytest.mark.parametrize("dtype", [d for d in dtypes.CODES if d in IEEE], ids=str)
+def test_reduced_precision_of_engines_is_that_of_the_reference(dtype, on):
+    x = np.concatenate([np.random.RandomState(0).standard_normal(50) * 100, SPECIAL]).astype(dtype)
+    for exponent_bits, mantissa_bits in ((5, 2), (4, 3), (3, 0), (5, 7)):
+        params = {"exponent_bits": exponent_bits, "mantissa_bits": mantissa_bits}
+        name = "reduce_precision"
+        agree(name, run(name, [x], params, on), run(name, [x], params, "reference"))
