@@ -79,7 +79,7 @@ def test_unary(name: str) -> None:
     assert UNARY[name](x) == (name, x)
 
 
-@pytest.mark.parametrize("name", set(BINARY) - {"mod"})
+@pytest.mark.parametrize("name", sorted(set(BINARY) - {"mod"}))
 @pytest.mark.parametrize("other", [[1, 2, 3], "a", None, {}, (1.0,)], ids=str)
 def test_operands_that_are_refused(name: str, other: object) -> None:
     with pytest.raises(TypeError, match=r"unsupported operand|index: needs"):
