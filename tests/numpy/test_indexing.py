@@ -26,7 +26,8 @@ STATIC: list[Any] = [
     (Ellipsis, 0), (0, Ellipsis, 1), (None, 0), (Ellipsis, None), (slice(None), None, 1, slice(3, 0, -1)),
     (slice(5, 2),), (slice(-2, None), slice(0, 0)), (), Ellipsis, None, (slice(None), slice(None), slice(3, None, -2)),
     (1, None, None, slice(1, 3), Ellipsis, -1), (slice(0, 10, 3), 2), (onp.int64(1), slice(None)), True, False,
-    (slice(None), True),
+    (slice(None), True), (Ellipsis, None, 0, slice(None), slice(None), slice(1, 3)), (0, 1, Ellipsis, None, 2, 3),
+    (slice(None), 0, 1, Ellipsis, None, slice(None)),
 ]  # fmt: skip
 ADVANCED: list[Any] = [
     I, J, (I,), (slice(None), I), (I, I), (J, I), (slice(None), I, I), (I, slice(None), I), (I, slice(None), J),

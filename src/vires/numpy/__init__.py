@@ -29,7 +29,7 @@ from numpy import (
 from numpy.exceptions import ComplexWarning
 
 from vires.api.array_type import Array as ndarray
-from vires.numpy import fft
+from vires.numpy import fft, linalg
 from vires.numpy.arithmetic import (
     abs,
     absolute,
@@ -209,6 +209,18 @@ from vires.numpy.joining import (
 )
 from vires.numpy.mapping import apply_along_axis, frompyfunc, ufunc, vectorize
 from vires.numpy.padding import pad
+from vires.numpy.polynomials import (
+    poly,
+    polyadd,
+    polyder,
+    polydiv,
+    polyfit,
+    polyint,
+    polymul,
+    polysub,
+    polyval,
+    roots,
+)
 from vires.numpy.printing import (
     array_repr,
     array_str,

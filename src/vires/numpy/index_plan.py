@@ -228,7 +228,7 @@ def make_plan(shape: Shape, index: Any, checked: bool = True) -> Plan:
             axis += 1
     looked = [item for item in items if isinstance(item, Looked)]
     if not arrays:
-        return Plan(shape, items, looked)
+        return Plan(shape, [item for item in items if item is not _GAP], looked)
     shapes = [np.shape(item.index) if not isinstance(item.index, Tracer) else item.index.aval.shape for item in looked]
     try:
         batch = common_shape("getitem", *shapes)
