@@ -10,7 +10,6 @@
 True
 """
 
-from vires.minmax.optimizer import Minimizer, optimizer
 from vires.minmax.optimizers import (
     adagrad,
     adam,
@@ -40,6 +39,7 @@ from vires.minmax.state import (
     pack_optimizer_state,
     unpack_optimizer_state,
 )
+from vires.minmax.trees import Minimizer, optimizer
 
 __all__ = [
     "JoinPoint", "Minimizer", "OptimizerState", "Schedule", "adagrad", "adam", "adamax",

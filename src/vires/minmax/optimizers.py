@@ -13,9 +13,9 @@ import numpy
 
 import vires.numpy as np
 from vires import tree_util
-from vires.minmax.optimizer import ArrayRules, optimizer
 from vires.minmax.schedules import make_schedule
 from vires.minmax.state import first, itself
+from vires.minmax.trees import ArrayRules, optimizer
 
 
 def _one_minus_power(base: Any, step: Any, x: Any) -> Any:

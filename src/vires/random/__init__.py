@@ -4,7 +4,7 @@ A key is made from a seed (`key`), split into independent ones (`split`) and con
 The numbers are those of JAX for the same key (threefry 2x32).
 """
 
-from vires.random.binomial import binomial, multinomial
+from vires.random.binomials import binomial, multinomial
 from vires.random.continuous import (
     cauchy,
     exponential,
@@ -17,7 +17,7 @@ from vires.random.continuous import (
     weibull_min,
 )
 from vires.random.discrete import categorical, geometric, poisson
-from vires.random.gamma import (
+from vires.random.gammas import (
     ball,
     beta,
     chisquare,
@@ -40,7 +40,7 @@ from vires.random.keys import (
     split,
     wrap_key_data,
 )
-from vires.random.normal import (
+from vires.random.normals import (
     double_sided_maxwell,
     lognormal,
     maxwell,
@@ -50,8 +50,8 @@ from vires.random.normal import (
     truncated_normal,
     wald,
 )
-from vires.random.permutation import choice, permutation
-from vires.random.uniform import bernoulli, rademacher, randint, uniform
+from vires.random.permutations import choice, permutation
+from vires.random.uniforms import bernoulli, rademacher, randint, uniform
 
 __all__ = [
     "PRNGKey", "ball", "bernoulli", "beta", "binomial", "bits", "categorical", "cauchy",

@@ -20,7 +20,7 @@ from vires.random.arguments import (
     parameter,
 )
 from vires.random.keys import consume
-from vires.random.uniform import draw_uniform, draw_unit
+from vires.random.uniforms import draw_uniform, draw_unit
 
 
 def _tiny(dtype: DType) -> Any:
@@ -42,7 +42,7 @@ def exponential(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
 
     >>> import vires
     >>> vires.random.exponential(vires.random.key(0), (2,))
-    Array([2.95013  , 3.8434246], dtype=float32)
+    Array([2.950128 , 3.8434246], dtype=float32)
     """
     key = consume(key, "exponential")
     return _exponential(key, fixed_shape(shape, "exponential"), float_dtype(dtype, "exponential"))

@@ -22,7 +22,7 @@ from vires.random.arguments import (
 )
 from vires.random.continuous import draw_gumbel, gumbel_mode
 from vires.random.keys import consume
-from vires.random.uniform import draw_unit, split_keys
+from vires.random.uniforms import draw_unit, split_keys
 
 
 def poisson(key: Any, lam: Any, shape: Shape | None = None, dtype: Any = None) -> Any:

@@ -6,15 +6,16 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vires import lax, nn, random
+from vires import lax, random
 from vires.api.inspect import eval_shape
 from vires.api.structs import ShapeDtypeStruct
 from vires.core import dtypes
+from vires.nn import initializers
 from vires.stax.layer import Layer, known, layer, sizes
 
 Initializer = Callable[..., Any]
 Specification = tuple[str, str, str]
-_SMALL_NORMAL = nn.initializers.normal(1e-6)
+_SMALL_NORMAL = initializers.normal(1e-6)
 
 
 def _general(
@@ -40,7 +41,7 @@ def _general(
             f"{name}: needs {len(spatial)} strides, one for each dimension of the filter; "
             f"got {tuple(strides)}"
         )
-    W_init = W_init or nn.initializers.glorot_normal(rhs_spec.index("I"), rhs_spec.index("O"))
+    W_init = W_init or initializers.glorot_normal(rhs_spec.index("I"), rhs_spec.index("O"))
     bias_shape = tuple(out_chan if c == "C" else 1 for c in out_spec)
 
     def init(key: Any, input_shape: Any) -> tuple[Any, Any]:

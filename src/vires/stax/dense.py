@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import vires.numpy as np
-from vires import lax, nn, random
+from vires import lax, random
+from vires.nn import initializers
 from vires.stax.layer import Layer, inputs_text, known, layer, sizes
 
 Initializer = Callable[..., Any]
-_GLOROT = nn.initializers.glorot_normal()
-_SMALL_NORMAL = nn.initializers.normal()
+_GLOROT = initializers.glorot_normal()
+_SMALL_NORMAL = initializers.normal()
 
 
 def Dense(

@@ -17,7 +17,7 @@ from vires.core.trace import Tracer
 from vires.random.arguments import Shape, fixed_shape, parameter, promoted_float, type_text
 from vires.random.continuous import draw_gumbel, gumbel_mode
 from vires.random.keys import consume
-from vires.random.uniform import draw_bits, draw_integers, draw_unit, split_keys
+from vires.random.uniforms import draw_bits, draw_integers, draw_unit, split_keys
 
 
 def _shuffled(key: Any, x: Any, axis: int) -> Any:

@@ -23,7 +23,7 @@ from vires.random.arguments import (
     promoted_float,
 )
 from vires.random.keys import consume
-from vires.random.uniform import draw_signs, draw_uniform, draw_unit, split_keys
+from vires.random.uniforms import draw_signs, draw_uniform, draw_unit, split_keys
 
 
 def draw_normal(key: Any, shape: tuple[int, ...], dtype: DType) -> Any:

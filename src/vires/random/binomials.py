@@ -20,7 +20,7 @@ from vires.random.arguments import (
     promoted_float,
 )
 from vires.random.keys import consume
-from vires.random.uniform import draw_unit, split_keys
+from vires.random.uniforms import draw_unit, split_keys
 
 #: log k! less Stirling's approximation of it, for k = 0 ... 9.
 _STIRLING_TAIL = (

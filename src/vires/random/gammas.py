@@ -24,8 +24,8 @@ from vires.random.arguments import (
 )
 from vires.random.continuous import draw_exponential
 from vires.random.keys import consume
-from vires.random.normal import draw_normal
-from vires.random.uniform import draw_signs, draw_unit, split_keys
+from vires.random.normals import draw_normal
+from vires.random.uniforms import draw_signs, draw_unit, split_keys
 
 
 def _gamma_one(key: Any, a: Any, log_space: bool) -> Any:
