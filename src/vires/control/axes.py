@@ -18,8 +18,9 @@ def axes_of_program(closed: ClosedJaxpr) -> frozenset[Any]:
     """The named axes that a program refers to."""
     found: set[Any] = set()
     for eqn in closed.eqns:
-        if hasattr(eqn.primitive, "axis_names"):
-            found.update(eqn.primitive.axis_names(eqn.params))
+        names = getattr(eqn.primitive, "axis_names", None)
+        if names is not None:
+            found.update(names(eqn.params))
     return frozenset(found)
 
 

@@ -498,6 +498,11 @@ def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[boo
     return eqn.replace(invars=choose(eqn.invars, inputs), outvars=outvars, params=changed), inputs
 
 
+def _loops(b: Any, *operands: Any, jaxpr: ClosedJaxpr, **params: Any) -> Any:
+    kept = ("length", "reverse", "num_consts", "num_carry", "unroll")
+    return b.block("scan", operands, body=jaxpr, **{key: params[key] for key in kept})
+
+
 scan_call = follows_named_axes(
     Primitive(
         "scan",
@@ -507,18 +512,7 @@ scan_call = follows_named_axes(
         jvp=_jvp,
         transpose=_transpose,
         batch=_batch,
-        loops=lambda b, *operands, jaxpr, length, reverse, num_consts, num_carry, unroll, **params: (
-            b.block(
-                "scan",
-                operands,
-                body=jaxpr,
-                length=length,
-                reverse=reverse,
-                num_consts=num_consts,
-                num_carry=num_carry,
-                unroll=unroll,
-            )
-        ),
+        loops=_loops,
         multiple_results=True,
         linearize=_linearize,
         dce=_dce,
