@@ -1,5 +1,6 @@
 """Functions for neural networks: activations, softmax and its kin, attention, initial values."""
 
+from vires.nn import initializers
 from vires.nn.activations import (
     celu,
     elu,

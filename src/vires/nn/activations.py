@@ -157,8 +157,9 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 
 @elementwise("inexact")
 def hard_tanh(x):
-    """min(max(x, -1), 1)."""
-    return _clipped(x, -1, 1)
+    """min(max(x, -1), 1), with derivative 1 at both ends."""
+    one = full_like(x, 1)
+    return where_(compare.gt(x, one), one, where_(compare.lt(x, ops.neg(one)), ops.neg(one), x))
 
 
 def _hard_sigmoid(x: Any) -> Any:
@@ -201,7 +202,8 @@ def sparse_plus(x):
 @elementwise("inexact")
 def sparse_sigmoid(x):
     """0 below -1, 1 above 1, (x + 1) / 2 between: the derivative of sparse_plus."""
-    return ops.mul(full_like(x, 0.5), _clipped(ops.add(x, full_like(x, 1)), 0, 2))
+    shifted = ops.add(x, full_like(x, 1))
+    return ops.mul(full_like(x, 0.5), ops.min(ops.max(shifted, full_like(x, 0)), full_like(x, 2)))
 
 
 @elementwise("inexact")
