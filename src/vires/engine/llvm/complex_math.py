@@ -29,7 +29,6 @@ from vires.engine.llvm.math_exp import expm1 as real_expm1
 from vires.engine.llvm.math_exp import sinh as real_sinh
 from vires.engine.llvm.math_inverse_trig import atan2
 from vires.engine.llvm.math_log import asinh as real_asinh
-from vires.engine.llvm.math_log import log as real_log
 from vires.engine.llvm.math_log import log1p as real_log1p
 from vires.engine.llvm.math_log import log_sum
 from vires.engine.llvm.math_pairs import two_product, two_sum
@@ -41,6 +40,7 @@ from vires.engine.llvm.ssa import Builder, ComplexVal, Val
 INFINITY = float("inf")
 NAN = float("nan")
 _HALF_PI = 1.5707963267948966
+_LOG_SCALE = 415.88830833596717
 
 Function = Callable[..., ComplexVal]
 
@@ -160,7 +160,9 @@ def _log_size(code: Builder, z: ComplexVal) -> Val:
     square_y, error_y = two_product(code, y, y)
     total, error = two_sum(square_x, square_y)
     result = 0.5 * log_sum(code, total, error + (error_x + error_y))
-    result = result + real_log(code, inverse)
+    # The logarithm of the inverse factor, 2^600, 2^-600 or 1.
+    shift = code.select(inverse > 1.0, _LOG_SCALE, _number(inverse, 0.0))
+    result = result + code.select(inverse < 1.0, -_LOG_SCALE, shift)
     result = code.select(total.compare("oeq", 0.0), -INFINITY, result)
     result = code.select(total.compare("uno", total), NAN, result)
     return code.select(is_infinite(code, z), INFINITY, result)
