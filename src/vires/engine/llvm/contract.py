@@ -6,13 +6,15 @@ The library gets strides, so that transposed operands and operands with batch ax
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from vires.core.avals import ShapedArray
+from vires.engine.llvm.code import Code, Val
 from vires.engine.llvm.expressions import canonical
+from vires.engine.llvm.kinds import INT64
 from vires.engine.llvm.program import Block, Node, Reduction
 
 if TYPE_CHECKING:
@@ -180,35 +182,106 @@ def _one_stride(axes: Sequence[tuple[int, int]]) -> int | None:
 
 
 def emit_contract(writer: ProgramWriter, block: Block) -> None:
-    """Call the library's product for each index of the batch."""
-    sides, sizes = block.params["sides"], block.params["sizes"]
-    (result,) = block.results
-    assert result.buffer is not None
-    rows, columns, length = (math.prod(sizes[i]) for i in (1, 2, 3))
-    dtype = result.dtype
-    letter = _ROUTINES[dtype.name]
-    pointers = [writer.main_pointer(x.buffer) for x in (sides[0].node, sides[1].node, result)]  # type: ignore[arg-type]
-    matrix = rows * columns
-    batch = sizes[0]
-    batch_strides = [
-        sides[0].batch,
-        sides[1].batch,
-        tuple([matrix * math.prod(batch[i + 1 :]) for i in range(len(batch))]),
-    ]
+    """Call the library's product for each index of the batch, in tasks of rows or columns when there is much to do.
 
-    def call(addresses: Sequence[str]) -> None:
+    The library runs on the calling thread; the partition into tasks depends on the shapes alone.
+    """
+    sides, sizes = block.params["sides"], block.params["sizes"]
+    count, rows, columns, length = (math.prod(n) for n in sizes)
+    by_rows = rows >= columns
+    extent = rows if by_rows else columns
+    flops = 2.0 * rows * columns * length
+    chunk = extent
+    if flops > _TASK_FLOPS:
+        wanted = min(int(flops / _TASK_FLOPS), -(-_TASKS // count))
+        chunk = max(-(-extent // max(wanted, 1)), _CHUNK)
+        chunk = min(-(-chunk // 16) * 16, extent)
+    pieces = -(-extent // chunk)
+    tasks = count * pieces
+    product = _Product(writer, block, by_rows, chunk, pieces)
+    if count * flops <= _TASK_FLOPS or tasks == 1:
+        writer.loop(tasks, lambda task: product.call(writer.main, task, writer.main_pointer))
+        return
+    code = Code()
+    product.call(code, Val(code, "%task", INT64, 1), writer.pointer(code))
+    code.ret()
+    name = writer.local_function(code)
+    writer.parallel(name, tasks)
+
+
+#: Operations of a task of the library's product, tasks of one product at most, and rows of a task at least.
+_TASK_FLOPS, _TASKS, _CHUNK = 4_000_000.0, 64, 96
+
+
+class _Product:
+    """One matrix product for each task: a chunk of rows or columns at one index of the batch."""
+
+    def __init__(self, writer: ProgramWriter, block: Block, by_rows: bool, chunk: int, pieces: int) -> None:
+        self.writer = writer
+        self.sides: tuple[Side, Side] = block.params["sides"]
+        self.sizes: tuple[tuple[int, ...], ...] = block.params["sizes"]
+        (self.result,) = [x for x in block.results if x.number >= 0]
+        self.by_rows = by_rows
+        self.chunk = chunk
+        self.pieces = pieces
+
+    def call(self, code: Code, task: Val, pointer: Callable[[Any], str]) -> None:
+        """Write the call of one task."""
+        left, right = self.sides
+        rows, columns, length = (math.prod(self.sizes[i]) for i in (1, 2, 3))
+        extent = rows if self.by_rows else columns
+        dtype = self.result.dtype
+        batch, piece = task, code.index(0)
+        if self.pieces > 1:
+            batch = task.binary("udiv", self.pieces)
+            piece = task - batch * self.pieces
+        start = piece * self.chunk
+        here = f"i32 {extent}"
+        if self.pieces > 1:
+            left_over = code.index(extent) - start
+            size = code.call("llvm.smin.i64", INT64, 1, left_over, code.index(self.chunk))
+            here = f"i32 {code.value(f'trunc {size.typed} to i32', INT64, 1).name}"
+        matrix = rows * columns
+        batch_sizes = self.sizes[0]
+        whole = tuple([matrix * math.prod(batch_sizes[i + 1 :]) for i in range(len(batch_sizes))])
+        addresses = []
+        for node, strides in ((left.node, left.batch), (right.node, right.batch), (self.result, whole)):
+            offset = self._batch_offset(code, batch, batch_sizes, strides)
+            address = pointer(node.buffer)
+            addresses.append(code.gep(address, dtype, offset) if offset is not None else address)
+        if self.pieces > 1:
+            moved, side = (0, left) if self.by_rows else (1, right)
+            # Rows of the left matrix, columns of the right one: apart by the leading dimension, or neighbours.
+            step = side.leading if side.transposed != self.by_rows else 1
+            addresses[moved] = code.gep(addresses[moved], dtype, start * step)
+            addresses[2] = code.gep(addresses[2], dtype, start * (columns if self.by_rows else 1))
         a, b, c = addresses
-        trans = [112 if side.transposed else 111 for side in sides]
+        trans = [112 if side.transposed else 111 for side in self.sides]
         if dtype.kind == "c":
-            one, zero = writer.table(dtype, 1), writer.table(dtype, 0)
-            alpha, beta = f"ptr {one}", f"ptr {zero}"
+            alpha, beta = (f"ptr {self.writer.table(code, dtype, value)}" for value in (1, 0))
         else:
             kind = _LLVM[dtype.name]
             alpha, beta = f"{kind} 1.0", f"{kind} 0.0"
-        writer.call(
-            f"cblas_{letter}gemm", "void", "i32 101", f"i32 {trans[0]}", f"i32 {trans[1]}", f"i32 {rows}",
-            f"i32 {columns}", f"i32 {length}", alpha, f"ptr {a}", f"i32 {sides[0].leading}", f"ptr {b}",
-            f"i32 {sides[1].leading}", beta, f"ptr {c}", f"i32 {columns}",
+        self.writer.call(
+            f"cblas_{_ROUTINES[dtype.name]}gemm", "void", "i32 101", f"i32 {trans[0]}", f"i32 {trans[1]}",
+            here if self.by_rows else f"i32 {rows}", f"i32 {columns}" if self.by_rows else here, f"i32 {length}",
+            alpha, f"ptr {a}", f"i32 {left.leading}", f"ptr {b}", f"i32 {right.leading}", beta, f"ptr {c}",
+            f"i32 {columns}", code=code,
         )  # fmt: skip
 
-    writer.batch_loop(batch, batch_strides, [x.dtype for x in (sides[0].node, sides[1].node, result)], pointers, call)
+    @staticmethod
+    def _batch_offset(code: Code, batch: Val, sizes: Sequence[int], strides: Sequence[int]) -> Val | None:
+        """Where the matrix of a batch index begins."""
+        total: Val | None = None
+        rest = batch
+        for position in range(len(sizes) - 1, -1, -1):
+            if sizes[position] == 1:
+                continue
+            if position and math.prod(sizes[:position]) > 1:
+                quotient = rest.binary("udiv", sizes[position])
+                index, rest = rest - quotient * sizes[position], quotient
+            else:
+                index = rest
+            term = index * strides[position]
+            total = term if total is None else total + term
+        return total

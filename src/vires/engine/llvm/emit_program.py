@@ -55,6 +55,8 @@ class ProgramWriter:
     def __init__(self, slots: int, extended: int) -> None:
         #: The functions of kernels: name, text, code, effort of the compiler.
         self.functions: list[tuple[str, str, Code, int]] = []
+        #: Functions of tasks in the entry's module.
+        self.local: list[tuple[str, Code]] = []
         #: Slots of the caller's table, and those of the frame: one more for the runtime, and those of moving
         #: pointers, when the program has loops.
         self.slots = slots
@@ -93,7 +95,9 @@ class ProgramWriter:
         own = [f for f in self.functions if not any(f in part for part in parts)]
         far = [f"declare void @{export}(ptr, i64)" for unit in units for export in unit.exports]
         inner = [f[1].replace("define", "define internal", 1) for f in own]
-        text = module([*self.symbols.values(), *far, *inner, entry], [*[f[2] for f in own], code])
+        inner += [text for text, _ in self.local]
+        codes = [*[f[2] for f in own], *[c for _, c in self.local], code]
+        text = module([*self.symbols.values(), *far, *inner, entry], codes)
         return [*units, Unit(text, 0, [name])]
 
     def steps(self, region: Region) -> None:
@@ -117,21 +121,37 @@ class ProgramWriter:
 
         return pointer
 
-    def call(self, name: str, result: str, *operands: str) -> str:
-        """Call a C function in the entry; operands are written with their types. Gives the result's name."""
+    def call(self, name: str, result: str, *operands: str, code: Code | None = None) -> str:
+        """Call a C function, in the entry if not said otherwise; operands are written with their types. Gives the result's name."""
         types = ", ".join(operand.split(" ", 1)[0] for operand in operands)
         self.symbols[name] = f"declare {result} @{name}({types})"
         text = f"call {result} @{name}({', '.join(operands)})"
+        code = self.main if code is None else code
         if result == "void":
-            self.main.emit(text)
+            code.emit(text)
             return ""
-        return self.main.impure(text, INT64, 1).name
+        return code.impure(text, INT64, 1).name
 
-    def table(self, dtype: Any, value: complex) -> str:
+    def local_function(self, code: Code) -> str:
+        """A function of a task in the entry's module; gives its name."""
+        self.names += 1
+        name = f"t{self.names}"
+        text = code.define(name, ["ptr %frame", "i64 %task"]).replace("define", "define internal", 1)
+        self.local.append((text, code))
+        return name
+
+    def parallel(self, name: str, tasks: int) -> None:
+        """Run the tasks of a function on all threads."""
+        main = self.main
+        function = main.impure("load ptr, ptr %rt", INT64, 1).name
+        main.emit(f"call void {function}(ptr %rt, ptr @{name}, ptr %frame, i64 {tasks})")
+        self.check_stop()
+
+    def table(self, code: Code, dtype: Any, value: complex) -> str:
         """The name of a constant of the module that holds a complex number."""
         kind = "float" if dtype.itemsize == 8 else "double"
         name = f"vires_{kind}_{int(value.real)}"
-        self.main.helpers[name] = f"@{name} = private constant [2 x {kind}] [{kind} {value.real:.1f}, {kind} 0.0]"
+        code.helpers[name] = f"@{name} = private constant [2 x {kind}] [{kind} {value.real:.1f}, {kind} 0.0]"
         return f"@{name}"
 
     def integers(self, kind: str, values: Sequence[int]) -> str:
@@ -151,29 +171,6 @@ class ProgramWriter:
             main.emit(f"{place} = getelementptr ptr, ptr {table}, i64 {position}")
             main.emit(f"store ptr {self.main_pointer(buffer)}, ptr {place}")
         return table
-
-    def batch_loop(
-        self,
-        sizes: Sequence[int],
-        strides: Sequence[Sequence[int]],
-        dtypes: Sequence[Any],
-        pointers: Sequence[str],
-        call: Callable[[Sequence[str]], None],
-    ) -> None:
-        """Nested loops of the entry around a call, with pointers that move by strides (in elements)."""
-        main = self.main
-        if not sizes:
-            call(pointers)
-            return
-
-        def body(counter: Val) -> None:
-            moved = [
-                main.gep(p, dtype, counter * s[0]) if s[0] else p
-                for p, s, dtype in zip(pointers, strides, dtypes, strict=True)
-            ]
-            self.batch_loop(sizes[1:], [s[1:] for s in strides], dtypes, moved, call)
-
-        self.loop(sizes[0], body)
 
     def loop(self, count: int, body: Callable[[Val], None]) -> None:
         """A loop of the entry."""
@@ -241,9 +238,7 @@ class ProgramWriter:
         if kernel.tasks == 1:
             main.emit(f"call void @{name}(ptr %frame, i64 0)")
             return
-        function = main.impure("load ptr, ptr %rt", INT64, 1).name
-        main.emit(f"call void {function}(ptr %rt, ptr @{name}, ptr %frame, i64 {kernel.tasks})")
-        self.check_stop()
+        self.parallel(name, kernel.tasks)
 
     def check_stop(self) -> None:
         """Leave the program if something went wrong or a signal came."""

@@ -16,7 +16,10 @@ def _openblas() -> Any:
     import scipy_openblas32
 
     path = os.path.join(scipy_openblas32.get_lib_dir(), scipy_openblas32.get_library(fullname=True))
-    return ctypes.CDLL(path)
+    library = ctypes.CDLL(path)
+    # Products are divided among the threads of Vires: two pools of threads get into each other's way.
+    library.scipy_openblas_set_num_threads(1)
+    return library
 
 
 def addresses(names: Iterable[str]) -> dict[str, int]:
