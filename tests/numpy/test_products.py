@@ -221,3 +221,17 @@ def test_apply_functions() -> None:
     f = np.frompyfunc(lambda a, b: a * b + 1, 2, 1)
     assert_close(f(np.arange(3), 2), onp.arange(3) * 2 + 1)
     assert isinstance(f, np.ufunc) and isinstance(np.add, np.ufunc) and not isinstance(np.sum, np.ufunc)
+
+
+def test_methods_of_binary_functions() -> None:
+    x = normal(3, 4)
+    for name in ("add", "multiply", "maximum", "minimum", "subtract", "logical_and", "logaddexp"):
+        ours, theirs = getattr(np, name), getattr(onp, name)
+        assert_close(ours.reduce(np.asarray(x)), theirs.reduce(x), ulps=16, scale=8)
+        assert_close(ours.reduce(np.asarray(x), axis=1, keepdims=True), theirs.reduce(x, axis=1, keepdims=True), ulps=16, scale=8)
+        if name != "logical_and":
+            assert_close(ours.accumulate(np.asarray(x), 1), theirs.accumulate(x, 1), ulps=16, scale=8)
+        assert_close(ours.outer(np.asarray(x), np.asarray(x[0])), theirs.outer(x, x[0]), scale=8)
+    assert_close(np.add.at(np.zeros(3), np.array([0, 0]), 1.0, inplace=False), onp.array([2, 0, 0], onp.float32))
+    with pytest.raises(NotImplementedError, match="inplace=False"):
+        np.add.at(np.zeros(3), np.array([0]), 1.0)

@@ -26,6 +26,7 @@ from vires.numpy import (
     shaping,
     sorting,
     triangles,
+    ufunc_methods as _ufunc_methods,
 )
 from vires.numpy.at import At
 from vires.numpy.getitem import getitem
