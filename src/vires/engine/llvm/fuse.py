@@ -16,6 +16,8 @@ from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Reduction, Re
 _DEPTH = 40
 #: A kernel takes no further results beyond these numbers of results and of operations.
 _RESULTS, _WEIGHT = 8, 500.0
+#: An expression up to this cost is computed wherever it is used.
+_CHEAP = 4.0
 #: Cost of a value in memory, in additions: for each element written, each element read, and at all.
 _WRITE, _READ, _PLACE = 2.0, 0.7, 4000.0
 
@@ -109,7 +111,8 @@ def _decide_pull(node: Node) -> None:
     if not node.store and demand:
         total, size = sum(demand.values()), node.size
         waste = node.weight * (total - size)
-        if waste > _READ * total + _WRITE * size + _PLACE or (len(demand) > 6 and node.weight > 3):
+        dear = node.weight > _CHEAP and waste > _READ * total + _WRITE * size + _PLACE
+        if dear or (len(demand) > 6 and node.weight > _CHEAP):
             node.store = True
     if node.store:
         wanted = {(squeezed(node.shape), ()): node.size}

@@ -1,0 +1,155 @@
+"""The cache on disk, the loader of object code, and what the compiler prints."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as onp
+import pytest
+
+import vires
+import vires.numpy as np
+from vires.core.errors import CacheWarning
+from vires.engine.llvm import cache, loader, machine, objects
+from vires.engine.llvm.fingerprint import NotCanonical, fingerprint, text
+from conftest import staged
+
+PROGRAM = """
+    import sys, numpy as onp, vires, vires.numpy as np
+    x = np.asarray(onp.arange(12, dtype="float32").reshape(3, 4))
+    c = np.asarray(onp.ones(4, "float32"))
+    f = vires.jit(lambda x: np.sin(x) + c * np.sort(x, 1) @ np.eye(4))
+    print(onp.asarray(f(x)).sum())
+    try:
+        vires.jit(lambda x, i: x[i])(x, np.array([5]))
+    except IndexError as error:
+        print("IndexError")
+    print("llvmlite" in sys.modules)
+"""
+
+
+def launch(directory, program=PROGRAM):
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", textwrap.dedent(program)],
+        env={**os.environ, "VIRES_CACHE_DIR": str(directory)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split(), done.stderr
+
+
+def files(directory):
+    return [os.path.join(root, name) for root, _, names in os.walk(directory) for name in names]
+
+
+def test_a_second_process_needs_no_compiler(tmp_path):
+    first, _ = launch(tmp_path)
+    assert first[1:] == ["IndexError", "True"]
+    second, _ = launch(tmp_path)
+    assert second[:2] == first[:2]
+    if loader.is_supported():
+        assert second[2] == "False"
+
+
+def test_damaged_files_are_made_anew(tmp_path):
+    first, _ = launch(tmp_path)
+    for path in files(tmp_path):
+        with open(path, "r+b") as file:
+            file.seek(60)
+            file.write(b"garbage!")
+    assert launch(tmp_path)[0][:2] == first[:2]
+    for path in files(tmp_path):
+        with open(path, "wb"):
+            pass
+    assert launch(tmp_path)[0][:2] == first[:2]
+
+
+def test_two_processes_at_once(tmp_path):
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM)]
+    environment = {**os.environ, "VIRES_CACHE_DIR": str(tmp_path)}
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate(timeout=120)[0].split()[:2] for process in both]
+    assert outputs[0] == outputs[1]
+
+
+def test_a_directory_that_cannot_be_written_warns_once(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a directory")
+    output, errors = launch(blocked / "cache")
+    assert output[1] == "IndexError" and errors.count("CacheWarning") == 1
+
+
+def test_warning_names_the_way_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "directory", lambda: str(tmp_path / "x\0y"))
+    monkeypatch.setitem(cache._state, "warned", False)
+    with pytest.warns(CacheWarning, match="VIRES_CACHE_DIR"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "makedirs", _refuse)
+        cache.write("00ab", {}, b"")
+
+
+def _refuse(*args, **kwargs):
+    raise OSError(30, "Read-only file system")
+
+
+def test_fingerprints_tell_programs_apart():
+    x = onp.ones(3, "float32")
+    texts = {
+        fingerprint(staged(f, x))
+        for f in (lambda x: x + 1, lambda x: x + 2, lambda x: x * 1.5, lambda x: np.sin(x), lambda x: x.sum(), lambda x: [x, x])
+    }  # fmt: skip
+    assert len(texts) == 6
+    assert fingerprint(staged(lambda x: x + 1, x)) == fingerprint(staged(lambda y: y + 1, x))
+    assert fingerprint(staged(lambda x: x + 1, x)) != fingerprint(staged(lambda x: x + 1, x.astype("float64")))
+    with pytest.raises(NotCanonical):
+        text(lambda: 0)
+
+
+@pytest.mark.skipif(not loader.is_supported(), reason="loads x86-64 ELF objects")
+def test_loader():
+    ir = """
+        @table = private constant [3 x i64] [i64 5, i64 7, i64 9]
+        @count = internal global i64 0
+        declare double @cos(double)
+        declare i64 @given(i64)
+        define i64 @f(i64 %i) {
+          %n = load i64, ptr @count
+          %n1 = add i64 %n, 1
+          store i64 %n1, ptr @count
+          %p = getelementptr i64, ptr @table, i64 %i
+          %v = load i64, ptr %p
+          %c = call double @cos(double 0.0)
+          %k = fptosi double %c to i64
+          %g = call i64 @given(i64 %v)
+          %s = add i64 %g, %k
+          %r = add i64 %s, %n
+          ret i64 %r
+        }
+    """
+    import ctypes
+
+    given = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(lambda x: 100 * x)
+    image = machine.compile_ir(ir, 0, verify=True)
+    loaded = loader.load(image, {"given": ctypes.cast(given, ctypes.c_void_p).value})
+    f = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(loaded.address("f"))
+    assert [f(0), f(1), f(2)] == [501, 702, 903]
+
+
+def test_loader_leaves_the_rest_to_llvm():
+    with pytest.raises(loader.NotUnderstood):
+        loader.load(b"\x7fELF\x01\x01" + bytes(100), {})
+    linked = objects.build("define i32 @g() {\n ret i32 5\n}\n", "g", level=0)
+    assert linked.address("g")
+
+
+def test_stages_are_printed(monkeypatch, capsys):
+    monkeypatch.setenv("VIRES_DUMP", "all")
+    vires.jit(lambda x: np.sin(x).sum() + np.sort(x)[0])(np.arange(10.0))
+    printed = capsys.readouterr().err
+    for stage in ("jaxpr", "simplify", "schedule", "memory", "llvm"):
+        assert f"--- {stage}" in printed
+    assert "sin:float32" in printed and "define" in printed
+    monkeypatch.setenv("VIRES_DUMP", "nonsense")
+    with pytest.raises(ValueError, match="VIRES_DUMP"):
+        vires.jit(lambda x: x + 1)(np.arange(11.0))
