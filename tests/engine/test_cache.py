@@ -139,7 +139,8 @@ def test_loader():
 def test_loader_leaves_the_rest_to_llvm():
     with pytest.raises(loader.NotUnderstood):
         loader.load(b"\x7fELF\x01\x01" + bytes(100), {})
-    linked = objects.build("define i32 @g() {\n ret i32 5\n}\n", "g", level=0)
+    image = machine.compile_ir("define i32 @g() {\n ret i32 5\n}\n", 0)
+    linked = objects.load(image, "test", ["g"], {})
     assert linked.address("g")
 
 

@@ -14,13 +14,14 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr
 from vires.core.staging import stage
-from vires.engine.llvm import machine, objects
+from vires.engine.llvm import cache, machine, objects
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.code import Code, module
 from vires.engine.llvm.emit import Writer
 from vires.engine.llvm.expressions import Expr, walk
+from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
 from vires.engine.llvm.kinds import INT64
-from vires.engine.llvm.pipeline import ProgramBuilder
+from vires.engine.llvm.pipeline import ENTRY, ProgramBuilder
 from vires.engine.llvm.program import Buffer, Kernel, Store
 from vires.engine.llvm.schedule import choose_lanes
 from vires.engine.llvm.ssa import Val
@@ -100,6 +101,23 @@ class _Elementwise:
 
     def variant(self, pattern: int) -> int:
         """The address of the machine code for a broadcast pattern."""
+        try:
+            key = cache.key(b"elementwise", fingerprint(self.closed).encode(), bytes([pattern]))
+        except NotCanonical:
+            key = ""
+        found = cache.read(key) if key else None
+        if found is None:
+            image = machine.compile_ir(self._text(pattern), 0, name=self.name)
+            if key:
+                cache.write(key, {}, image)
+        else:
+            image = found[1]
+        linked = objects.load(image, self.name, [ENTRY], {})
+        self.linked.append(linked)
+        return linked.address(ENTRY)
+
+    def _text(self, pattern: int) -> str:
+        """The module of a variant."""
         made = self._expressions(pattern)
         assert made is not None
         _, kernel, buffers = made
@@ -123,11 +141,7 @@ class _Elementwise:
         writer.bounds = code.index(0), Val(code, "%n", INT64, 1)
         writer.run()
         code.ret()
-        symbol = f"elementwise_{self.name}"
-        text = module([code.define(symbol, ["ptr %pointers", "i64 %n"])], [code])
-        linked = objects.build(text, symbol, level=0)
-        self.linked.append(linked)
-        return linked.address(symbol)
+        return module([code.define(ENTRY, ["ptr %pointers", "i64 %n"])], [code])
 
 
 def _adopt_scalars(closed: ClosedJaxpr, scalars: Sequence[bool]) -> ClosedJaxpr:

@@ -1,4 +1,4 @@
-"""Machine code by its text: compiled once, kept on disk, loaded into the process."""
+"""Modules of IR text to object code, in parallel, and object code to memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
-from vires.engine.llvm import cache, loader, machine, symbols
+from vires.engine.llvm import loader, machine, symbols
 
 
 class Loaded:
@@ -27,17 +27,6 @@ class Loaded:
 def _pool() -> tuple[int, ThreadPoolExecutor]:
     """Threads that compile. A forked child makes its own."""
     return os.getpid(), ThreadPoolExecutor(min(os.cpu_count() or 1, 8), "vires-compile")
-
-
-def image_of(text: str, name: str, *, level: int) -> bytes:
-    """The object code of a module, from the cache if it was made before."""
-    key = cache.key(b"ir", str(level).encode(), text.encode())
-    found = cache.read(key)
-    if found is not None:
-        return found[1]
-    image = machine.compile_ir(text, level, name=name)
-    cache.write(key, {}, image)
-    return image
 
 
 def images_of(units: Sequence[tuple[str, int]], name: str) -> list[bytes]:
@@ -71,7 +60,3 @@ def load_all(images: Sequence[bytes], name: str, exports: Sequence[Sequence[str]
             addresses = {**addresses, **{symbol: part.address(symbol) for symbol in exported}}
     return Loaded(parts, exports[-1][0])
 
-
-def build(text: str, symbol: str, *, level: int) -> Any:
-    """Load the code of one module, compiled if need be."""
-    return load(image_of(text, symbol, level=level), symbol, [symbol], {})
