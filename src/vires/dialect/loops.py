@@ -147,7 +147,7 @@ class LoopBuilder(Protocol):
 #: ``contract``    lhs, rhs; contracting=((..),(..)), batch=((..),(..)), dtype (accumulator/result)
 #: ``convolve``    lhs, rhs; the parameters of conv_general_dilated with its dimension numbers resolved
 #: ``sort``        operands; axis, num_keys, stable: ascending by the first num_keys operands, all moved along
-#:               together; nan comes last, -0.0 equals 0.0, complex by real part, then imaginary part
+#:               together; nan comes last, -0.0 equals 0.0; keys are bool, integer or float (no float8 ...fnuz)
 #: ``cumulate``    operand; axis, reverse, combine ("add" "mul" "max" "min" "logaddexp")
 #: ``scatter``     operand, indices, updates; dimension_numbers (ScatterDimensionNumbers), slice_sizes (of each axis
 #:               of the operand), combine ("add" "mul" "min" "max", None: the last update stays), drop (leave out

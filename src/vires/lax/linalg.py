@@ -16,7 +16,7 @@ from vires.ops.accept import refuse, typed
 from vires.ops.convert import convert
 from vires.ops.elementwise import add, mul
 from vires.ops.factor import part
-from vires.ops.matrices import adjoint, matmul, rows_of, swapped, tril
+from vires.ops.matrices import adjoint, matmul, rows_of, swapped
 from vires.ops.shape import expand_dims, full_like, squeeze
 
 
@@ -33,7 +33,7 @@ def cholesky(x: Any, *, symmetrize_input: bool = True) -> Any:
     read.
     """
     a = array(x)
-    return tril(triangular.cholesky(symmetrize(a) if symmetrize_input else a))
+    return triangular.cholesky(symmetrize(a) if symmetrize_input else a)
 
 
 def cholesky_update(r_matrix: Any, w_vector: Any) -> Any:

@@ -10,6 +10,7 @@ from vires.core.avals import ShapedArray
 from vires.core.primitive import AxisData, Primitive, Undefined, Zero
 from vires.core.trace import aval_of, thread
 from vires.ops.accept import BOOL_OR_REAL, NUMBER, DtypeSet, check_dtype
+from vires.ops.axes import without
 from vires.ops.compare import eq
 from vires.ops.convert import convert
 from vires.ops.elementwise import div, mul
@@ -52,7 +53,7 @@ class Collective(Primitive):
         batch: Callable[..., Any] | Undefined,
         batch_collective: Callable[..., Any],
     ) -> None:
-        self.batch_collective = batch_collective
+        self._batch_collective = batch_collective
         unbound = Undefined(f"{name}: needs a named axis around it; try vmap(..., axis_name=...)")
         super().__init__(
             name,
@@ -64,6 +65,22 @@ class Collective(Primitive):
             batch=batch,
             loops=unbound,
         )
+
+    def batch_collective(
+        self,
+        mapped: AxisData,
+        operands: Sequence[Any],
+        dims: Sequence[int | None],
+        /,
+        **params: Any,
+    ) -> tuple[Any, Any]:
+        """The operation across the mapped axis; checks types, as no program records it."""
+        avals = []
+        for x, dim in zip(operands, dims, strict=True):
+            aval = aval_of(x)
+            avals.append(aval if dim is None else aval.update(shape=without(aval.shape, (dim,))))
+        self.infer(*avals, **params)
+        return self._batch_collective(mapped, operands, dims, **params)
 
     def axis_names(self, params: dict[str, Any]) -> tuple[Name, ...]:
         """The names of the axes that an application with these parameters works across."""

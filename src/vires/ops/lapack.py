@@ -139,7 +139,7 @@ def cholesky(a: Matrix) -> Matrix:
     # The upper triangle in Fortran's order is the lower one in NumPy's, conjugated.
     work = np.ascontiguousarray(a.conj() if _is_complex(a) else a).copy()
     if n and _call("potrf", a.dtype, "U", n, work, n):
-        return np.full(a.shape, np.nan, a.dtype)
+        work[...] = np.nan
     return np.tril(work.conj() if _is_complex(a) else work)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from vires.core import dtypes
 from vires.core.avals import ShapedArray
+from vires.core.dtypes import DType
 from vires.core.primitive import AxisData, Primitive, Undefined, Zero
 from vires.core.trace import aval_of
-from vires.dialect.loops import Definition, LoopBuilder, Operand
+from vires.dialect.loops import LoopBuilder, Operand
 from vires.ops.accept import (
     ANY,
     BOOL_OR_NUMBER,
@@ -22,8 +23,13 @@ from vires.ops.accept import (
     typed_all,
 )
 from vires.ops.axes import check_axes
+from vires.ops.compare import ne
+from vires.ops.complex import complex as complex_
+from vires.ops.complex import imag, real
 from vires.ops.composed import composed
+from vires.ops.convert import convert
 from vires.ops.cumulative import take_along
+from vires.ops.elementwise import add
 from vires.ops.linear import tangent_zero
 from vires.ops.reduce import NUMPY_WIDE
 from vires.ops.shape import align, iota, rev
@@ -103,9 +109,57 @@ def _sort_batch(
     return sort(*aligned, dimension=dimension + (dimension >= dim), **params), [dim] * len(operands)
 
 
+#: Dtypes whose nan has the bits of -0.0: the sort of the dialect takes no such keys.
+_WIDENED_KEYS = frozenset(d for d in dtypes.FLOAT8 if d.name.endswith("fnuz"))
+
+
+def _as_keys(x: Any) -> list[Any]:
+    """An operand as keys that every engine orders, from which `_from_keys` makes it again.
+
+    Complex numbers with nan in the imaginary part come after the others, then those with nan in the
+    real part, then those with both.
+    """
+    dtype = aval_of(x).dtype
+    if dtypes.kind(dtype) == "complex":
+        parts = [real(x), imag(x)]
+        first, second = (convert(ne(part, part), dtypes.int32) for part in parts)
+        return [add(add(first, first), second), *parts]
+    return [convert(x, dtypes.float32)] if dtype in _WIDENED_KEYS else [x]
+
+
+def _from_keys(keys: Iterator[Any], dtype: DType) -> Any:
+    if dtypes.kind(dtype) == "complex":
+        next(keys)
+        return complex_(next(keys), next(keys))
+    return convert(next(keys), dtype)
+
+
+@composed
+def _sort_by_parts(*operands: Any, dimension: int, is_stable: bool, num_keys: int) -> list[Any]:
+    parts = [_as_keys(x) for x in operands[:num_keys]]
+    keys = [key for of_one in parts for key in of_one]
+    ordered = iter(
+        sort(
+            *keys,
+            *operands[num_keys:],
+            dimension=dimension,
+            is_stable=is_stable,
+            num_keys=len(keys),
+        )
+    )
+    found = [_from_keys(ordered, aval_of(x).dtype) for x in operands[:num_keys]]
+    return [*found, *ordered]
+
+
 def _sort_loops(
     b: LoopBuilder, *operands: Operand, dimension: int, is_stable: bool, num_keys: int
-) -> list[Definition]:
+) -> Any:
+    if any(
+        dtypes.kind(x.dtype) == "complex" or x.dtype in _WIDENED_KEYS for x in operands[:num_keys]
+    ):
+        return _sort_by_parts(
+            b, *operands, dimension=dimension, is_stable=is_stable, num_keys=num_keys
+        )
     return b.block("sort", operands, axis=dimension, num_keys=num_keys, stable=is_stable)
 
 

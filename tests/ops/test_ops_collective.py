@@ -1,0 +1,129 @@
+"""Operations across named axes of vmap, under every transformation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import vires
+from vires import lax
+
+
+def normal(*shape):
+    return np.random.RandomState(sum(shape)).normal(size=shape)
+
+
+def mapped(function, **options):
+    return vires.vmap(function, axis_name="i", **options)
+
+
+CASES = [
+    (lambda x: lax.psum(x, "i"), (4, 3), lambda x: np.broadcast_to(x.sum(0), (4, 3))),
+    (lambda x: lax.pmean(x, "i"), (4, 3), lambda x: np.broadcast_to(x.mean(0), (4, 3))),
+    (lambda x: lax.pmax(x, "i"), (4, 3), lambda x: np.broadcast_to(x.max(0), (4, 3))),
+    (lambda x: lax.pmin(x, "i"), (4, 3), lambda x: np.broadcast_to(x.min(0), (4, 3))),
+    (lambda x: lax.all_gather(x, "i"), (4, 3), lambda x: np.broadcast_to(x, (4, 4, 3))),
+    (
+        lambda x: lax.all_gather(x, "i", axis=1, tiled=True),
+        (4, 2, 3),
+        lambda x: np.broadcast_to(np.concatenate(list(x), 1), (4, 2, 12)),
+    ),
+    (lambda x: lax.psum_scatter(x, "i"), (4, 4, 3), lambda x: x.sum(0)),
+    (
+        lambda x: lax.psum_scatter(x, "i", tiled=True),
+        (4, 8, 3),
+        lambda x: x.sum(0).reshape(4, 2, 3),
+    ),
+    (lambda x: lax.all_to_all(x, "i", 0, 0), (4, 4, 3), lambda x: x.swapaxes(0, 1)),
+    (lambda x: lax.all_to_all(x, "i", 0, 1), (4, 4, 3), lambda x: x.transpose(1, 2, 0)),
+    (
+        lambda x: lax.all_to_all(x, "i", 0, 1, tiled=True),
+        (4, 8, 3),
+        lambda x: x.reshape(4, 4, 2, 3).transpose(1, 2, 0, 3).reshape(4, 2, 12),
+    ),
+    (
+        lambda x: lax.ppermute(x, "i", [(0, 1), (1, 2)]),
+        (4, 3),
+        lambda x: np.stack([0 * x[0], x[0], x[1], 0 * x[0]]),
+    ),
+    (lambda x: lax.pshuffle(x, "i", [1, 0, 3, 2]), (4, 3), lambda x: x[[1, 0, 3, 2]]),
+    (lambda x: lax.pswapaxes(x, "i", 0), (4, 4), lambda x: x.T),
+    (lambda x: lax.pbroadcast(x, "i", 2), (4, 3), lambda x: np.broadcast_to(x[2], (4, 3))),
+]
+
+
+@pytest.mark.parametrize("jitted", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_values(case, jitted):
+    function, shape, truth = case
+    x = normal(*shape)
+    inner = vires.jit(function) if jitted else function
+    np.testing.assert_allclose(np.asarray(mapped(inner)(x)), truth(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradients(case):
+    function, shape, truth = case
+    x, step = normal(*shape), normal(*shape)[::-1]
+    _, tangent = vires.jvp(mapped(function), (x,), (step,))
+    small = 1e-6
+    difference = (truth(x + small * step) - truth(x - small * step)) / (2 * small)
+    np.testing.assert_allclose(np.asarray(tangent), difference, atol=1e-7)
+    result, pull = vires.vjp(mapped(function), x)
+    ct = normal(*result.shape)
+    left = np.sum(np.asarray(pull(ct)[0]) * step)
+    np.testing.assert_allclose(left, np.sum(ct * np.asarray(tangent)), rtol=1e-9)
+
+
+def test_places_along_axes():
+    x = np.zeros((2, 3))
+
+    def function(x):
+        return lax.axis_index("i"), lax.axis_index(("i", "j"))
+
+    outer, both = vires.vmap(vires.vmap(function, axis_name="j"), axis_name="i")(x)
+    assert np.asarray(outer).tolist() == [[0] * 3, [1] * 3]
+    assert np.asarray(both).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_axis_size_and_sums_of_constants_are_python_numbers():
+    def function(x):
+        assert lax.axis_size("i") == 5
+        assert lax.psum(1, "i") == 5
+        return lax.psum(x, "i")
+
+    assert np.asarray(mapped(function)(np.ones(5, bool)))[0] == 5
+
+
+def test_several_axes_and_another_one_mapped():
+    x = normal(4, 3, 2)
+
+    def over(names):
+        inner = vires.vmap(lambda v: lax.psum(v, names), axis_name="j", in_axes=1, out_axes=1)
+        return np.asarray(vires.vmap(inner, axis_name="i")(x))
+
+    np.testing.assert_allclose(over("i"), np.broadcast_to(x.sum(0), x.shape))
+    np.testing.assert_allclose(over(("i", "j"))[0, :, 0], x.sum((0, 2)))
+
+
+def test_trees():
+    total = mapped(lambda tree: lax.psum(tree, "i"))({"a": np.arange(3), "b": (np.ones((3, 2)),)})
+    assert np.asarray(total["a"])[0] == 3
+    assert np.asarray(total["b"][0])[0].tolist() == [3, 3]
+
+
+def test_messages():
+    with pytest.raises(
+        NameError, match=r"psum: needs the name of an axis in scope \(none\); got 'k'"
+    ):
+        lax.psum(np.ones(3), "k")
+    with pytest.raises(NameError, match=r"axis_size: needs .* scope \('i'\); got 'k'"):
+        mapped(lambda x: lax.axis_size("k") * x)(np.ones(3))
+    with pytest.raises(
+        ValueError, match=r"all_to_all: needs an axis of size 4; got axis 0 of float64\[3\]"
+    ):
+        mapped(lambda x: lax.all_to_all(x, "i", 0, 0))(np.ones((4, 3)))
+    with pytest.raises(ValueError, match=r"ppermute: needs distinct sources"):
+        mapped(lambda x: lax.ppermute(x, "i", [(0, 1), (0, 2)]))(np.ones((4, 3)))
+    with pytest.raises(NotImplementedError, match="axis_index_groups=None"):
+        mapped(lambda x: lax.psum(x, "i", axis_index_groups=[[0, 1]]))(np.ones((4, 3)))
