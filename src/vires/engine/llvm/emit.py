@@ -110,8 +110,17 @@ class Writer:
         level = len(self.order)
         needed = set(walk([turns.test])) if turns.test is not None else set()
         rest: list[Any] = []
+        later: set[Any] = set()
         for item in self.buckets[level]:
-            (self.tested if needed and (item.__class__ is tuple or item in needed) else rest).append(item)
+            if item.__class__ is tuple:  # an address: as early as what it is made of
+                early = not any(atom in later for atom, _ in item[1])
+            else:
+                early = item in needed
+            if needed and early:
+                self.tested.append(item)
+            else:
+                rest.append(item)
+                later.add(item)
         self.buckets[level] = rest
 
     def _only_offset(self, x: Expr) -> bool:
