@@ -138,7 +138,9 @@ def test_vjp_is_the_adjoint_of_jvp(name, k):
     for x, ct in zip(points, pulled, strict=True):
         assert ct.shape == x.shape and ct.dtype == x.dtype
     half = any(x.dtype.itemsize < 4 for x in (*points, *results))
-    np.testing.assert_allclose(left, right, rtol=0.03 if half else 1e-6, atol=0.03 if half else 1e-9)
+    np.testing.assert_allclose(
+        left, right, rtol=0.03 if half else 1e-6, atol=0.03 if half else 1e-9
+    )
 
 
 def at_dim(x: Any, dim: int | None, size: int) -> Any:

@@ -1,5 +1,4 @@
-"""Families of primitives: what mathematics determines is derived here, so that declarations stay
-short.
+"""Families of primitives: what mathematics determines is derived, so that declarations are short.
 
 A family comes before the primitives; where a rule needs one (a sum of tangents), it looks it up
 when it runs.
@@ -67,10 +66,9 @@ class Elementwise(Primitive):
       same when None.
     * `reference(*arrays, **params)`: NumPy. Dtypes that NumPy lacks are widened to float32 and
       rounded afterwards.
-    * `jvp`: one rule for each operand (a tuple, or just the one): `lambda x, y, dx, **params:
-      tangent of the result`;
-      a rule with a keyword-only `out` receives the result too. `ZERO`, `SAME` and
-      `Undefined(reason)` are rules.
+    * `jvp`: one rule for each operand (a tuple, or just the one), which gives the tangent of the
+      result: `lambda x, y, dx, **params: ...`. A rule with a keyword-only `out` receives the result
+      too. `ZERO`, `SAME` and `Undefined(reason)` are rules.
     * `loops(b, *elements, **params)`: the element of the result. The number of operands is read
       from it, unless `arity` is given.
     * `transpose(ct, *operands, **params)`: cotangents, for operations that are linear in some

@@ -1,10 +1,8 @@
-"""Formulas written once: for NumPy (the reference), for one element of a kernel, and for whole
-arrays in a program.
+"""Formulas written once, for NumPy, for one element of a kernel, and for whole arrays.
 
 A formula is a Python function of `Number`s. What a number is made of, its `Words` know; their names
-of operations are
-those of the primitives and of the loop dialect, which agree. `Dual` numbers carry a derivative
-through a formula.
+of operations are those of the primitives and of the loop dialect, which agree. `Dual` numbers carry
+a derivative through a formula.
 """
 
 from __future__ import annotations
@@ -196,6 +194,9 @@ def _zero(slope: Number | None) -> Any:
 
 def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
     """Horner's rule, the constant term first."""
+    if isinstance(x, Dual) and all(isinstance(c, float) for c in coefficients):
+        slopes = [k * c for k, c in enumerate(coefficients)][1:]
+        return Dual(polynomial(x.value, coefficients), polynomial(x.value, slopes) * x.slope)
     total: Any = coefficients[-1]
     for c in reversed(coefficients[:-1]):
         total = total * x + c

@@ -1,5 +1,4 @@
-"""The family of operations that are linear in their one operand, such as those that move
-elements."""
+"""The family of operations that are linear in their one operand: those that move elements."""
 
 from __future__ import annotations
 

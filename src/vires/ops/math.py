@@ -1,5 +1,4 @@
-"""Elementary functions of float and complex numbers: powers, exponentials, trigonometric and error
-functions."""
+"""Elementary functions: powers, exponentials, trigonometric, hyperbolic and error functions."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Random bits: the Threefry 2x32 function in counter mode, keyed by arrays of dtype `key<fry>`.
 
 A stream for shape s encrypts the 64-bit row-major positions of s, high and low word, so each
-element depends on
-its own position only: any part of a stream can be computed alone.
+element depends on its own position only: any part of a stream can be computed alone.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""The gamma function's logarithm and its derivatives, Hurwitz' zeta function, scaled Bessel
-functions."""
+"""The logarithm of the gamma function, its derivatives, zeta and scaled Bessel functions."""
 
 from __future__ import annotations
 
