@@ -136,12 +136,12 @@ def binomial(key: Any, n: Any, p: Any, shape: Shape | None = None, dtype: Any = 
         n: number of trials; nan where negative or nan.
         p: probability of success; nan where it is outside [0, 1].
         shape: of the result; by default that to which n and p broadcast.
-        dtype: a float dtype; by default that of n and p.
+        dtype: a float dtype; float32 by default (float64 in 64-bit mode).
     """
     key = consume(key, "binomial")
     n, p = parameter(n, "binomial", "n"), parameter(p, "binomial", "p")
     drawn = promoted_float(n, p)
-    dtype = drawn if dtype is None else float_dtype(dtype, "binomial")
+    dtype = float_dtype(dtype, "binomial")
     shape = broadcast_shape("binomial", shape, ("n", "p"), (n, p))
     return _binomial(key, shape, drawn, dtype, n, p)
 
@@ -162,7 +162,7 @@ def multinomial(
         n: number of trials; its shape broadcasts to the batch.
         p: probabilities of shape (..., k), summing to 1 along the last axis.
         shape: of the result, ending in k; by default the batch to which n and p broadcast, and k.
-        dtype: a float dtype; by default that of n and p.
+        dtype: a float dtype; float32 by default (float64 in 64-bit mode).
         unroll: of the loop over outcomes: see `lax.scan`.
     """
     key = consume(key, "multinomial")
@@ -171,7 +171,7 @@ def multinomial(
     if p.ndim < 1:
         raise ValueError("multinomial: needs p of at least one dimension; got shape ()")
     drawn = promoted_float(n, p)
-    dtype = drawn if dtype is None else float_dtype(dtype, "multinomial")
+    dtype = float_dtype(dtype, "multinomial")
     k = p.shape[-1]
     full = common_shape("multinomial", shape, ("n", "p"), ((*n.shape, 1), p.shape))
     if not full or full[-1] != k:
