@@ -15,9 +15,10 @@ from vires.core.trace import EVAL, Tracer, thread
 from vires.numpy import arithmetic
 from vires.numpy.arithmetic import where_
 from vires.numpy.creation import asarray
-from vires.numpy.getitem import addresses, host_index, read
+from vires.numpy.getitem import addresses, getitem, host_index, read
 from vires.numpy.index_plan import Looked, NewAxis, Plan, Strided, make_plan
-from vires.numpy.operands import Shape, ShapeError, broadcast, common_shape, convert, promote_dtypes
+from vires.numpy.operands import SCALARS, Shape, ShapeError, broadcast, common_shape, convert, promote_dtypes
+from vires.numpy.ufunc import adopts
 from vires.ops.index import dynamic_update_slice
 from vires.ops.scatter import scatter, scatter_add, scatter_max, scatter_min, scatter_mul
 from vires.ops.shape import expand_dims, full_like, reshape, rev, scalar
@@ -83,6 +84,8 @@ class IndexUpdate:
         """
         if mode is None and fill_value is not None:
             mode = "fill"
+        if mode is None and not indices_are_sorted and not unique_indices:
+            return getitem(self.array, self.index)
         index, mode = _wrapped(self.array, self.index, mode)
         parsed = parse_mode(mode)
         plan = make_plan(self.array.aval.shape, index, checked=parsed is GatherScatterMode.ERROR)
@@ -202,6 +205,10 @@ def _update(
     operation: str, x: Any, index: Any, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
     mode: Any = None, wrap_negative_indices: bool = True, out_sharding: Any = None,
 ) -> Any:  # fmt: skip
+    if mode is None and x.__class__ is Array and thread.trace is EVAL:
+        result = _quick_update(operation, x, index, values)
+        if result is not None:
+            return result
     y = _in_dtype(x, values, operation)
     if isinstance(index, Tracer) and index.aval.dtype == dtypes.bool_ and index.concrete() is None:
         return _where_mask(operation, x, index, y)
@@ -244,6 +251,31 @@ def _value_for(operation: str, y: Any, shape: Shape) -> Any:
             f"at.{operation}: needs values that broadcast to the shape {shape} of x[index]; got shape {own}"
         )
     return broadcast(y, shape)
+
+
+def _quick_update(operation: str, x: Array, index: Any, values: Any) -> Array | None:
+    """An update by NumPy where index and values are as they must be; None where they need a closer look."""
+    if values.__class__ is Array:
+        if values.dtype is not x.dtype:
+            return None
+    elif values.__class__ not in SCALARS or not adopts(x.dtype, values.__class__):
+        return None
+    host = host_index(index)
+    if host is None or dtypes.is_key(x.dtype):
+        return None
+    source = x._numpy()
+    out = source.copy()
+    value = values._numpy() if values.__class__ is Array else values
+    ufunc = _OPERATIONS[operation][2]
+    if ufunc is None:
+        if value.__class__ is np.ndarray and value.ndim > out.ndim:
+            return None
+        out[host] = value
+    elif isinstance(host, np.ndarray) or host.__class__ is tuple:
+        ufunc.at(out, host, value)
+    else:  # a slice or an integer names each element once
+        out[host] = ufunc(source[host], value)
+    return _native.wrap_numpy(out, x.weak_type)
 
 
 def _host_update(operation: str, x: Array, host: Any, y: Array) -> Array:

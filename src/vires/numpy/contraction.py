@@ -217,6 +217,7 @@ def vecmat(x1: Any, x2: Any, /) -> Any:
     return squeeze(matmul(expand_dims(x, (x.aval.ndim - 1,)), y), dimensions=(rank - 2,))
 
 
+@planned("a", "b")
 def kron(a: Any, b: Any) -> Any:
     """The Kronecker product: blocks of `b` scaled by the elements of `a`."""
     x, y = _pair("kron", a, b)
@@ -231,6 +232,7 @@ def kron(a: Any, b: Any) -> Any:
     return reshape(mul(x, y), new_sizes=tuple(n * m for n, m in zip(left, right, strict=True)), dimensions=None)
 
 
+@planned("a", "b")
 def cross(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Any:

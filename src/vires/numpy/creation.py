@@ -132,11 +132,15 @@ def _default_of(values: np.ndarray, types: set[type]) -> Any:
     """The dtype of a list of Python numbers."""
     if not types:
         return dtypes.default_float()
-    default = {
-        "b": dtypes.bool_, "i": dtypes.default_int(), "u": dtypes.default_int(), "f": dtypes.default_float(),
-        "c": dtypes.default_complex(),
-    }[values.dtype.kind]  # fmt: skip
-    if values.dtype.kind in "iu" and values.size and default.itemsize < 8:
+    kind = values.dtype.kind
+    if kind == "f":
+        return dtypes.default_float()
+    if kind == "b":
+        return dtypes.bool_
+    if kind == "c":
+        return dtypes.default_complex()
+    default = dtypes.default_int()
+    if values.size and default.itemsize < 8:
         low, high = int(values.min()), int(values.max())
         if not -(1 << 31) <= low <= high < 1 << 31:
             raise OverflowError(

@@ -8,6 +8,7 @@ from typing import Any
 from vires.core import dtypes
 from vires.numpy.contraction import contract
 from vires.numpy.operands import Shape, convert, no_out, operand, promote
+from vires.numpy.planned import planned
 from vires.numpy.triangles import diagonal
 from vires.ops.elementwise import mul
 from vires.ops.reduce import reduce_sum
@@ -20,6 +21,9 @@ def _parse(subscripts: Any, operands: tuple[Any, ...]) -> tuple[str, str, list[A
     """Input labels joined by commas, output labels, operands; ellipses are written out as labels."""
     from opt_einsum.parser import parse_einsum_input  # here, since it takes long to import
 
+    if isinstance(subscripts, str) and "." not in subscripts:
+        arrays = [operand(x, "einsum", f"operand {i}") for i, x in enumerate(operands)]
+        return *_parse_text(subscripts), arrays
     arrays = [
         operand(x, "einsum", f"operand {i}") if not isinstance(x, (list, tuple)) and x is not Ellipsis else x
         for i, x in enumerate(operands)
@@ -33,6 +37,20 @@ def _parse(subscripts: Any, operands: tuple[Any, ...]) -> tuple[str, str, list[A
     except (ValueError, KeyError, IndexError) as error:
         raise ValueError(f"einsum: needs subscripts such as 'ij,jk->ik' that fit the operands; {error}") from error
     return inputs, output, list(parsed)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parse_text(subscripts: str) -> tuple[str, str]:
+    """Input and output labels of subscripts without an ellipsis; the default output is the labels that occur once."""
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    labels = inputs.replace(",", "")
+    if not arrow:
+        output = "".join(sorted(label for label in set(labels) if labels.count(label) == 1))
+    if not (labels + output).isalpha() and labels + output or len(set(output)) != len(output) or set(output) - set(labels):
+        raise ValueError(
+            f"einsum: needs subscripts such as 'ij,jk->ik', each output label once and among the inputs; got {subscripts!r}"
+        )
+    return inputs, output
 
 
 Step = tuple[tuple[int, ...], str]
@@ -160,14 +178,19 @@ def einsum(
     """
     no_out("einsum", out)
     inputs, output, arrays = _parse(subscripts, operands)
-    xs = promote(*arrays)
-    if preferred_element_type is not None:
-        target = dtypes.canonical(preferred_element_type)
-        xs = [convert(x, target) for x in xs]
     optimize = "optimal" if optimize is True else "auto" if optimize is False else optimize
     if isinstance(optimize, list):
         optimize = tuple(tuple(step) if not isinstance(step, str) else step for step in optimize)
         optimize = optimize[1:] if optimize and optimize[0] == "einsum_path" else optimize
+    return _contract_all(arrays, inputs, output, optimize, precision, preferred_element_type)
+
+
+@planned("arrays")
+def _contract_all(arrays: list[Any], inputs: str, output: str, optimize: Any, precision: Any, preferred: Any) -> Any:
+    xs = promote(*arrays)
+    if preferred is not None:
+        target = dtypes.canonical(preferred)
+        xs = [convert(x, target) for x in xs]
     steps, sizes = _plan(inputs, output, tuple(x.aval.shape for x in xs), optimize)
     terms: list[tuple[Any, str]] = []
     for x, labels in zip(xs, inputs.split(","), strict=True):

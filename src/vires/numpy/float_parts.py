@@ -11,6 +11,7 @@ from vires.core import dtypes
 from vires.core.trace import Tracer
 from vires.numpy.arithmetic import is_nan, scaled, sign_bit, where_
 from vires.numpy.operands import convert, inexact_of, no_out, operand, promote_inexact, scalar_of
+from vires.numpy.planned import planned
 from vires.numpy.ufunc import elementwise
 from vires.ops import bits, compare, elementwise as ops, math
 from vires.ops.complex import conj as conj_p
@@ -72,6 +73,7 @@ def _round_integer(x: Any, decimals: int) -> Any:
     return where_(up, ops.add(base, full_like(x, 10**-decimals)), base)
 
 
+@planned("a")
 def round(a: Any, decimals: int = 0, out: None = None) -> Any:
     """`a` rounded to a number of decimals, halves to even; a negative number rounds to tens, hundreds, ..."""
     no_out("round", out)

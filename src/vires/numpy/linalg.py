@@ -35,6 +35,7 @@ from vires.numpy.operands import (
     promote_inexact,
     shape_text,
 )
+from vires.numpy.planned import planned
 from vires.numpy.reductions import any as any_
 from vires.numpy.reductions import max as max_
 from vires.numpy.reductions import min as min_
@@ -462,6 +463,7 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
     return expand_dims(result, tuple(sorted(axes))) if keepdims else result
 
 
+@planned("x")
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The norm of vectors along one axis, or of matrices along two: Euclidean and Frobenius by default.
 

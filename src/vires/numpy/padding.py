@@ -14,6 +14,7 @@ from vires.numpy.creation import asarray
 from vires.numpy.cumulative import along
 from vires.numpy.float_parts import round as round_
 from vires.numpy.operands import broadcast, convert, operand
+from vires.numpy.planned import planned
 from vires.numpy.ranges import linspace
 from vires.numpy.reductions import max as max_
 from vires.numpy.reductions import mean as mean_
@@ -206,6 +207,17 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         raise NotImplementedError(f"pad: needs a mode among {', '.join(allowed)}; got {mode!r}")
     if not set(kwargs) <= allowed[mode]:
         raise ValueError(f"pad: needs no {', '.join(set(kwargs) - allowed[mode])} with mode {mode!r}")
+    if not kwargs:
+        return _pad_plain(x, tuple(widths), mode)
+    return _pad(x, widths, mode, kwargs)
+
+
+@planned("x")
+def _pad_plain(x: Any, widths: tuple[tuple[int, int], ...], mode: str) -> Any:
+    return _pad(x, list(widths), mode, {})
+
+
+def _pad(x: Any, widths: Widths, mode: str, kwargs: dict[str, Any]) -> Any:
     if all(width == (0, 0) for width in widths):
         return x
     if mode in ("constant", "empty"):

@@ -28,6 +28,7 @@ from vires.numpy.operands import (
     promote_dtypes,
     promote_inexact,
 )
+from vires.numpy.planned import planned
 from vires.numpy.ranges import linspace
 from vires.numpy.reductions import any as any_
 from vires.numpy.reductions import max as max_
@@ -215,6 +216,7 @@ def nanpercentile(
     return _quantile("nanpercentile", a, _share(q), axis, method, keepdims, True, weights)
 
 
+@planned("a")
 def median(
     a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Any:
@@ -223,6 +225,7 @@ def median(
     return _quantile("median", a, 0.5, axis, "midpoint", keepdims, False, None)
 
 
+@planned("a")
 def nanmedian(
     a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Any:

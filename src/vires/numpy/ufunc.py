@@ -99,11 +99,11 @@ def elementwise(
                         b = y.aval
                         if a is b or (a.dtype is b.dtype and a.shape == b.shape):
                             return body(x, y)
-                    elif y.__class__ in SCALARS and _adopts(a.dtype, y.__class__):
+                    elif y.__class__ in SCALARS and adopts(a.dtype, y.__class__):
                         return body(x, _repeated(y, a))
             elif isinstance(y, Tracer) and x.__class__ in SCALARS:
                 b = y.aval
-                if b.dtype in direct and _adopts(b.dtype, x.__class__):
+                if b.dtype in direct and adopts(b.dtype, x.__class__):
                     return body(_repeated(x, b), y)
             return general(x, y)
 
@@ -139,7 +139,7 @@ def _repeated(value: Any, aval: ShapedArray) -> Any:
 
 
 @functools.lru_cache(maxsize=None)
-def _adopts(dtype: Any, scalar_type: type) -> bool:
+def adopts(dtype: Any, scalar_type: type) -> bool:
     """Whether a Python scalar next to an operand of this dtype leaves the dtype as it is."""
     rank = {"bool": 0, "signed": 1, "unsigned": 1, "float": 2, "complex": 3}.get(dtypes.kind(dtype), -1)
     return rank >= {bool: 0, int: 1, float: 2, complex: 3}[scalar_type]
