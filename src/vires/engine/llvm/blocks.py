@@ -36,7 +36,6 @@ EMITTERS: dict[str, Emitter] = {
 }
 #: Blocks that run on the host, and why.
 ON_HOST: dict[str, str] = {
-    "convolve": "the packing kernels are not written yet",
     "random_bits": "the operation is elementwise in its rule",
     "library": "no routine is bound yet",
 }

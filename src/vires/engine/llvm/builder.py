@@ -18,13 +18,15 @@ from vires.core.primitive import Undefined
 from vires.dialect.loops import BLOCKS
 from vires.engine.llvm import control, structured
 from vires.engine.llvm.contract import contract
+from vires.engine.llvm.convolve import convolve
 from vires.engine.llvm.expressions import Expr, Graph, Index, LoopVar, canonical
 from vires.engine.llvm.program import Block, Buffer, Node, Reduction, Region
 
 #: Primitives whose result at an index is made of their operands at the same index.
 _NOT_POINTWISE_PULLS = frozenset(
     "broadcast_in_dim reshape transpose squeeze expand_dims rev slice split iota concatenate pad gather "
-    "dynamic_slice reduce_window select_and_gather_add random_bits".split()
+    "dynamic_slice reduce_window select_and_gather_add random_bits windows kernels convolve "
+    "conv_general_dilated".split()
 )
 #: Primitives whose result has the elements of the operand in the same order.
 _SAME_ORDER = frozenset(("reshape", "squeeze", "expand_dims"))
@@ -49,6 +51,7 @@ EFFECT = "effect"
 #: Blocks that are defined as reductions.
 _DEFINED: dict[str, Callable[..., Any]] = {
     "contract": contract,
+    "convolve": convolve,
     "window": structured.window,
     "cumulate": structured.cumulate,
     "check": structured.check,

@@ -44,7 +44,7 @@ def contract(
     contracting: tuple[Axes, Axes],
     batch: tuple[Axes, Axes],
     dtype: Any,
-) -> Node | list[Node]:
+) -> list[Node]:
     """The result of a contraction as nodes: a reduction, or a block that calls the library."""
     dtype = canonical(dtype)
     free = [_rest(x, contracting[i], batch[i]) for i, x in enumerate((lhs, rhs))]

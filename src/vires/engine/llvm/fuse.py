@@ -33,7 +33,7 @@ def _estimate(region: Region) -> None:
     """The cost of an element with its operands inlined, and the depth of that expression."""
     for node in region.nodes:
         node.used = 0
-        node.alias = node.output = False
+        node.alias = node.output = node.taken = False
         node.demand = {}
         node.store = node.kind != "pull"
         node.depth = 0
@@ -101,12 +101,7 @@ def _decide_pull(node: Node) -> None:
     if not node.used:
         return
     demand = node.demand
-    if node.store and node.same and not node.output and node.operands[0].kind != "literal":
-        node.alias = True
-        source = node.operands[0]
-        source.used += 1
-        if source.kind == "pull":
-            source.store = True
+    if node.store and node.same and _shares(node, node.operands[0]):
         return
     if not node.store and demand:
         total, size = sum(demand.values()), node.size
@@ -121,6 +116,22 @@ def _decide_pull(node: Node) -> None:
     for x in node.operands:
         for (domain, path), count in wanted.items():
             _want(x, (domain, path if node.pointwise else (*path, node.number)), count)
+
+
+def _shares(node: Node, source: Node) -> bool:
+    """Let a value whose elements are another's in the same order share its memory, where that can be."""
+    if source.kind == "literal":
+        return False
+    if node.output:
+        # The source gets the memory of the output, unless it has some already.
+        if source.buffer is not None or source.output or source.taken:
+            return False
+        source.taken = True
+    node.alias = True
+    source.used += 1
+    if source.kind == "pull":
+        source.store = True
+    return True
 
 
 def squeezed(shape: Shape) -> Shape:
@@ -159,7 +170,10 @@ def _group(region: Region) -> None:
                 node.buffer = Buffer(node.shape, node.dtype)
                 source = node.operands[0].buffer
                 assert source is not None
-                node.buffer.root = source
+                if node.output:
+                    source.find().root = node.buffer
+                else:
+                    node.buffer.root = source
                 made |= 1 << node.number
             elif node.store and node.used:
                 domain = squeezed(node.shape)

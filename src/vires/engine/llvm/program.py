@@ -52,7 +52,7 @@ class Node:
 
     __slots__ = (
         "alias", "aval", "buffer", "cheap", "definition", "demand", "depth", "dtype", "element", "flat",
-        "kind", "name", "near", "far", "number", "operands", "output", "pointwise", "same", "shape", "size", "store", "used",
+        "kind", "name", "near", "far", "number", "operands", "output", "pointwise", "same", "shape", "size", "store", "taken", "used",
         "view", "weight",
     )  # fmt: skip
 
@@ -69,7 +69,7 @@ class Node:
         self.depth = 0
         self.near = self.far = 0
         self.flat = False
-        self.alias = self.output = False
+        self.alias = self.output = self.taken = False
         self.number = -1
         self.name = ""
         self.weight = 0.0
