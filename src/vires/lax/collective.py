@@ -62,8 +62,8 @@ def psum(
 
     >>> import numpy as np
     >>> import vires
-    >>> vires.vmap(lambda x: x / vires.lax.psum(x, "i"), axis_name="i")(np.array([1.0,
-    3.0])).tolist()
+    >>> share = vires.vmap(lambda x: x / vires.lax.psum(x, "i"), axis_name="i")
+    >>> share(np.array([1.0, 3.0])).tolist()
     [0.25, 0.75]
     """
     _no_groups("psum", axis_index_groups)

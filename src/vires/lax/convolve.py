@@ -136,13 +136,13 @@ def conv_general_dilated(
     x, kernel = one_dtype(lhs, rhs)
     numbers = conv_dimension_numbers(x.shape, kernel.shape, dimension_numbers)
     count = x.ndim - 2
-    lhs_dilation = tuple(lhs_dilation) if lhs_dilation is not None else (1,) * count
-    rhs_dilation = tuple(rhs_dilation) if rhs_dilation is not None else (1,) * count
+    ones = (1,) * count
+    spread = ones if lhs_dilation is None else tuple(lhs_dilation)
+    gaps = ones if rhs_dilation is None else tuple(rhs_dilation)
     if isinstance(padding, str):
         size = [x.shape[d] for d in numbers.lhs_spec[2:]]
         window = [
-            dilated(kernel.shape[d], gap)
-            for d, gap in zip(numbers.rhs_spec[2:], rhs_dilation, strict=True)
+            dilated(kernel.shape[d], gap) for d, gap in zip(numbers.rhs_spec[2:], gaps, strict=True)
         ]
         padding = padtype_to_pads(size, window, window_strides, padding)
     return ops.conv_general_dilated(
@@ -150,8 +150,8 @@ def conv_general_dilated(
         kernel,
         window_strides=tuple(window_strides),
         padding=_pairs(padding, count),
-        lhs_dilation=lhs_dilation,
-        rhs_dilation=rhs_dilation,
+        lhs_dilation=spread,
+        rhs_dilation=gaps,
         dimension_numbers=numbers,
         feature_group_count=feature_group_count,
         batch_group_count=batch_group_count,

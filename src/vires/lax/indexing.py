@@ -210,8 +210,7 @@ def gather(
 
     >>> import numpy as np
     >>> from vires import lax
-    >>> rows = lax.GatherDimensionNumbers(offset_dims=(1,), collapsed_slice_dims=(0,),
-    start_index_map=(0,))
+    >>> rows = lax.GatherDimensionNumbers((1,), collapsed_slice_dims=(0,), start_index_map=(0,))
     >>> lax.gather(np.eye(3), np.array([[2], [0]]), rows, (1, 3)).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """

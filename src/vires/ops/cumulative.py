@@ -128,8 +128,8 @@ def _part(x: Any, axis: int, start: int, stop: int) -> Any:
 def linear_recurrence(weights: Any, terms: Any, axis: int, reverse: bool) -> Any:
     """y_i = weights_i y_{i-1} + terms_i, in a logarithmic number of steps."""
     if reverse:
-        flipped = (rev(y, dimensions=(axis,)) for y in (weights, terms))
-        return rev(linear_recurrence(*flipped, axis, False), dimensions=(axis,))
+        first, second = (rev(y, dimensions=(axis,)) for y in (weights, terms))
+        return rev(linear_recurrence(first, second, axis, False), dimensions=(axis,))
     count = aval_of(terms).shape[axis]
     distance = 1
     while distance < count:

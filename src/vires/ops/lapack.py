@@ -77,7 +77,7 @@ def _is_complex(a: Matrix) -> bool:
 
 
 def _real(a: Matrix) -> Any:
-    return np.empty(0, a.dtype).real.dtype
+    return np.real(np.empty(0, a.dtype)).dtype
 
 
 def not_finite(a: Matrix) -> bool:
@@ -282,7 +282,7 @@ def _paired(v: Matrix, w: Matrix) -> Matrix:
     values.
     """
     out = v.astype(w.dtype)
-    for j in np.flatnonzero(w.imag > 0):
+    for j in np.flatnonzero(np.imag(w) > 0):
         out[:, j] = v[:, j] + 1j * v[:, j + 1]
         out[:, j + 1] = out[:, j].conj()
     return out

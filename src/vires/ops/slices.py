@@ -290,7 +290,7 @@ def places(
         (*pointed, *whole),
         tuple(arrays),
         tuple(np.argsort(result_axes).tolist()),
-        inside.all(axis=-1),
+        np.asarray(inside.all(axis=-1)),
     )
 
 

@@ -206,10 +206,11 @@ def _tridiagonal_product(dl: Any, d: Any, du: Any, x: Any) -> Any:
 def _tridiagonal_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     dl, d, du, b = primals
     *moving, db = tangents
+    below, on, above = moving
     x = tridiagonal_solve(dl, d, du, b)
     right = None if db.__class__ is Zero else db
     if any(t.__class__ is not Zero for t in moving):
-        product = _tridiagonal_product(*moving, x)
+        product = _tridiagonal_product(below, on, above, x)
         right = neg(product) if right is None else sub(right, product)
     if right is None:
         return x, tangent_zero(aval_of(x))
