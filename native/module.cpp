@@ -3,6 +3,7 @@
 #include "numpy.h"
 
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
 
 #include "array.h"
 #include "compiled_function.h"
@@ -13,6 +14,7 @@
 #include "indexing.h"
 #include "operators.h"
 #include "pool.h"
+#include "preload.h"
 #include "reduction.h"
 #include "symbols.h"
 #include "threads.h"
@@ -158,6 +160,8 @@ void define_machine(nb::module_& m) {
     }
     threads::set_count(count);
   }, "count"_a);
+  m.def("preload_start", preload_start, "path"_a, "ir"_a);
+  m.def("preload_wait", preload_wait, nb::call_guard<nb::gil_scoped_release>());
   m.def("symbols", [] {
     nb::dict result;
     for (const auto& [name, address] : symbol_table()) result[name.c_str()] = address;

@@ -5,6 +5,10 @@ explicit random keys, networks (`vires.stax`) and optimisers (`vires.minmax`), c
 """
 
 from vires.core import setup as _setup
+from vires.engine.llvm import library as _library
+
+_library.preload()  # LLVM loads on a thread of its own while the rest is imported
+
 from vires.core.config import config
 from vires.engine import engine as _engine
 

@@ -98,13 +98,6 @@ def test_contexts_are_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(images) == 1
 
 
-def test_locked_fallback_agrees() -> None:
-    fallback = machine._LockedCompiler()
-    assert fallback.compile(SQUARE.format(9), 0, "k", True) == machine.compile_ir(SQUARE.format(9))
-    with pytest.raises(machine.CompileError, match="k: LLVM cannot compile"):
-        fallback.compile("define nonsense", 0, "k", False)
-
-
 def test_import_does_not_load_llvmlite() -> None:
     program = "import sys, vires.engine.llvm.machine; sys.exit('llvmlite' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

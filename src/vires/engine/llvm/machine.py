@@ -2,9 +2,8 @@
 
 llvmlite guards every call with one global lock. Parsing and emitting are thread-safe in LLVM as
 long as each thread has its own context and target machine, so they go through a ctypes handle of
-our own on llvmlite's library, which gives up the GIL and takes no lock. Linking (a fraction of a
-millisecond) goes through llvmlite. llvmlite is imported at the first use: ``import vires`` does
-not pay for it.
+our own on llvmlite's library (`library.py`), which gives up the GIL and takes no lock. What our
+loader does not understand is linked through llvmlite, imported when that happens.
 """
 
 from __future__ import annotations
@@ -13,9 +12,11 @@ import ctypes
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+from vires.engine.llvm.library import LLVM
 
 _lock = threading.Lock()
 _thread = threading.local()
@@ -46,15 +47,10 @@ class Host(NamedTuple):
 @lru_cache(maxsize=1)
 def host() -> Host:
     """The processor of this machine: 64-byte vectors with AVX-512, 32 with AVX2, 16 otherwise."""
-    binding = _binding()
-    features = binding.get_host_cpu_features()
-    vector_bytes = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
-    return Host(
-        binding.get_host_cpu_name(),
-        features.flatten(),
-        vector_bytes,
-        binding.get_process_triple(),
-    )
+    cpu, features, triple = _llvm().host()
+    known = f",{features},"
+    vector_bytes = 64 if ",+avx512f," in known else 32 if ",+avx2," in known else 16
+    return Host(cpu, features, vector_bytes, triple)
 
 
 def compile_ir(text: str, level: int = 0, *, name: str = "kernel", verify: bool = False) -> bytes:
@@ -128,7 +124,15 @@ def link(
 
 
 @lru_cache(maxsize=1)
+def _llvm() -> LLVM:
+    with _lock:
+        return LLVM()
+
+
+@lru_cache(maxsize=1)
 def _binding() -> Any:
+    """llvmlite's own module, for linking what the loader does not understand."""
+    _llvm()
     with _lock:
         import llvmlite.binding as binding
 
@@ -137,78 +141,28 @@ def _binding() -> Any:
         return binding
 
 
-def _target_machine(level: int) -> Any:
-    binding = _binding()
-    target = binding.Target.from_triple(host().triple)
-    return target.create_target_machine(
-        cpu=host().cpu, features=host().features, opt=level, reloc="pic", codemodel="small"
-    )
-
-
 @lru_cache(maxsize=1)
 def _jit() -> Any:
-    return _binding().create_lljit_compiler(_target_machine(1), use_jit_link=True)
+    binding = _binding()
+    target = binding.Target.from_triple(host().triple)
+    made = target.create_target_machine(
+        cpu=host().cpu, features=host().features, opt=1, reloc="pic", codemodel="small"
+    )
+    return binding.create_lljit_compiler(made, use_jit_link=True)
 
 
-class _Functions(NamedTuple):
-    """The C functions of llvmlite's library that parse and emit, without llvmlite's lock."""
-
-    create_context: Callable[..., Any]
-    dispose_context: Callable[..., Any]
-    parse: Callable[..., Any]
-    verify: Callable[..., Any]
-    emit: Callable[..., Any]
-    buffer_start: Callable[..., Any]
-    buffer_size: Callable[..., Any]
-    dispose_buffer: Callable[..., Any]
-    dispose_module: Callable[..., Any]
-    dispose_string: Callable[..., Any]
-
-
-@lru_cache(maxsize=1)
-def _functions() -> _Functions | None:
-    """The functions, or None if this llvmlite lacks one of them (then its own lock is used)."""
-    from llvmlite.binding import ffi
-
-    pointer, text, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
-    error = ctypes.POINTER(pointer)
-    wanted: list[tuple[str, Any, list[Any]]] = [
-        ("LLVMPY_ContextCreate", pointer, []),
-        ("LLVMPY_ContextDispose", None, [pointer]),
-        ("LLVMPY_ParseAssembly", pointer, [pointer, text, error]),
-        ("LLVMPY_VerifyModule", ctypes.c_bool, [pointer, error]),
-        ("LLVMPY_TargetMachineEmitToMemory", pointer, [pointer, pointer, ctypes.c_int, error]),
-        ("LLVMPY_GetBufferStart", pointer, [pointer]),
-        ("LLVMPY_GetBufferSize", size, [pointer]),
-        ("LLVMPY_DisposeMemoryBuffer", None, [pointer]),
-        ("LLVMPY_DisposeModule", None, [pointer]),
-        ("LLVMPY_DisposeString", None, [pointer]),
-    ]
-    _binding()
-    try:
-        library = ctypes.CDLL(ffi.lib._name)
-        found = [getattr(library, name) for name, _, _ in wanted]
-    except (AttributeError, OSError):
-        return None
-    for function, (_, result, arguments) in zip(found, wanted, strict=True):
-        function.restype, function.argtypes = result, arguments
-    return _Functions(*found)
-
-
-def _compiler() -> _ParallelCompiler | _LockedCompiler:
+def _compiler() -> _ParallelCompiler:
     compiler = getattr(_thread, "compiler", None)
     if compiler is None:
-        functions = _functions()
-        compiler = _LockedCompiler() if functions is None else _ParallelCompiler(functions)
-        _thread.compiler = compiler
+        compiler = _thread.compiler = _ParallelCompiler(_llvm())
     return compiler
 
 
 class _ParallelCompiler:
     """One thread's context and target machines."""
 
-    def __init__(self, functions: _Functions) -> None:
-        self._functions = functions
+    def __init__(self, llvm: LLVM) -> None:
+        self._functions = llvm
         self._machines: dict[int, Any] = {}
         self._modules = 0
         self._renew_context()
@@ -223,8 +177,8 @@ class _ParallelCompiler:
     def _machine(self, level: int) -> Any:
         machine = self._machines.get(level)
         if machine is None:
-            machine = self._machines[level] = _target_machine(level)
-        return ctypes.cast(machine._ptr, ctypes.c_void_p)
+            machine = self._machines[level] = self._functions.target_machine(level, host())
+        return machine
 
     def compile(self, text: str, level: int, name: str, verify: bool) -> bytes:
         call = self._functions
@@ -260,23 +214,3 @@ class _ParallelCompiler:
         text = ctypes.string_at(message.value).decode(errors="replace")
         self._functions.dispose_string(message)
         return text
-
-
-class _LockedCompiler:
-    """The same through llvmlite's own functions, one thread at a time."""
-
-    def __init__(self) -> None:
-        self._machines: dict[int, Any] = {}
-
-    def compile(self, text: str, level: int, name: str, verify: bool) -> bytes:
-        machine = self._machines.get(level)
-        if machine is None:
-            machine = self._machines[level] = _target_machine(level)
-        binding = _binding()
-        try:
-            module = binding.parse_assembly(text, binding.create_context())
-            if verify:
-                module.verify()
-            return machine.emit_object(module)
-        except RuntimeError as error:
-            raise CompileError(f"{name}: LLVM cannot compile the kernel: {error}") from error
