@@ -1,9 +1,11 @@
 """Expressions: what a kernel computes for one element, as a graph without order or place.
 
 Nodes are hash-consed: building the same expression twice gives the same object, so that common
-subexpressions vanish and identity is equality. Index arithmetic is kept in normal form, a constant plus
+subexpressions vanish and identity is equality. Index arithmetic is kept in normal form, a constant
+plus
 integer multiples of *atoms* (loop variables, floor divisions, values from memory), each with a known
-range. So a reshape of a reshape is a plain offset, and a comparison that holds for the whole loop is `True`.
+range. So a reshape of a reshape is a plain offset, and a comparison that holds for the whole loop
+is `True`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,21 @@ from vires.core import dtypes
 BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
 #: Operations whose result is a bool whatever the operands are.
 PREDICATES = frozenset(
-    "eq ne lt le gt ge eq_to le_to lt_to is_finite is_nan is_inf sign_bit".split()
+    [
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "eq_to",
+        "le_to",
+        "lt_to",
+        "is_finite",
+        "is_nan",
+        "is_inf",
+        "sign_bit",
+    ]
 )
 _REAL_PARTS = frozenset(("real", "imag", "abs"))
 _UNKNOWN = (-(1 << 63), (1 << 63) - 1)
@@ -29,7 +45,8 @@ Range = tuple[int, int]
 class Expr:
     """One value of an element: an operation on other expressions. Equal only to itself.
 
-    `vars` has a bit for each loop variable that the value depends on. `range` holds the least and the
+    `vars` has a bit for each loop variable that the value depends on. `range` holds the least and
+    the
     largest value of an integer, where something is known.
     """
 
@@ -122,7 +139,11 @@ class Index(Expr):
 
 
 class Graph:
-    """The expressions of one program."""
+    """The expressions of one program. `rules` simplify operations as they are built (see
+    `simplify`).
+    """
+
+    rules: dict[str, Callable[..., Expr | None]] = {}
 
     def __init__(self) -> None:
         self.count = 0
@@ -150,7 +171,12 @@ class Graph:
         self.guard = None
 
     def node(
-        self, op: str, args: tuple[Expr, ...], dtype: Any, attr: Any = None, span: Range | None = None
+        self,
+        op: str,
+        args: tuple[Expr, ...],
+        dtype: Any,
+        attr: Any = None,
+        span: Range | None = None,
     ) -> Expr:
         """The expression with these parts."""
         key = (op, args, dtype, attr)
@@ -170,7 +196,7 @@ class Graph:
             dtype = canonical(dtype)
             if value.__class__ is not int or dtype.kind not in "iu":
                 value = _scalar(value, dtype)
-            elif not _holds(dtype, (value, value)):
+            elif not holds(dtype, (value, value)):
                 value = int(np.array(value & (1 << 64) - 1, np.uint64).astype(dtype))
             span = (value, value) if dtype.kind in "iu" else None
             same = (dtype, value if span is not None else np.asarray(value, dtype).tobytes())
@@ -184,7 +210,9 @@ class Graph:
         """An element of a buffer, read only where the present guard holds."""
         guard = self.guard
         span = _dtype_range(dtype)
-        return self.node("load", (offset,) if guard is None else (offset, guard), dtype, buffer, span)
+        return self.node(
+            "load", (offset,) if guard is None else (offset, guard), dtype, buffer, span
+        )
 
     # --- index arithmetic
 
@@ -290,7 +318,7 @@ class Graph:
 
     def op(self, name: str, *operands: Expr) -> Expr:
         """An operation of the dialect, simplified where the result is the same bits."""
-        rule = _RULES.get(name)
+        rule = self.rules.get(name)
         if rule is not None:
             found = rule(self, *operands)
             if found is not None:
@@ -314,7 +342,7 @@ class Graph:
         integers = dtypes.is_integer(dtype) if dtype.kind != "f" else False
         if x.op == "const" and x.dtype.kind in "biu":
             return self.constant(x.attr, dtype)
-        if integers and x.range is not None and _holds(dtype, x.range):
+        if integers and x.range is not None and holds(dtype, x.range):
             if x.op == "convert" and x.args[0].range is not None:  # int64 -> int32 -> int64
                 return self.convert(x.args[0], dtype)
             return self.node("convert", (x,), dtype, None, x.range)
@@ -378,7 +406,7 @@ def _dtype_range(dtype: Any) -> Range | None:
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if dtype.kind == "i" else (0, (1 << bits) - 1)
 
 
-def _holds(dtype: Any, span: Range) -> bool:
+def holds(dtype: Any, span: Range) -> bool:
     """Whether an integer dtype has every value of a range."""
     if dtype.kind not in "iu":
         return False
@@ -397,160 +425,6 @@ def _product(a: Range | None, b: Range | None) -> Range | None:
         return None
     corners = [x * y for x in a for y in b]
     return min(corners), max(corners)
-
-
-# --- simplifications that keep every bit
-
-
-def _lifted(x: Expr) -> Expr | None:
-    """The index behind an integer: an index, a constant, or either of them converted."""
-    if x.__class__ is Index or (x.op == "const" and x.range is not None):
-        return x
-    if x.op == "convert" and x.args[0].__class__ is Index and x.range is not None:
-        return x.args[0]
-    return None
-
-
-def _arithmetic(name: str, combine: Callable[[Graph, Expr, Expr], Index], neutral: Any) -> Callable[..., Any]:
-    """Rule for add, sub, mul: index arithmetic where it cannot overflow, and the neutral element."""
-
-    def rule(graph: Graph, x: Expr, y: Expr) -> Expr | None:
-        if y.op == "const":
-            value = y.attr
-            # x + 0.0 is not x for -0.0; x + -0.0, x - 0.0 and x * 1.0 are.
-            if value == neutral and (name == "mul" or y.dtype.kind in "iu" or _sign(value) == (name == "add")):
-                return x
-        if x.op == "const" and name != "sub" and x.attr == neutral:
-            if name == "mul" or x.dtype.kind in "iu" or _sign(x.attr):
-                return y
-        if x.range is None or y.range is None:
-            return None
-        a, b = _lifted(x), _lifted(y)
-        if a is None or b is None or (name == "mul" and a.op != "const" and b.op != "const"):
-            return None
-        result = combine(graph, a, b)
-        if result.range is None or not _holds(x.dtype, result.range):
-            return None
-        if not result.terms:
-            return graph.constant(result.const, x.dtype)
-        return graph.convert(result, x.dtype)
-
-    return rule
-
-
-def _sign(value: Any) -> bool:
-    return value.__class__ is float and str(value) == "-0.0"
-
-
-def _comparison(decide: Callable[[Range, Range], bool | None]) -> Callable[..., Any]:
-    """Rule for comparisons of integers whose ranges decide."""
-
-    def rule(graph: Graph, x: Expr, y: Expr) -> Expr | None:
-        if x.range is None or y.range is None:
-            return None
-        if x.__class__ is Index and y.__class__ is Index:
-            difference = graph.index_sum(x, y, -1)
-            answer = None if difference.range is None else decide(difference.range, (0, 0))
-        else:
-            answer = decide(x.range, y.range)
-        return None if answer is None else graph.constant(answer, BOOL)
-
-    return rule
-
-
-def _decide_lt(a: Range, b: Range) -> bool | None:
-    return True if a[1] < b[0] else False if a[0] >= b[1] else None
-
-
-def _decide_le(a: Range, b: Range) -> bool | None:
-    return True if a[1] <= b[0] else False if a[0] > b[1] else None
-
-
-def _decide_eq(a: Range, b: Range) -> bool | None:
-    if a[1] < b[0] or b[1] < a[0]:
-        return False
-    return True if a[0] == a[1] == b[0] == b[1] else None
-
-
-def _negated(decide: Callable[[Range, Range], bool | None]) -> Callable[[Range, Range], bool | None]:
-    def negated(a: Range, b: Range) -> bool | None:
-        answer = decide(a, b)
-        return None if answer is None else not answer
-
-    return negated
-
-
-def _extremum(graph: Graph, x: Expr, y: Expr, largest: bool) -> Expr | None:
-    if x.range is None or y.range is None:
-        return None
-    a, b = (x, y) if largest else (y, x)
-    if a.range[0] >= b.range[1]:  # type: ignore[index]
-        return a
-    if b.range[0] >= a.range[1]:  # type: ignore[index]
-        return b
-    pick = max if largest else min
-    span = pick(x.range[0], y.range[0]), pick(x.range[1], y.range[1])
-    return graph.node("max" if largest else "min", (x, y), x.dtype, None, span)
-
-
-def _logic(absorbing: bool) -> Callable[..., Any]:
-    """Rule for `and` (absorbing False) and `or` (absorbing True) of bools."""
-
-    def rule(graph: Graph, x: Expr, y: Expr) -> Expr | None:
-        if x is y:
-            return x
-        if x.dtype is not BOOL:
-            return None
-        for a, b in ((x, y), (y, x)):
-            if a.op == "const":
-                return a if bool(a.attr) is absorbing else b
-        return None
-
-    return rule
-
-
-def _not(graph: Graph, x: Expr) -> Expr | None:
-    if x.op == "not":
-        return x.args[0]
-    return graph.constant(not x.attr, BOOL) if x.op == "const" and x.dtype is BOOL else None
-
-
-def _neg(graph: Graph, x: Expr) -> Expr | None:
-    if x.op == "neg":
-        return x.args[0]
-    return graph.index_product(x, -1) if x.__class__ is Index else None
-
-
-def _div(graph: Graph, x: Expr, y: Expr) -> Expr | None:
-    """Division by a power of two is a product with its reciprocal, which is exact."""
-    if y.op != "const" or y.attr.__class__ is not float or not y.attr:
-        return None
-    if y.attr == 1:
-        return x
-    mantissa, exponent = np.frexp(y.attr)
-    if abs(mantissa) == 0.5 and -60 < exponent < 60 and y.dtype.itemsize >= 4:
-        return graph.op("mul", x, graph.constant(1 / y.attr, y.dtype))
-    return None
-
-
-_RULES: dict[str, Callable[..., Any]] = {
-    "add": _arithmetic("add", lambda g, a, b: g.index_sum(a, b, 1), 0),
-    "sub": _arithmetic("sub", lambda g, a, b: g.index_sum(a, b, -1), 0),
-    "mul": _arithmetic("mul", lambda g, a, b: g.index_product(a, b), 1),
-    "lt": _comparison(_decide_lt),
-    "le": _comparison(_decide_le),
-    "ge": _comparison(_negated(_decide_lt)),
-    "gt": _comparison(_negated(_decide_le)),
-    "eq": _comparison(_decide_eq),
-    "ne": _comparison(_negated(_decide_eq)),
-    "max": lambda graph, x, y: _extremum(graph, x, y, True),
-    "min": lambda graph, x, y: _extremum(graph, x, y, False),
-    "and": _logic(False),
-    "or": _logic(True),
-    "not": _not,
-    "neg": _neg,
-    "div": _div,
-}
 
 
 def walk(roots: Sequence[Expr]) -> list[Expr]:
