@@ -132,11 +132,13 @@ def scan_single(name: str) -> tuple[float, list[float], float]:
 def erf_inv(x: mpf) -> mpf:
     """By Newton's method on the complement."""
     size, rest = abs(x), 1 - abs(x)
+    if size < 0.5:
+        return mpmath.erfinv(x) if size > 1e-20 else x * mpmath.sqrt(mp.pi) / 2
     y = mpmath.sqrt(-mpmath.log(rest * (1 + size))) * mpf("0.88")
     for _ in range(80):
         slope = -2 / mpmath.sqrt(mp.pi) * mpmath.exp(-y * y)
         value = mpmath.erfc(y)
-        step = value * mpmath.log(value / rest) / slope if size > 0.5 else (value - rest) / slope
+        step = value * mpmath.log(value / rest) / slope
         y -= step
         if abs(step) < mpf(10) ** -32 * abs(y):
             break

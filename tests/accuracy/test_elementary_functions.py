@@ -283,3 +283,21 @@ def test_lanes_agree(lanes: int, single: Any) -> None:
     for name, count in MATH_OPS.items():
         wide = single[0](single[1][name], *[x] * count)
         assert same_bits(kernels(numbers[name], *[x] * count), wide), name
+
+
+def test_tangent_next_to_its_poles(single: Any) -> None:
+    """Angles whose distance to a multiple of pi/2 is smaller than the rounding of its parts."""
+    turns = np.arange(1, 60_000, dtype=np.float64) * (np.pi / 2)
+    x = turns.astype(np.float32)
+    error = ulps(single[0](single[1]["tan"], x), np.tan(x.astype(np.float64)))
+    assert error.max() <= 1.0
+    error = ulps(single[0](single[1]["cos"], x), np.cos(x.astype(np.float64)))
+    assert error.max() <= 1.0
+
+
+def test_atan2_of_denormals(single: Any) -> None:
+    rng = np.random.default_rng(5)
+    y = rng.integers(1, 1 << 23, 10_000, dtype=np.int32).view(np.float32)
+    x = np.exp(rng.uniform(-90, 20, 10_000)).astype(np.float32)
+    exact = np.arctan2(y.astype(np.float64), x.astype(np.float64))
+    assert ulps(single[0](single[1]["atan2"], y, x), exact).max() <= 1.0

@@ -72,8 +72,9 @@ def atan2(code: Builder, y: Val, x: Val) -> Val:
     even = small.compare("oeq", large)
     small = code.select(even, code.select(large.compare("oeq", 0.0), zero, one), small)
     large = code.select(even, one, large)
-    # Neither the sum nor the inverse of the larger may overflow.
-    factor = code.select(large > 2.0**100, 0.25, code.select(large < 2.0**-100, 2.0**60, one))
+    # The sum and the inverse of the larger must not overflow, the quotient's error not be denormal.
+    reach = 2.0**60 if kind is FLOAT32 else 2.0**500
+    factor = code.select(large > reach, 0.25, code.select(small < 1.0 / reach, reach, one))
     small, large = small * factor, large * factor
     middle = small > 0.66 * large
     total, total_low = fast_sum(large, small)

@@ -107,6 +107,8 @@ def tan(code: Builder, x: Val) -> Val:
     """Tangent; nan at infinity; keeps the sign of zero."""
     size = code.fabs(x)
     t, low, quadrant = reduce_quarter(code, size)
+    # Close to a multiple of pi/2 the low part is not small; the inverse below takes it as small.
+    t, low = fast_sum(t, low)
     z = t * t
     series = t * code.polynomial(z, _REDUCTIONS[x.kind].tangent)
     z_low = code.fma(t, t, -z)
