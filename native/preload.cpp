@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
+#include <cstdlib>
 #include <mutex>
 #include <thread>
 
@@ -10,7 +11,8 @@ namespace vires {
 namespace {
 
 std::mutex mutex;
-std::thread worker;
+// Joined at exit at the latest, and never destroyed.
+std::thread& worker = *new std::thread;
 
 template <typename Function>
 Function* symbol(void* library, const char* name) {
@@ -69,7 +71,8 @@ void preload_start(const std::string& path, const std::string& ir) {
   const std::lock_guard<std::mutex> guard(mutex);
   if (worker.joinable()) return;
   // A child forked while the loader holds its locks could never load anything.
-  static const bool registered = pthread_atfork(join, nullptr, nullptr) == 0;
+  static const bool registered =
+      pthread_atfork(join, nullptr, nullptr) == 0 && std::atexit(join) == 0;
   if (registered) worker = std::thread(load, path, ir);
 }
 
