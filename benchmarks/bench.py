@@ -21,6 +21,7 @@ Figures = dict[str, dict[str, float]]
 def run(python: str, library: str, name: str, cache: str) -> dict[str, float]:
     """The figures of one row in a process of its own."""
     environment = {**os.environ, "VIRES_CACHE_DIR": cache}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # programs are started with their bytecode cached
     done = subprocess.run(
         [python, str(ROWS), library, name], capture_output=True, text=True, env=environment, check=False
     )
