@@ -37,7 +37,9 @@ def staged(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
     return stage(flat, [_native.from_numpy(x).aval for x in arrays])
 
 
-def run(function: Callable[..., Any], *arrays: Any, rtol: float = 1e-5, atol: float = 1e-6) -> list[np.ndarray]:
+def run(
+    function: Callable[..., Any], *arrays: Any, rtol: float = 1e-5, atol: float = 1e-6
+) -> list[np.ndarray]:
     """Compile, run, and compare with the reference."""
     arrays = tuple(np.asarray(x) for x in arrays)
     closed = staged(function, *arrays)
@@ -45,5 +47,7 @@ def run(function: Callable[..., Any], *arrays: Any, rtol: float = 1e-5, atol: fl
     results = [x._numpy() for x in executable.execute([_native.from_numpy(x) for x in arrays])]
     for found, expected in zip(results, run_reference(closed, *arrays), strict=True):
         assert found.shape == expected.shape and found.dtype == expected.dtype
-        np.testing.assert_allclose(found.astype(np.complex128), expected.astype(np.complex128), rtol=rtol, atol=atol)
+        np.testing.assert_allclose(
+            found.astype(np.complex128), expected.astype(np.complex128), rtol=rtol, atol=atol
+        )
     return results

@@ -12,10 +12,10 @@ import pytest
 
 import vires
 import vires.numpy as np
+from conftest import staged
 from vires.core.errors import CacheWarning
 from vires.engine.llvm import cache, loader, machine, objects
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint, text
-from conftest import staged
 
 PROGRAM = """
     import sys, numpy as onp, vires, vires.numpy as np
@@ -34,8 +34,12 @@ PROGRAM = """
 def launch(directory, program=PROGRAM):
     done = subprocess.run(
         [sys.executable, "-W", "always", "-c", textwrap.dedent(program)],
-        env={**os.environ, "VIRES_CACHE_DIR": str(directory)}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        env={**os.environ, "VIRES_CACHE_DIR": str(directory)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.split(), done.stderr
 
@@ -69,7 +73,10 @@ def test_damaged_files_are_made_anew(tmp_path):
 def test_two_processes_at_once(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM)]
     environment = {**os.environ, "VIRES_CACHE_DIR": str(tmp_path)}
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     outputs = [process.communicate(timeout=120)[0].split()[:2] for process in both]
     assert outputs[0] == outputs[1]
 
@@ -97,11 +104,20 @@ def test_fingerprints_tell_programs_apart():
     x = onp.ones(3, "float32")
     texts = {
         fingerprint(staged(f, x))
-        for f in (lambda x: x + 1, lambda x: x + 2, lambda x: x * 1.5, lambda x: np.sin(x), lambda x: x.sum(), lambda x: [x, x])
-    }  # fmt: skip
+        for f in (
+            lambda x: x + 1,
+            lambda x: x + 2,
+            lambda x: x * 1.5,
+            lambda x: np.sin(x),
+            lambda x: x.sum(),
+            lambda x: [x, x],
+        )
+    }
     assert len(texts) == 6
     assert fingerprint(staged(lambda x: x + 1, x)) == fingerprint(staged(lambda y: y + 1, x))
-    assert fingerprint(staged(lambda x: x + 1, x)) != fingerprint(staged(lambda x: x + 1, x.astype("float64")))
+    assert fingerprint(staged(lambda x: x + 1, x)) != fingerprint(
+        staged(lambda x: x + 1, x.astype("float64"))
+    )
     with pytest.raises(NotCanonical):
         text(lambda: 0)
 

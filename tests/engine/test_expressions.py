@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from vires.engine.llvm.expressions import Graph, Index, LoopVar
+from vires.engine.llvm.builder import Builder as Graph
+from vires.engine.llvm.expressions import Index, LoopVar
 
 INT64 = np.dtype(np.int64)
 F32 = np.dtype(np.float32)
@@ -41,11 +42,17 @@ def test_division_and_ranges(shape, divisor):
     graph = Graph()
     variables = [graph.variable(n) for n in shape]
     i, j = map(graph.as_index, variables)
-    for build in (lambda: i * 6 + j, lambda: i * 3 - j + 20, lambda: i * 12 + j * 4 + 5, lambda: j * -2):
+    for build in (
+        lambda: i * 6 + j,
+        lambda: i * 3 - j + 20,
+        lambda: i * 12 + j * 4 + 5,
+        lambda: j * -2,
+    ):
         x = build()
         for y in (x // divisor, x % divisor, (x // 2) // divisor):
             found = [
-                evaluate(y, dict(zip(variables, at, strict=True))) for at in itertools.product(*map(range, shape))
+                evaluate(y, dict(zip(variables, at, strict=True)))
+                for at in itertools.product(*map(range, shape))
             ]
             assert y.range[0] <= min(found) and max(found) <= y.range[1]
         for at in itertools.product(*map(range, shape)):
@@ -108,4 +115,6 @@ def test_guards_reach_the_loads():
     value = graph.guarded(condition, lambda: graph.load(buffer, i, F32), graph.constant(0.0, F32))
     assert value.op == "select" and value.args[1].args == (i, condition)
     always = graph.op("lt", i, graph.constant(8, INT64))
-    assert graph.guarded(always, lambda: graph.load(buffer, i, F32), graph.constant(0.0, F32)).args == (i,)
+    assert graph.guarded(
+        always, lambda: graph.load(buffer, i, F32), graph.constant(0.0, F32)
+    ).args == (i,)

@@ -9,10 +9,10 @@ import time
 
 import numpy as onp
 import pytest
-from conftest import run, staged
 
 import vires
 import vires.numpy as np
+from conftest import run, staged
 from vires import lax
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.pipeline import lower, lower_region
@@ -48,7 +48,14 @@ def test_scan(length, reverse, size):
 @pytest.mark.parametrize("size", [3, 100])
 def test_carries_that_cannot_share_memory(size):
     x, xs = normal(size), normal(5, size)
-    run(lambda x, xs: [*(r := lax.scan(lambda c, x: ((c[1], c[0] + x), c[0]), (x, -x), xs))[0], r[1]], x, xs)
+    run(
+        lambda x, xs: [
+            *(r := lax.scan(lambda c, x: ((c[1], c[0] + x), c[0]), (x, -x), xs))[0],
+            r[1],
+        ],
+        x,
+        xs,
+    )
     run(lambda x, xs: lax.scan(lambda c, x: (c[::-1] + x, c), x, xs), x, xs)
     run(lambda x: lax.fori_loop(0, 7, lambda i, c: np.roll(c, 1) * 0.5 + c, x), x)
 
@@ -66,10 +73,16 @@ def test_tiny_loops_live_in_registers():
         return np.stack([s[0] * 0.9 - s[1] * 0.1, s[1] * 0.9 + s[0] * 0.1, s.sum()]), s
 
     s = normal(3)
-    f = lambda s: lax.scan(rotate, s, None, length=50)
+
+    def f(s):
+        return lax.scan(rotate, s, None, length=50)
+
     assert in_registers(f, s)
     run(f, s, rtol=1e-3)
-    turn = lambda i, s: s @ np.outer(s, s) * 0.1 + s.at[i % 3].get(mode="clip")
+
+    def turn(i, s):
+        return s @ np.outer(s, s) * 0.1 + s.at[i % 3].get(mode="clip")
+
     assert in_registers(lambda s: lax.fori_loop(0, 9, turn, s), s)
     run(lambda s: lax.fori_loop(0, 5, turn, s), s, rtol=1e-3)
 
@@ -79,7 +92,11 @@ def test_elementwise_loops_are_turned_inside_out():
         def step(i, s):
             x, y, n = s
             inside = x * x + y * y < 4
-            return np.where(inside, x * x - y * y + cx, x), np.where(inside, 2 * x * y + cy, y), n + inside
+            return (
+                np.where(inside, x * x - y * y + cx, x),
+                np.where(inside, 2 * x * y + cy, y),
+                n + inside,
+            )
 
         zero = np.zeros_like(cx)
         return lax.fori_loop(0, 30, step, (zero, zero, np.zeros(cx.shape, np.int32)))[2]
@@ -137,7 +154,9 @@ def test_gradients_through_loops():
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
 @pytest.mark.parametrize("size", [1, 50])
 def test_a_signal_stops_a_long_loop(size):
-    f = vires.jit(lambda x: lax.while_loop(lambda c: c.sum() > -1.0, lambda c: np.abs(np.sin(c)), x))
+    f = vires.jit(
+        lambda x: lax.while_loop(lambda c: c.sum() > -1.0, lambda c: np.abs(np.sin(c)), x)
+    )
     x = np.ones(size)
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()

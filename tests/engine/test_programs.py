@@ -5,13 +5,13 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as onp
 import pytest
-from conftest import run, staged
 
 import vires
 import vires.numpy as np
+from conftest import run, staged
 from vires import lax
-from vires.engine.llvm.pipeline import lower, lower_region
 from vires.engine.llvm.control import own_outputs
+from vires.engine.llvm.pipeline import lower, lower_region
 from vires.engine.llvm.program import Kernel
 
 RNG = onp.random.default_rng(0)
@@ -21,7 +21,21 @@ def normal(*shape, dtype="float32"):
     return RNG.standard_normal(shape).astype(dtype)
 
 
-SHAPES = [(), (1,), (3,), (17,), (64,), (1000,), (5, 7), (1, 9), (9, 1), (2, 3, 33), (0,), (3, 0), (130, 70)]
+SHAPES = [
+    (),
+    (1,),
+    (3,),
+    (17,),
+    (64,),
+    (1000,),
+    (5, 7),
+    (1, 9),
+    (9, 1),
+    (2, 3, 33),
+    (0,),
+    (3, 0),
+    (130, 70),
+]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -38,7 +52,10 @@ def test_reductions_on_odd_shapes(shape, dtype):
     for axis in (*range(len(shape)), None):
         run(lambda x, a=axis: [np.sum(x, axis=a), np.prod(x, axis=a)], x, rtol=1e-3, atol=1e-3)
         if x.size:
-            run(lambda x, a=axis: [np.max(x, axis=a), np.argmin(x, axis=a), np.any(x > 1, axis=a)], x)
+            run(
+                lambda x, a=axis: [np.max(x, axis=a), np.argmin(x, axis=a), np.any(x > 1, axis=a)],
+                x,
+            )
 
 
 def test_special_values():
@@ -56,12 +73,20 @@ def test_views_are_index_maps():
     x = normal(4, 6, 5)
     run(
         lambda x: [
-            x.transpose(2, 0, 1), x.reshape(24, 5).T, x[::-1, 1::2, ::-2], x.reshape(3, 8, 5)[1], np.roll(x, 2, 1),
-            x[:, None] + x[:, :, None], np.concatenate([x, -x], 2), np.stack([x, x * 2], 1), np.pad(x, ((1, 2), (0, 0), (2, 0))),
-            np.tile(x, (2, 1, 3)), np.flip(x).reshape(-1)[7:90:3],
+            x.transpose(2, 0, 1),
+            x.reshape(24, 5).T,
+            x[::-1, 1::2, ::-2],
+            x.reshape(3, 8, 5)[1],
+            np.roll(x, 2, 1),
+            x[:, None] + x[:, :, None],
+            np.concatenate([x, -x], 2),
+            np.stack([x, x * 2], 1),
+            np.pad(x, ((1, 2), (0, 0), (2, 0))),
+            np.tile(x, (2, 1, 3)),
+            np.flip(x).reshape(-1)[7:90:3],
         ],
         x,
-    )  # fmt: skip
+    )
 
 
 def steps_of(function, *arrays):
@@ -121,11 +146,25 @@ def test_long_reductions_are_accurate_and_fixed():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int32", "bool", "uint8"])
 def test_contractions(dtype):
-    for m, k, n in ((1, 1, 1), (3, 5, 2), (17, 33, 40), (64, 1, 64), (50, 60, 70), (0, 3, 4), (3, 0, 4)):
+    for m, k, n in (
+        (1, 1, 1),
+        (3, 5, 2),
+        (17, 33, 40),
+        (64, 1, 64),
+        (50, 60, 70),
+        (0, 3, 4),
+        (3, 0, 4),
+    ):
         a, b = (normal(m, k) * 3).astype(dtype), (normal(k, n) * 3).astype(dtype)
         run(lambda a, b: [a @ b, np.einsum("ij,jk->ki", a, b)], a, b, rtol=1e-3, atol=1e-3)
     a, b = (normal(4, 9, 20) * 2).astype(dtype), (normal(20, 9, 30) * 2).astype(dtype)
-    run(lambda a, b: [np.einsum("bij,jik->bk", a, b), np.einsum("bij,jik->ibk", a, b)], a, b, rtol=1e-3, atol=1e-2)
+    run(
+        lambda a, b: [np.einsum("bij,jik->bk", a, b), np.einsum("bij,jik->ibk", a, b)],
+        a,
+        b,
+        rtol=1e-3,
+        atol=1e-2,
+    )
 
 
 def test_contractions_of_views_and_halves():
@@ -142,12 +181,20 @@ def test_updates():
     x, i = normal(7, 5, 9), onp.array([3, 0, 2, 2], "int32")
     run(
         lambda x, i: [
-            x.at[i].set(1.0), x.at[i].add(2.0), x.at[:, i].multiply(x[:, i]), x.at[i, i].max(0.0), x.at[1:3, ::2].set(0.0),
-            x.at[i * 9].set(1.0, mode="drop"), x.at[i * 9].add(1.0, mode="clip"), x.at[i * 9].get(mode="fill", fill_value=7.0),
-            lax.dynamic_update_slice(x, x[:2, :3, :4], (i[0], i[1], i[2] * 50)), lax.dynamic_slice(x, (i[0], -i[1], i[2]), (2, 3, 4)),
+            x.at[i].set(1.0),
+            x.at[i].add(2.0),
+            x.at[:, i].multiply(x[:, i]),
+            x.at[i, i].max(0.0),
+            x.at[1:3, ::2].set(0.0),
+            x.at[i * 9].set(1.0, mode="drop"),
+            x.at[i * 9].add(1.0, mode="clip"),
+            x.at[i * 9].get(mode="fill", fill_value=7.0),
+            lax.dynamic_update_slice(x, x[:2, :3, :4], (i[0], i[1], i[2] * 50)),
+            lax.dynamic_slice(x, (i[0], -i[1], i[2]), (2, 3, 4)),
         ],
-        x, i,
-    )  # fmt: skip
+        x,
+        i,
+    )
     run(lambda i: np.zeros(5).at[i].add(1.0), onp.array([1, 1, 1, 4, 0, 1], "int32"))
 
 
@@ -162,23 +209,42 @@ def test_gather_that_is_out_of_bounds():
 @pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 100, 1000])
 def test_cumulative(n):
     x = normal(3, n)
-    run(lambda x: [np.cumsum(x, 1), np.cumsum(x, 0), np.cumprod(x, 1), np.cumsum(x)], x, rtol=1e-3, atol=1e-3)
-    run(lambda x: [lax.cummax(x, axis=1, reverse=True), lax.cumlogsumexp(x, axis=1), lax.cummin(x, axis=0)], x, rtol=1e-4)
+    run(
+        lambda x: [np.cumsum(x, 1), np.cumsum(x, 0), np.cumprod(x, 1), np.cumsum(x)],
+        x,
+        rtol=1e-3,
+        atol=1e-3,
+    )
+    run(
+        lambda x: [
+            lax.cummax(x, axis=1, reverse=True),
+            lax.cumlogsumexp(x, axis=1),
+            lax.cummin(x, axis=0),
+        ],
+        x,
+        rtol=1e-4,
+    )
     run(lambda i: [np.cumsum(i, 1)], (x * 10).astype("int32"))
 
 
 def test_sort_and_windows():
     x = normal(4, 37, 6)
     x[0, 3, 2] = onp.nan
-    results = run(lambda x: [np.sort(x, 0), np.argsort(x, 1), lax.sort((x, -x), dimension=2)[1]], onp.nan_to_num(x))
+    results = run(
+        lambda x: [np.sort(x, 0), np.argsort(x, 1), lax.sort((x, -x), dimension=2)[1]],
+        onp.nan_to_num(x),
+    )
     assert len(results) == 3
     run(
         lambda x: [
             lax.reduce_window(x, -onp.inf, lax.max, (1, 3, 2), (1, 2, 2), "SAME"),
-            lax.reduce_window(x, 0.0, lax.add, (2, 2, 2), (1, 1, 1), "VALID", window_dilation=(1, 3, 2)),
+            lax.reduce_window(
+                x, 0.0, lax.add, (2, 2, 2), (1, 1, 1), "VALID", window_dilation=(1, 3, 2)
+            ),
         ],
-        normal(4, 37, 6), rtol=1e-4,
-    )  # fmt: skip
+        normal(4, 37, 6),
+        rtol=1e-4,
+    )
 
 
 def test_deep_and_wide_programs():

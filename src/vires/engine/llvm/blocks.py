@@ -1,6 +1,7 @@
 """Steps that are algorithms on operands in memory. Each kind has a function that writes its call.
 
-What has none yet runs on the host, by the operation's NumPy reference: `ON_HOST` lists it, with the reason.
+What has none yet runs on the host, by the operation's NumPy reference: `ON_HOST` lists it, with the
+reason.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def emit_host(writer: ProgramWriter, block: Block) -> None:
 
 
 def host_call(
-    function: Callable[..., Sequence[Any]], operands: Sequence[ShapedArray], results: Sequence[ShapedArray]
+    function: Callable[..., Sequence[Any]],
+    operands: Sequence[ShapedArray],
+    results: Sequence[ShapedArray],
 ) -> Callable[..., None]:
     """What the runtime calls with addresses: operands, then results."""
     count = len(operands)

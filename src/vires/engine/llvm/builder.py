@@ -1,6 +1,7 @@
 """From a jaxpr to a region of nodes: the engine's side of the loop dialect.
 
-`Builder` is what a primitive's ``loops`` rule receives. Calls are inlined, equations that nothing uses are
+`Builder` is what a primitive's ``loops`` rule receives. Calls are inlined, equations that nothing
+uses are
 left out, and equal equations give one node.
 """
 
@@ -16,7 +17,7 @@ from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.primitive import Undefined
 from vires.dialect.loops import BLOCKS
-from vires.engine.llvm import control, structured
+from vires.engine.llvm import control, costs, simplify, structured
 from vires.engine.llvm.contract import contract
 from vires.engine.llvm.convolve import convolve
 from vires.engine.llvm.expressions import Expr, Graph, Index, LoopVar, canonical
@@ -24,22 +25,31 @@ from vires.engine.llvm.program import Block, Buffer, Node, Reduction, Region
 
 #: Primitives whose result at an index is made of their operands at the same index.
 _NOT_POINTWISE_PULLS = frozenset(
-    "broadcast_in_dim reshape transpose squeeze expand_dims rev slice split iota concatenate pad gather "
-    "dynamic_slice reduce_window select_and_gather_add random_bits windows kernels convolve "
-    "conv_general_dilated".split()
+    [
+        "broadcast_in_dim",
+        "reshape",
+        "transpose",
+        "squeeze",
+        "expand_dims",
+        "rev",
+        "slice",
+        "split",
+        "iota",
+        "concatenate",
+        "pad",
+        "gather",
+        "dynamic_slice",
+        "reduce_window",
+        "select_and_gather_add",
+        "random_bits",
+        "windows",
+        "kernels",
+        "convolve",
+        "conv_general_dilated",
+    ]
 )
 #: Primitives whose result has the elements of the operand in the same order.
 _SAME_ORDER = frozenset(("reshape", "squeeze", "expand_dims"))
-#: Rough cost of an element, in additions, where it is not one.
-WEIGHTS: dict[str, float] = {
-    **dict.fromkeys("broadcast_in_dim reshape transpose squeeze slice rev copy expand_dims".split(), 0.0),
-    **dict.fromkeys("convert_element_type bitcast_convert_type real imag neg abs not".split(), 0.5),
-    **dict.fromkeys("div sqrt rsqrt rem integer_pow clamp select_n pad concatenate".split(), 3.0),
-    **dict.fromkeys("exp exp2 log log2 sin cos tanh logistic erf expm1 log1p atan".split(), 12.0),
-    **dict.fromkeys("tan asin acos sinh cosh asinh acosh atanh atan2 cbrt erfc erf_inv".split(), 20.0),
-    **dict.fromkeys("pow lgamma digamma threefry2x32 random_bits igamma".split(), 40.0),
-    "gather": 4.0, "dynamic_slice": 2.0, "nextafter": 4.0,
-}  # fmt: skip
 
 
 class NotInRegisters(Exception):
@@ -58,18 +68,10 @@ _DEFINED: dict[str, Callable[..., Any]] = {
 }
 
 
-class Operand(Node):
-    """A node that a rule can ask for elements."""
-
-    __slots__ = ("builder",)
-
-    def at(self, index: Sequence[Expr | int]) -> Expr:
-        """The element at an index: a load where the node is in memory, else its expression."""
-        return self.builder.element(self, index)
-
-
 class Builder(Graph):
     """The loop dialect over a graph of expressions."""
+
+    rules = simplify.RULES
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,18 +130,24 @@ class Builder(Graph):
         found = known.get(index)
         if found is not None:
             return found
-        if len(known) == 1 and node.size != 1 or any(x.terms for place in known for x in place):
+        if (len(known) == 1 and node.size != 1) or any(x.terms for place in known for x in place):
             raise NotInRegisters
         place = self.offset(node.shape, index)
         *others, last = known.values()
         result = last
         for position in range(len(others) - 1, -1, -1):
-            result = self.select(self.op("eq", place, self.index(position, ())), others[position], result)
+            result = self.select(
+                self.op("eq", place, self.index(position, ())), others[position], result
+            )
         return result
 
     def offset(self, shape: tuple[int, ...], index: Sequence[Index]) -> Index:
         """The position of an index in a row-major buffer."""
-        if index is self.identity and shape == self.identity_shape and self.identity_offset is not None:
+        if (
+            index is self.identity
+            and shape == self.identity_shape
+            and self.identity_offset is not None
+        ):
             return self.identity_offset
         result, stride = None, 1
         for size, i in zip(reversed(shape), reversed(index), strict=True):
@@ -151,8 +159,8 @@ class Builder(Graph):
 
     # --- definitions
 
-    def pull(self, element: Callable[[Any], Expr], *, cheap: bool = True) -> Operand:
-        node = Operand("pull", element)
+    def pull(self, element: Callable[[Any], Expr], *, cheap: bool = True) -> Node:
+        node = Node("pull", element)
         node.cheap = cheap
         node.builder = self
         return node
@@ -164,16 +172,16 @@ class Builder(Graph):
         combine: str | Callable[..., Any],
         identities: Sequence[Any],
         element: Callable[..., Sequence[Expr]] | None = None,
-    ) -> list[Operand]:
+    ) -> list[Node]:
         shape = sources[0].shape
         group = Reduction(sources, tuple(sorted(axes)), combine, identities, element, shape)
         return [self.result("reduce", group) for _ in identities]
 
-    def block(self, kind: str, operands: Sequence[Node], **params: Any) -> list[Operand]:
+    def block(self, kind: str, operands: Sequence[Node], **params: Any) -> list[Node]:
         if kind not in BLOCKS:
             raise ValueError(f"block: needs one of {', '.join(sorted(BLOCKS))}; got {kind!r}")
         if kind == "call":
-            return self.inline(params["jaxpr"], operands)  # type: ignore[return-value]
+            return self.inline(params["jaxpr"], operands)
         define = _DEFINED.get(kind)
         if define is not None:
             return define(self, *operands, **params)
@@ -182,8 +190,10 @@ class Builder(Graph):
         if effect and block is not None:
             block.effect = True
             if not block.results:
-                self.adopt(self.result("memory", block), ShapedArray((0,), canonical(np.bool_)), EFFECT, ())
-        return results  # type: ignore[return-value]
+                self.adopt(
+                    self.result("memory", block), ShapedArray((0,), canonical(np.bool_)), EFFECT, ()
+                )
+        return results
 
     def _block(
         self, kind: str, operands: Sequence[Node], params: dict[str, Any]
@@ -206,12 +216,16 @@ class Builder(Graph):
         return self.adopt(self.pull(element), ShapedArray(shape, dtype), name, (x,))
 
     def adopt(self, node: Node, aval: ShapedArray, name: str, operands: Sequence[Node]) -> Node:
-        """Make a definition a node of the region. It may know its operands better than the equation does."""
+        """Make a definition a node of the region. It may know its operands better than the equation
+        does.
+        """
         node.typed(aval)
         operands = node.operands or tuple(operands)
-        node.name, node.operands, node.weight = name, operands, WEIGHTS.get(name, 1.0)
+        node.name, node.operands, node.weight = name, operands, costs.PRIMITIVES.get(name, 1.0)
         node.pointwise = (
-            node.kind == "pull" and name not in _NOT_POINTWISE_PULLS and all(x.shape == node.shape for x in operands)
+            node.kind == "pull"
+            and name not in _NOT_POINTWISE_PULLS
+            and all(x.shape == node.shape for x in operands)
         )
         node.number = self.number = self.number + 1
         self.region.nodes.append(node)
@@ -227,8 +241,8 @@ class Builder(Graph):
             found = self.written[x.definition] = (self.region, node)
         return found[1]
 
-    def result(self, kind: str, definition: Any) -> Operand:
-        node = Operand(kind, None, definition)
+    def result(self, kind: str, definition: Any) -> Node:
+        node = Node(kind, None, definition)
         node.builder = self
         if not definition.results and definition.__class__ is Block:
             definition.serial = len(self.blocks)
@@ -238,25 +252,27 @@ class Builder(Graph):
 
     # --- programs
 
-    def input(self, aval: ShapedArray, kind: str = "input") -> Operand:
+    def input(self, aval: ShapedArray, kind: str = "input") -> Node:
         """A value that is in memory from the start."""
-        node = Operand("memory").typed(aval)
-        node.builder = self  # type: ignore[attr-defined]
+        node = Node("memory").typed(aval)
+        node.builder = self
         node.buffer = Buffer(node.shape, node.dtype, kind)
         node.number = self.number = self.number + 1
-        return node  # type: ignore[return-value]
+        return node
 
-    def literal(self, value: Any, aval: ShapedArray) -> Operand:
+    def literal(self, value: Any, aval: ShapedArray) -> Node:
         """A scalar known now."""
         numpy_value = value._numpy() if hasattr(value, "_numpy") else np.asarray(value)
-        return self.scalar(numpy_value.item() if numpy_value.dtype.kind in "biufc" else numpy_value[()], aval)
+        return self.scalar(
+            numpy_value.item() if numpy_value.dtype.kind in "biufc" else numpy_value[()], aval
+        )
 
-    def scalar(self, value: Any, aval: ShapedArray) -> Operand:
-        node = Operand("literal", None, self.constant(value, canonical(aval.dtype))).typed(aval)
-        node.builder = self  # type: ignore[attr-defined]
+    def scalar(self, value: Any, aval: ShapedArray) -> Node:
+        node = Node("literal", None, self.constant(value, canonical(aval.dtype))).typed(aval)
+        node.builder = self
         node.name = str(value)
         node.number = self.number = self.number + 1
-        return node  # type: ignore[return-value]
+        return node
 
     def inline(self, closed: ClosedJaxpr | Jaxpr, operands: Sequence[Node]) -> list[Node]:
         """The results of a program on nodes, as part of the current region."""
@@ -298,7 +314,9 @@ class Builder(Graph):
 
     @staticmethod
     def _key(eqn: JaxprEqn, operands: list[Node]) -> Any:
-        """Equal keys mean equal results; None for operations with effects or unhashable parameters."""
+        """Equal keys mean equal results; None for operations with effects or unhashable
+        parameters.
+        """
         if has_effects(eqn):
             return None
         identities = tuple([x.definition if x.kind == "literal" else x for x in operands])
@@ -315,18 +333,24 @@ class Builder(Graph):
         before = self._expected, self.effect
         self._expected, self.effect = avals, has_effects(eqn)
         if isinstance(primitive.loops, Undefined):
-            definitions = self.block("host", operands, function=reference_of(eqn), outs=avals, reason="no loops rule")
+            definitions = self.block(
+                "host", operands, function=reference_of(eqn), outs=avals, reason="no loops rule"
+            )
         else:
             definitions = primitive.loops(self, *operands, **eqn.params)
             if not isinstance(definitions, (list, tuple)):
                 definitions = [definitions]
         self._expected, self.effect = before
         if len(definitions) != len(avals):
-            raise ValueError(f"{primitive}: its loops rule gives {len(definitions)} results of {len(avals)}")
+            raise ValueError(
+                f"{primitive}: its loops rule gives {len(definitions)} results of {len(avals)}"
+            )
         for node, aval in zip(definitions, avals, strict=True):
             if node.definition.__class__ is Block and node.definition.equation is None:
                 node.definition.equation = eqn
-            if node.number >= 0:  # a node that exists already: the operation is the identity, or a call
+            if (
+                node.number >= 0
+            ):  # a node that exists already: the operation is the identity, or a call
                 continue
             self.adopt(node, aval, primitive.name, operands)
             if primitive.name == "transpose":

@@ -1,7 +1,9 @@
 """The compilation cache: machine code on disk, by what it was made from.
 
-Files lie in ``$VIRES_CACHE_DIR``, or ``vires`` in the user's cache directory. Each begins with a checksum of the
-rest; one that is damaged, or made by another version, is made anew. A directory that cannot be written is no
+Files lie in ``$VIRES_CACHE_DIR``, or ``vires`` in the user's cache directory. Each begins with a
+checksum of the
+rest; one that is damaged, or made by another version, is made anew. A directory that cannot be
+written is no
 error: programs are compiled again in the next process, and a warning says so once.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import tempfile
 import warnings
 from functools import lru_cache
@@ -25,7 +28,9 @@ _state = {"warned": False, "pruned": False}
 
 @lru_cache(maxsize=1)
 def directory() -> str | None:
-    """The directory of the cache; None when it is switched off (``VIRES_CACHE_DIR=off``) or there is no home."""
+    """The directory of the cache; None when it is switched off (``VIRES_CACHE_DIR=off``) or there
+    is no home.
+    """
     named = os.environ.get("VIRES_CACHE_DIR")
     if named:
         return None if named in ("0", "off") else named
@@ -55,8 +60,6 @@ def _processor() -> str:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             lines = file.read(8192).split("\n\n")[0].splitlines()
     except OSError:
-        import platform
-
         return f"{platform.machine()} {platform.processor()} {platform.node()}"
     wanted = ("vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU part")
     return "\n".join(line for line in lines if line.split("\t")[0].split(":")[0].strip() in wanted)
@@ -81,7 +84,11 @@ def read(name: str) -> tuple[dict[str, Any], bytes] | None:
             data = file.read()
     except OSError:
         return None
-    if len(data) < 32 or data[:8] != _MAGIC or data[8:24] != hashlib.blake2b(data[24:], digest_size=16).digest():
+    if (
+        len(data) < 32
+        or data[:8] != _MAGIC
+        or data[8:24] != hashlib.blake2b(data[24:], digest_size=16).digest()
+    ):
         return None
     length = int.from_bytes(data[24:32], "little")
     try:

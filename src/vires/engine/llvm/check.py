@@ -40,13 +40,19 @@ def _check_kernel(kernel: Kernel, passed: str) -> None:
         variables.add(kernel.part)
     _need(bool(kernel.stores or kernel.folds), passed, f"kernel {kernel.domain} writes nothing")
     if kernel.order:
-        _need(set(kernel.order) == {*kernel.loops, *kernel.reduced}, passed, "the order is not one of the loops")
+        _need(
+            set(kernel.order) == {*kernel.loops, *kernel.reduced},
+            passed,
+            "the order is not one of the loops",
+        )
     if any(v.size == 0 for v in variables):
         return
     for x in walk(kernel.roots()):
         if x.op == "var":
             known = x in variables or x.size == 1  # type: ignore[attr-defined]
-            _need(known, passed, f"a variable of size {x.size} belongs to no loop of {kernel.domain}")  # type: ignore[attr-defined]
+            _need(
+                known, passed, f"a variable of size {x.size} belongs to no loop of {kernel.domain}"
+            )  # type: ignore[attr-defined]
         elif x.op == "load":
             _check_range(x.attr, x.args[0], len(x.args) > 1, passed)  # type: ignore[arg-type]
         _check_types(x, passed)
@@ -55,7 +61,11 @@ def _check_kernel(kernel: Kernel, passed: str) -> None:
 
 
 def _check_store(store: Store, passed: str) -> None:
-    _need(store.expr.dtype == store.buffer.dtype, passed, f"{store.expr.dtype} stored in {store.buffer!r}")
+    _need(
+        store.expr.dtype == store.buffer.dtype,
+        passed,
+        f"{store.expr.dtype} stored in {store.buffer!r}",
+    )
     _check_range(store.buffer, store.offset, store.mask is not None, passed)
 
 
@@ -64,7 +74,9 @@ def _check_range(buffer: Buffer, offset: Index, guarded: bool, passed: str) -> N
     if offset.range is None or guarded:
         return
     low, high = offset.range
-    _need(low < max(buffer.size, 1) and high >= 0, passed, f"offset {low}..{high} misses {buffer!r}")
+    _need(
+        low < max(buffer.size, 1) and high >= 0, passed, f"offset {low}..{high} misses {buffer!r}"
+    )
     exact = all(atom.op == "var" for atom, _ in offset.terms)
     if exact and buffer.size:
         _need(low >= 0 and high < buffer.size, passed, f"offset {low}..{high} leaves {buffer!r}")
@@ -74,6 +86,14 @@ def _check_types(x: Expr, passed: str) -> None:
     if x.op in PREDICATES:
         _need(x.dtype.kind == "b", passed, f"{x.op} gives {x.dtype}")
     elif x.op in ("add", "sub", "mul", "div", "max", "min"):
-        _need(all(a.dtype == x.dtype for a in x.args), passed, f"{x.op} of {[a.dtype.name for a in x.args]}")
+        _need(
+            all(a.dtype == x.dtype for a in x.args),
+            passed,
+            f"{x.op} of {[a.dtype.name for a in x.args]}",
+        )
     elif x.op == "select":
-        _need(x.args[0].dtype.kind == "b" and x.args[1].dtype == x.args[2].dtype == x.dtype, passed, "select types")
+        _need(
+            x.args[0].dtype.kind == "b" and x.args[1].dtype == x.args[2].dtype == x.dtype,
+            passed,
+            "select types",
+        )

@@ -1,10 +1,13 @@
-"""Contractions: a loop nest for small ones and for dtypes without a library, OpenBLAS for large float ones.
+"""Contractions: a loop nest for small ones and for dtypes without a library, OpenBLAS for large
+float ones.
 
-The library gets strides, so that transposed operands and operands with batch axes in the middle need no copy.
+The library gets strides, so that transposed operands and operands with batch axes in the middle
+need no copy.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +32,9 @@ Axes = tuple[int, ...]
 
 
 class Side(NamedTuple):
-    """One operand in memory: for each axis of the batch a stride; one matrix with its leading dimension."""
+    """One operand in memory: for each axis of the batch a stride; one matrix with its leading
+    dimension.
+    """
 
     node: Node
     batch: tuple[int, ...]
@@ -98,8 +103,8 @@ def _loops(
     accumulator = np.dtype(np.float32) if dtype.itemsize < 4 and dtype.kind in "fV" else dtype
 
     def element(index: Any) -> list[Any]:
-        a = builder.convert(lhs.at([index[p] for p in places[0]]), accumulator)  # type: ignore[attr-defined]
-        b = builder.convert(rhs.at([index[p] for p in places[1]]), accumulator)  # type: ignore[attr-defined]
+        a = builder.convert(lhs.at([index[p] for p in places[0]]), accumulator)
+        b = builder.convert(rhs.at([index[p] for p in places[1]]), accumulator)
         return [builder.node("and" if is_bool else "mul", (a, b), accumulator)]
 
     axes = tuple(range(start_sum, len(shape)))
@@ -122,21 +127,27 @@ def _library(
     sides = []
     for i, x in enumerate(operands):
         if x.dtype != wide:
-            x = builder.derived("convert", x, x.shape, wide, lambda index, x=x: builder.convert(x.at(index), wide))
+            x = builder.derived(
+                "convert", x, x.shape, wide, lambda index, x=x: builder.convert(x.at(index), wide)
+            )
         sides.append(_side(builder, x, batch[i], free[i], contracting[i], i == 1))
     shape = (*sizes[0], *sizes[1], *sizes[2])
-    block = Block("contract", [side.node for side in sides], {"sides": tuple(sides), "sizes": tuple(sizes)})
+    block = Block(
+        "contract", [side.node for side in sides], {"sides": tuple(sides), "sizes": tuple(sizes)}
+    )
     result = builder.result("memory", block)
     if wide == dtype:
         return [result]
     # Half precision: the block's result is one more node, rounded afterwards.
     inner = builder.adopt(result, ShapedArray(shape, wide), "contract", operands)
-    rounded = builder.pull(lambda index: builder.convert(inner.at(index), dtype))  # type: ignore[attr-defined]
+    rounded = builder.pull(lambda index: builder.convert(inner.at(index), dtype))
     rounded.operands = (inner,)
     return [rounded]
 
 
-def _side(builder: Builder, x: Node, batch: Axes, free: Axes, contracting: Axes, is_right: bool) -> Side:
+def _side(
+    builder: Builder, x: Node, batch: Axes, free: Axes, contracting: Axes, is_right: bool
+) -> Side:
     """Find strides of the operand, looking through transposes; copy it if no strides fit."""
     source, axes = x, tuple(range(len(x.shape)))
     while source.view is not None:
@@ -163,7 +174,9 @@ def _side(builder: Builder, x: Node, batch: Axes, free: Axes, contracting: Axes,
     order = (*batch, *((*contracting, *free) if is_right else (*free, *contracting)))
     shape = tuple([x.shape[d] for d in order])
     inverse = [order.index(d) for d in range(len(order))]
-    copy = builder.derived("transpose", x, shape, x.dtype, lambda index: x.at([index[p] for p in inverse]))  # type: ignore[attr-defined]
+    copy = builder.derived(
+        "transpose", x, shape, x.dtype, lambda index: x.at([index[p] for p in inverse])
+    )
     sizes = [x.shape[d] for d in batch]
     matrix = rows * length
     batch_strides = tuple([matrix * math.prod(sizes[i + 1 :]) for i in range(len(sizes))])
@@ -175,18 +188,19 @@ def _one_stride(axes: Sequence[tuple[int, int]]) -> int | None:
     axes = [axis for axis in axes if axis[0] != 1]
     if not axes:
         return 1
-    for (_, outer), (size, inner) in zip(axes[:-1], axes[1:], strict=True):
+    for (_, outer), (size, inner) in itertools.pairwise(axes):
         if outer != size * inner:
             return None
     return axes[-1][1]
 
 
 def emit_contract(writer: ProgramWriter, block: Block) -> None:
-    """Call the library's product for each index of the batch, in tasks of rows or columns when there is much to do.
+    """Call the library's product for each index of the batch, in tasks of rows or columns when
+    there is much to do.
 
     The library runs on the calling thread; the partition into tasks depends on the shapes alone.
     """
-    sides, sizes = block.params["sides"], block.params["sizes"]
+    sizes = block.params["sizes"]
     count, rows, columns, length = (math.prod(n) for n in sizes)
     by_rows = rows >= columns
     extent = rows if by_rows else columns
@@ -209,14 +223,17 @@ def emit_contract(writer: ProgramWriter, block: Block) -> None:
     writer.parallel(name, tasks)
 
 
-#: Operations of a task of the library's product, tasks of one product at most, and rows of a task at least.
+#: Operations of a task of the library's product, tasks of one product at most, and rows of a task
+#: at least.
 _TASK_FLOPS, _TASKS, _CHUNK = 4_000_000.0, 64, 96
 
 
 class _Product:
     """One matrix product for each task: a chunk of rows or columns at one index of the batch."""
 
-    def __init__(self, writer: ProgramWriter, block: Block, by_rows: bool, chunk: int, pieces: int) -> None:
+    def __init__(
+        self, writer: ProgramWriter, block: Block, by_rows: bool, chunk: int, pieces: int
+    ) -> None:
         self.writer = writer
         self.sides: tuple[Side, Side] = block.params["sides"]
         self.sizes: tuple[tuple[int, ...], ...] = block.params["sizes"]
@@ -245,13 +262,18 @@ class _Product:
         batch_sizes = self.sizes[0]
         whole = tuple([matrix * math.prod(batch_sizes[i + 1 :]) for i in range(len(batch_sizes))])
         addresses = []
-        for node, strides in ((left.node, left.batch), (right.node, right.batch), (self.result, whole)):
+        for node, strides in (
+            (left.node, left.batch),
+            (right.node, right.batch),
+            (self.result, whole),
+        ):
             offset = self._batch_offset(code, batch, batch_sizes, strides)
             address = pointer(node.buffer)
             addresses.append(code.gep(address, dtype, offset) if offset is not None else address)
         if self.pieces > 1:
             moved, side = (0, left) if self.by_rows else (1, right)
-            # Rows of the left matrix, columns of the right one: apart by the leading dimension, or neighbours.
+            # Rows of the left matrix, columns of the right one: apart by the leading dimension, or
+            # neighbours.
             step = side.leading if side.transposed != self.by_rows else 1
             addresses[moved] = code.gep(addresses[moved], dtype, start * step)
             addresses[2] = code.gep(addresses[2], dtype, start * (columns if self.by_rows else 1))
@@ -263,14 +285,29 @@ class _Product:
             kind = _LLVM[dtype.name]
             alpha, beta = f"{kind} 1.0", f"{kind} 0.0"
         self.writer.call(
-            f"cblas_{_ROUTINES[dtype.name]}gemm", "void", "i32 101", f"i32 {trans[0]}", f"i32 {trans[1]}",
-            here if self.by_rows else f"i32 {rows}", f"i32 {columns}" if self.by_rows else here, f"i32 {length}",
-            alpha, f"ptr {a}", f"i32 {left.leading}", f"ptr {b}", f"i32 {right.leading}", beta, f"ptr {c}",
-            f"i32 {columns}", code=code,
-        )  # fmt: skip
+            f"cblas_{_ROUTINES[dtype.name]}gemm",
+            "void",
+            "i32 101",
+            f"i32 {trans[0]}",
+            f"i32 {trans[1]}",
+            here if self.by_rows else f"i32 {rows}",
+            f"i32 {columns}" if self.by_rows else here,
+            f"i32 {length}",
+            alpha,
+            f"ptr {a}",
+            f"i32 {left.leading}",
+            f"ptr {b}",
+            f"i32 {right.leading}",
+            beta,
+            f"ptr {c}",
+            f"i32 {columns}",
+            code=code,
+        )
 
     @staticmethod
-    def _batch_offset(code: Code, batch: Val, sizes: Sequence[int], strides: Sequence[int]) -> Val | None:
+    def _batch_offset(
+        code: Code, batch: Val, sizes: Sequence[int], strides: Sequence[int]
+    ) -> Val | None:
         """Where the matrix of a batch index begins."""
         total: Val | None = None
         rest = batch

@@ -1,7 +1,9 @@
 """Loops and branches over programs: their regions, and which memory their carried values live in.
 
-A carried value has a buffer that the body reads and one that it writes. They are one when nothing reads the old
-value after the new one is written; otherwise they change places after each turn. Values that the body hands on
+A carried value has a buffer that the body reads and one that it writes. They are one when nothing
+reads the old
+value after the new one is written; otherwise they change places after each turn. Values that the
+body hands on
 unchanged are no carried values but constants of the loop.
 """
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 
 class Carry:
-    """One carried value: its place in the body (`inside`), what the body makes of it, and the block's result."""
+    """One carried value: its place in the body (`inside`), what the body makes of it, and the
+    block's result.
+    """
 
     __slots__ = ("aval", "following", "init", "inside", "result", "spare")
 
@@ -51,7 +55,9 @@ def own_outputs(builder: Builder, region: Region, results: Sequence[Node]) -> No
     seen: set[int] = set()
     for node in results:
         if node.kind == "literal" or node.number in seen or node.number not in inside:
-            node = builder.derived("copy", node, node.shape, node.dtype, lambda index, x=node: x.at(index))
+            node = builder.derived(
+                "copy", node, node.shape, node.dtype, lambda index, x=node: x.at(index)
+            )
         seen.add(node.number)
         region.outputs.append(node)
 
@@ -100,7 +106,12 @@ def scan(
     block = Block(
         "scan",
         [*_in_memory(consts), *_in_memory(inits), *[c.init for c in moving], *sources],
-        {"carries": moving, "slices": list(zip(slices, sources, strict=True)), "length": length, "reverse": reverse},
+        {
+            "carries": moving,
+            "slices": list(zip(slices, sources, strict=True)),
+            "length": length,
+            "reverse": reverse,
+        },
     )
     block.regions = [region]
     results: list[Node] = []
@@ -166,7 +177,9 @@ def while_loop(
 def branch(
     builder: Builder, operands: Sequence[Node], *, branches: Sequence[ClosedJaxpr]
 ) -> tuple[Block | None, list[Node]]:
-    """The block, and nodes for the results of the chosen program; no block where the choice is known."""
+    """The block, and nodes for the results of the chosen program; no block where the choice is
+    known.
+    """
     index, *arguments = operands
     if index.kind == "literal":
         chosen = min(max(int(index.definition.attr), 0), len(branches) - 1)

@@ -1,4 +1,6 @@
-"""Convolutions as contractions: the windows of the image are an index map, which the contraction packs."""
+"""Convolutions as contractions: the windows of the image are an index map, which the contraction
+packs.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def convolve(
     batch_group_count: int,
     **params: Any,
 ) -> list[Node]:
-    """The product of windows [group, image, position, place in the window and feature] with kernels."""
+    """The product of windows [group, image, position, place in the window and feature] with
+    kernels.
+    """
     image, filters = dimension_numbers.lhs_spec, dimension_numbers.rhs_spec
     groups = feature_group_count * batch_group_count
     out_features, features = rhs.shape[filters[0]], rhs.shape[filters[1]]
@@ -66,8 +70,12 @@ def convolve(
             for condition in conditions:
                 inside = condition if inside is None else builder.op("and", inside, condition)
             source[image[2 + d]] = at
-        load = lambda: lhs.at(source)  # type: ignore[attr-defined] # noqa: E731
-        return load() if inside is None else builder.guarded(inside, load, builder.constant(0, lhs.dtype))
+        load = lambda: lhs.at(source)  # noqa: E731
+        return (
+            load()
+            if inside is None
+            else builder.guarded(inside, load, builder.constant(0, lhs.dtype))
+        )
 
     def kernel(index: Any) -> Expr:
         group, place, feature, out = index[0], index[1 : 1 + rank], index[1 + rank], index[2 + rank]
@@ -75,9 +83,11 @@ def convolve(
         source[filters[0]], source[filters[1]] = group * columns + out, feature
         for d in range(rank):
             source[filters[2 + d]] = place[d]
-        return rhs.at(source)  # type: ignore[attr-defined]
+        return rhs.at(source)
 
-    windows = builder.derived("windows", lhs, (groups, images, *space, *size, features), lhs.dtype, window)
+    windows = builder.derived(
+        "windows", lhs, (groups, images, *space, *size, features), lhs.dtype, window
+    )
     kernels = builder.derived("kernels", rhs, (groups, *size, features, columns), rhs.dtype, kernel)
     windows.pointwise = kernels.pointwise = False
     summed = rank + 1
@@ -94,7 +104,7 @@ def convolve(
     def result(index: Any) -> Expr:
         feature = index[out[1]]
         at = [feature // columns, index[out[0]], *[index[d] for d in out[2:]], feature % columns]
-        return product.at(at)  # type: ignore[attr-defined]
+        return product.at(at)
 
     final = builder.pull(result)
     final.operands = (product,)

@@ -1,4 +1,6 @@
-"""Prints what each pass made: ``VIRES_DUMP=jaxpr,simplify,schedule,memory,llvm`` or ``all``, on standard error."""
+"""Prints what each pass made: ``VIRES_DUMP=jaxpr,simplify,schedule,memory,llvm`` or ``all``, on
+standard error.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ def stages() -> frozenset[str]:
         return frozenset(STAGES)
     unknown = wanted - frozenset(STAGES)
     if unknown:
-        raise ValueError(f"VIRES_DUMP: needs stages among {', '.join(STAGES)}, all; got {', '.join(sorted(unknown))}")
+        raise ValueError(
+            f"VIRES_DUMP: needs stages among {', '.join(STAGES)}, all; "
+            f"got {', '.join(sorted(unknown))}"
+        )
     return wanted
 
 
@@ -50,7 +55,9 @@ def region_text(region: Region, indent: str = "") -> str:
         reason = host_reason(step)
         lines.append(f"{indent}{step!r}{f'  on the host: {reason}' if reason else ''}")
         if "kernel" in step.params:
-            lines += [indent + "    " + line for line in kernel_text(step.params["kernel"]).splitlines()]
+            lines += [
+                indent + "    " + line for line in kernel_text(step.params["kernel"]).splitlines()
+            ]
         for inner in step.regions:
             lines.append(indent + "  region")
             lines.append(region_text(inner, indent + "    "))
@@ -82,12 +89,18 @@ def kernel_text(kernel: Kernel) -> str:
     for store in kernel.stores:
         how = f" {store.combine}=" if store.combine else " ="
         where = f" if {_name(store.mask, names)}" if store.mask is not None else ""
-        lines.append(f"    {store.buffer!r}[{_index(store.offset, names)}]{how} {_name(store.expr, names)}{where}")
+        lines.append(
+            f"    {store.buffer!r}[{_index(store.offset, names)}]{how} "
+            f"{_name(store.expr, names)}{where}"
+        )
     for fold in kernel.folds:
         values = ", ".join(_name(x, names) for x in fold.exprs)
         how = fold.combine if isinstance(fold.combine, str) else "combine"
         targets = ", ".join(f"{b!r}" for b in fold.buffers)
-        lines.append(f"    {targets}[{_index(fold.offset, names)}] = {how}({values}){' prefix' if fold.prefix else ''}")
+        lines.append(
+            f"    {targets}[{_index(fold.offset, names)}] = {how}({values})"
+            f"{' prefix' if fold.prefix else ''}"
+        )
     return "\n".join(lines)
 
 
@@ -104,7 +117,10 @@ def _name(x: Expr, names: dict[Expr, str]) -> str:
 
 
 def _index(x: Index, names: dict[Expr, str]) -> str:
-    parts = [f"{factor}*{_name(atom, names)}" if factor != 1 else _name(atom, names) for atom, factor in x.terms]
+    parts = [
+        f"{factor}*{_name(atom, names)}" if factor != 1 else _name(atom, names)
+        for atom, factor in x.terms
+    ]
     if x.const or not parts:
         parts.append(str(x.const))
     return " + ".join(parts)

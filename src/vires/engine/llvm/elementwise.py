@@ -1,6 +1,8 @@
-"""Size-generic kernels of elementwise functions, for eager calls: one for dtypes and broadcast pattern, not for shapes.
+"""Size-generic kernels of elementwise functions, for eager calls: one for dtypes and broadcast
+pattern, not for shapes.
 
-A kernel is ``void kernel(void** pointers, int64 n)`` with the addresses of outputs, then inputs. Bit i of the
+A kernel is ``void kernel(void** pointers, int64 n)`` with the addresses of outputs, then
+inputs. Bit i of the
 pattern says that input i is one element for all n.
 """
 
@@ -31,7 +33,8 @@ _MANY = 1 << 40
 
 
 def resolve(name: str, function: Callable[..., Any], descriptors: Sequence[Any]) -> Any:
-    """The kernel of a function of elements for operands of these types; None if it is not elementwise.
+    """The kernel of a function of elements for operands of these types; None if it is not
+    elementwise.
 
     `descriptors`: (dtype code, weak) of an array, or a Python scalar type.
     """
@@ -69,7 +72,9 @@ class _Elementwise:
         self.closed = _adopt_scalars(closed, scalars)
         jaxpr = self.closed.jaxpr
         self.codes = [dtypes.CODE_OF[v.aval.dtype] for v in jaxpr.invars]
-        self.outputs = [(dtypes.CODE_OF[v.aval.dtype], bool(v.aval.weak_type)) for v in jaxpr.outvars]
+        self.outputs = [
+            (dtypes.CODE_OF[v.aval.dtype], bool(v.aval.weak_type)) for v in jaxpr.outvars
+        ]
         self.linked: list[Any] = []
         self.is_elementwise = self._expressions(0) is not None
 
@@ -134,7 +139,9 @@ class _Elementwise:
         code = Code()
 
         def pointer(buffer: Buffer) -> str:
-            place = code.value(f"getelementptr ptr, ptr %pointers, i64 {buffer.slot}", INT64, 1).name
+            place = code.value(
+                f"getelementptr ptr, ptr %pointers, i64 {buffer.slot}", INT64, 1
+            ).name
             return code.value(f"load ptr, ptr {place}", INT64, 1).name
 
         writer = Writer(code, kernel, pointer)

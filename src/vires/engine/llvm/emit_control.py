@@ -127,7 +127,10 @@ def _end(writer: ProgramWriter, carries: list[Carry]) -> None:
     """Bring the last values to the memory of the results, where they are not there already."""
     for carry in carries:
         if carry.spare is not None:
-            at, target = writer.main_pointer(_buffer(carry.inside)), writer.main_pointer(_buffer(carry.result))
+            at, target = (
+                writer.main_pointer(_buffer(carry.inside)),
+                writer.main_pointer(_buffer(carry.result)),
+            )
             writer.copy_unless_same(target, at, _buffer(carry.result).nbytes)
 
 

@@ -1,4 +1,6 @@
-"""The text of a whole program: a function for each kernel, and the entry that runs the steps in order."""
+"""The text of a whole program: a function for each kernel, and the entry that runs the steps in
+order.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _STOP = 40
 
 
 class Unit(NamedTuple):
-    """A module of IR text, the effort that it is compiled with, and the functions that others may call."""
+    """A module of IR text, the effort that it is compiled with, and the functions that others may
+    call.
+    """
 
     text: str
     level: int
@@ -31,7 +35,9 @@ _UNIT_TEXT = 60_000
 
 
 def divide(functions: list[tuple[str, str, Code, int]]) -> list[list[tuple[str, str, Code, int]]]:
-    """Kernels that are compiled apart from the entry: those that need more effort, and large numbers of them."""
+    """Kernels that are compiled apart from the entry: those that need more effort, and large
+    numbers of them.
+    """
     parts = []
     for level in sorted({f[3] for f in functions}):
         group = [f for f in functions if f[3] == level]
@@ -57,7 +63,8 @@ class ProgramWriter:
         self.functions: list[tuple[str, str, Code, int]] = []
         #: Functions of tasks in the entry's module.
         self.local: list[tuple[str, Code]] = []
-        #: Slots of the caller's table, and those of the frame: one more for the runtime, and those of moving
+        #: Slots of the caller's table, and those of the frame: one more for the runtime, and those
+        #: of moving
         #: pointers, when the program has loops.
         self.slots = slots
         self.extended = extended
@@ -65,7 +72,8 @@ class ProgramWriter:
         self.symbols: dict[str, str] = {}
         self.main = Code()
         self.names = 0
-        #: Blocks that call a Python function, and blocks that can fail: their numbers are known at run time.
+        #: Blocks that call a Python function, and blocks that can fail: their numbers are known at
+        #: run time.
         self.hosts: list[Block] = []
         self.failures: list[Block] = []
         #: Stack memory of the entry, taken once at its start.
@@ -77,7 +85,8 @@ class ProgramWriter:
         if self.extended > self.slots:
             self.entry_allocas.append(f"  %frame = alloca ptr, i64 {self.extended}")
             code.emit(
-                f"call void @llvm.memcpy.p0.p0.i64(ptr %frame, ptr %buffers, i64 {8 * self.slots}, i1 false)"
+                "call void @llvm.memcpy.p0.p0.i64(ptr %frame, ptr %buffers, "
+                f"i64 {8 * self.slots}, i1 false)"
             )
             place = code.value(f"getelementptr ptr, ptr %frame, i64 {self.slots}", INT64, 1).name
             code.emit(f"store ptr %rt, ptr {place}")
@@ -89,7 +98,9 @@ class ProgramWriter:
         entry = code.define(name, ["ptr %buffers", "ptr %rt"], "i32")
         parts = divide(self.functions)
         units = [
-            Unit(module([f[1] for f in part], [f[2] for f in part]), part[0][3], [f[0] for f in part])
+            Unit(
+                module([f[1] for f in part], [f[2] for f in part]), part[0][3], [f[0] for f in part]
+            )
             for part in parts
         ]
         own = [f for f in self.functions if not any(f in part for part in parts)]
@@ -122,7 +133,9 @@ class ProgramWriter:
         return pointer
 
     def call(self, name: str, result: str, *operands: str, code: Code | None = None) -> str:
-        """Call a C function, in the entry if not said otherwise; operands are written with their types. Gives the result's name."""
+        """Call a C function, in the entry if not said otherwise; operands are written with their
+        types. Gives the result's name.
+        """
         types = ", ".join(operand.split(" ", 1)[0] for operand in operands)
         self.symbols[name] = f"declare {result} @{name}({types})"
         text = f"call {result} @{name}({', '.join(operands)})"
@@ -136,7 +149,9 @@ class ProgramWriter:
         """A function of a task in the entry's module; gives its name."""
         self.names += 1
         name = f"t{self.names}"
-        text = code.define(name, ["ptr %frame", "i64 %task"]).replace("define", "define internal", 1)
+        text = code.define(name, ["ptr %frame", "i64 %task"]).replace(
+            "define", "define internal", 1
+        )
         self.local.append((text, code))
         return name
 
@@ -151,7 +166,9 @@ class ProgramWriter:
         """The name of a constant of the module that holds a complex number."""
         kind = "float" if dtype.itemsize == 8 else "double"
         name = f"vires_{kind}_{int(value.real)}"
-        code.helpers[name] = f"@{name} = private constant [2 x {kind}] [{kind} {value.real:.1f}, {kind} 0.0]"
+        code.helpers[name] = (
+            f"@{name} = private constant [2 x {kind}] [{kind} {value.real:.1f}, {kind} 0.0]"
+        )
         return f"@{name}"
 
     def integers(self, kind: str, values: Sequence[int]) -> str:
@@ -206,7 +223,10 @@ class ProgramWriter:
     def copy(self, target: str, source: str, nbytes: int) -> None:
         """Copy memory in the entry."""
         if nbytes:
-            self.main.emit(f"call void @llvm.memmove.p0.p0.i64(ptr {target}, ptr {source}, i64 {nbytes}, i1 false)")
+            self.main.emit(
+                f"call void @llvm.memmove.p0.p0.i64(ptr {target}, ptr {source}, "
+                f"i64 {nbytes}, i1 false)"
+            )
 
     def copy_unless_same(self, target: str, source: str, nbytes: int) -> None:
         """Copy memory in the entry, if the addresses differ."""

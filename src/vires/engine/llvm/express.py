@@ -1,19 +1,23 @@
-"""Fill kernels with expressions: pull every result at the index of the domain, and merge loops where one will do."""
+"""Fill kernels with expressions: pull every result at the index of the domain, and merge loops
+where one will do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from vires.engine.llvm.builder import Builder
-from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
+from vires.engine.llvm.expressions import Index, LoopVar, walk
 from vires.engine.llvm.program import Buffer, Fold, Kernel, Node, Reduction, Shape, Store
 
 
 def express(builder: Builder, kernel: Kernel) -> None:
     """Give a kernel its loops, stores and folds.
 
-    When all values are used at their own index, neighbouring axes of one role (kept or reduced) are one loop
-    from the start. Otherwise each axis is a loop, and axes that every offset treats as one are merged afterwards.
+    When all values are used at their own index, neighbouring axes of one role (kept or reduced) are
+    one loop
+    from the start. Otherwise each axis is a loop, and axes that every offset treats as one are
+    merged afterwards.
     """
     if kernel.flat:
         _pull(builder, kernel, flat=True)
@@ -44,7 +48,10 @@ def _pull(builder: Builder, kernel: Kernel, flat: bool) -> None:
                 roles.append(role)
         variables = [builder.variable(size) for size in loops]
     else:
-        variables, roles = axis_variables, [position in reduced_axes for position in range(len(domain))]
+        variables, roles = (
+            axis_variables,
+            [position in reduced_axes for position in range(len(domain))],
+        )
     kernel.loops = [v for v, role in zip(variables, roles, strict=True) if not role]
     kernel.reduced = [v for v, role in zip(variables, roles, strict=True) if role]
     whole = _position(builder, variables)
@@ -70,7 +77,9 @@ def _position(builder: Builder, variables: Sequence[LoopVar]) -> Index:
     return builder.index(0, tuple(reversed(terms)))
 
 
-def _identity(builder: Builder, shape: Shape, indices: list[Index], whole: Index) -> tuple[Index, ...]:
+def _identity(
+    builder: Builder, shape: Shape, indices: list[Index], whole: Index
+) -> tuple[Index, ...]:
     """The index of the domain for a value whose shape may have axes of size 1 besides."""
     zero, rest = builder.index(0, ()), iter(indices)
     index = tuple([zero if n == 1 else next(rest) for n in shape])
@@ -85,7 +94,9 @@ def _buffer(node: Node) -> Buffer:
     return node.buffer
 
 
-def _fold(builder: Builder, group: Reduction, indices: list[Index], whole: Index, kept: Index) -> Fold:
+def _fold(
+    builder: Builder, group: Reduction, indices: list[Index], whole: Index, kept: Index
+) -> Fold:
     index = _identity(builder, group.shape, indices, whole)
     if group.element is None:
         exprs = [builder.element(x, index) for x in group.sources]

@@ -3,7 +3,8 @@
 Nodes are hash-consed: building the same expression twice gives the same object, so that common
 subexpressions vanish and identity is equality. Index arithmetic is kept in normal form, a constant
 plus
-integer multiples of *atoms* (loop variables, floor divisions, values from memory), each with a known
+integer multiples of *atoms* (loop variables, floor divisions, values from memory), each
+with a known
 range. So a reshape of a reshape is a plain offset, and a comparison that holds for the whole loop
 is `True`.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import gcd
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -143,7 +144,7 @@ class Graph:
     `simplify`).
     """
 
-    rules: dict[str, Callable[..., Expr | None]] = {}
+    rules: ClassVar[dict[str, Callable[..., Expr | None]]] = {}
 
     def __init__(self) -> None:
         self.count = 0

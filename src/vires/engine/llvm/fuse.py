@@ -1,8 +1,10 @@
 """Which values go to memory, and which of them are made in one kernel.
 
-A pulled value is computed again wherever it is used, unless that costs more than keeping it: results of the
+A pulled value is computed again wherever it is used, unless that costs more than keeping it:
+results of the
 program, operands of blocks, and expensive values that are needed more often than they have elements
-(broadcast, or pulled at several places) go to memory. Values over one domain share a kernel when none of them
+(broadcast, or pulled at several places) go to memory. Values over one domain
+share a kernel when none of them
 needs another one at a different index.
 """
 
@@ -109,17 +111,16 @@ def _decide_pull(node: Node) -> None:
         dear = node.weight > _CHEAP and waste > _READ * total + _WRITE * size + _PLACE
         if dear or (len(demand) > 6 and node.weight > _CHEAP):
             node.store = True
-    if node.store:
-        wanted = {(squeezed(node.shape), ()): node.size}
-    else:
-        wanted = demand
+    wanted = {(squeezed(node.shape), ()): node.size} if node.store else demand
     for x in node.operands:
         for (domain, path), count in wanted.items():
             _want(x, (domain, path if node.pointwise else (*path, node.number)), count)
 
 
 def _shares(node: Node, source: Node) -> bool:
-    """Let a value whose elements are another's in the same order share its memory, where that can be."""
+    """Let a value whose elements are another's in the same order share its memory, where that can
+    be.
+    """
     if source.kind == "literal":
         return False
     if node.output:
@@ -140,7 +141,9 @@ def squeezed(shape: Shape) -> Shape:
 
 
 def _reach(node: Node) -> None:
-    """Which stored nodes an element needs at its own index (`near`) and at others (`far`), as bits."""
+    """Which stored nodes an element needs at its own index (`near`) and at others (`far`), as
+    bits.
+    """
     near = far = 0
     flat = node.pointwise
     for x in node.operands:
@@ -177,7 +180,9 @@ def _group(region: Region) -> None:
                 made |= 1 << node.number
             elif node.store and node.used:
                 domain = squeezed(node.shape)
-                found = _join(region, open_kernels, domain, node.near, node.far, made, None, node.weight)
+                found = _join(
+                    region, open_kernels, domain, node.near, node.far, made, None, node.weight
+                )
                 found.flat = found.flat and node.flat
                 _add(found, node)
                 found.near |= 1 << node.number
@@ -199,7 +204,9 @@ def _add(kernel: Kernel, node: Node) -> None:
     kernel.weight += node.weight
 
 
-def _group_reduction(region: Region, open_kernels: dict[Shape, list[Kernel]], group: Reduction, made: int) -> int:
+def _group_reduction(
+    region: Region, open_kernels: dict[Shape, list[Kernel]], group: Reduction, made: int
+) -> int:
     near = far = 0
     flat = group.element is None
     weight = 1.0

@@ -1,4 +1,6 @@
-"""Sharing memory: results written over operands that nothing needs any more, and carried values of loops."""
+"""Sharing memory: results written over operands that nothing needs any more, and carried values of
+loops.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ UPDATES = frozenset(("update_slice", "scatter"))
 
 
 def share(region: Region, keep: Sequence[Buffer] = ()) -> None:
-    """Decide which buffers are one, in a region and those inside it. `keep`: buffers that are read afterwards."""
+    """Decide which buffers are one, in a region and those inside it. `keep`: buffers that are read
+    afterwards.
+    """
     for step in region.steps:
         if isinstance(step, Block):
             _share_block(step)
@@ -43,7 +47,13 @@ def donations(region: Region, donated: Sequence[int]) -> dict[int, int]:
         assert old is not None
         for k, node in enumerate(region.outputs):
             new = node.buffer
-            if k in found or new is None or new.find() is not new or new.nbytes != old.nbytes or not old.nbytes:
+            if (
+                k in found
+                or new is None
+                or new.find() is not new
+                or new.nbytes != old.nbytes
+                or not old.nbytes
+            ):
                 continue
             if _may_overwrite(region, old, new):
                 found[k] = j
@@ -99,9 +109,12 @@ def _join(inner: Buffer | None, outer: Buffer | None) -> None:
 
 
 def _may_overwrite(region: Region, old: Buffer, new: Buffer) -> bool:
-    """Whether the memory of `old` can take `new`: nothing reads `old` once `new` is being written."""
+    """Whether the memory of `old` can take `new`: nothing reads `old` once `new` is being
+    written.
+    """
     first = next(
-        (i for i, step in enumerate(region.steps) if any(b.find() is new for b in writes(step))), len(region.steps)
+        (i for i, step in enumerate(region.steps) if any(b.find() is new for b in writes(step))),
+        len(region.steps),
     )
     for position, step in enumerate(region.steps):
         if not any(b.find() is old for b in reads(step)):
@@ -118,12 +131,17 @@ def _same_place(step: Kernel | Block, old: Buffer, new: Buffer) -> bool:
     if isinstance(step, Block):
         if step.kind in UPDATES:
             others = [x.buffer for x in step.operands[1:]]
-            return step.operands[0].buffer.find() is old and all(b is None or b.find() is not old for b in others)  # type: ignore[union-attr]
+            return step.operands[0].buffer.find() is old and all(
+                b is None or b.find() is not old for b in others
+            )  # type: ignore[union-attr]
         inner: list[Carry] = step.params.get("carries", [])
         if not inner:
             return False
-        return sum(x.buffer is not None and x.buffer.find() is old for x in step.operands) == 1 and any(
-            c.init.buffer.find() is old and c.result.buffer.find() is new for c in inner  # type: ignore[union-attr]
+        return sum(
+            x.buffer is not None and x.buffer.find() is old for x in step.operands
+        ) == 1 and any(
+            c.init.buffer.find() is old and c.result.buffer.find() is new
+            for c in inner  # type: ignore[union-attr]
         )
     store = next((s for s in step.stores if s.buffer.find() is new), None)
     if store is None or step.folds:

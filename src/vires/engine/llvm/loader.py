@@ -1,6 +1,7 @@
 """Loads object code into the process without LLVM: a small linker for x86-64 ELF objects.
 
-A program from the cache runs without importing llvmlite. Objects that this loader does not understand (other
+A program from the cache runs without importing llvmlite. Objects that this loader
+does not understand (other
 processors, other relocations) go to LLVM's own linker.
 """
 
@@ -24,7 +25,17 @@ _NOBITS, _RELA, _SYMTAB = 8, 4, 2
 _WRITABLE, _ALLOCATED = 1, 2
 _VARIABLES = 1 << 40
 _ABSOLUTE, _COMMON = 0xFFF1, 0xFFF2
-_R_64, _R_PC32, _R_PLT32, _R_GOTPCREL, _R_32, _R_32S, _R_PC64, _R_GOTPCRELX, _R_REX_GOTPCRELX = 1, 2, 4, 9, 10, 11, 24, 41, 42
+_R_64, _R_PC32, _R_PLT32, _R_GOTPCREL, _R_32, _R_32S, _R_PC64, _R_GOTPCRELX, _R_REX_GOTPCRELX = (
+    1,
+    2,
+    4,
+    9,
+    10,
+    11,
+    24,
+    41,
+    42,
+)
 _STUB = 16  # jmp *[rip + 2]; padding; address
 
 
@@ -87,7 +98,8 @@ def _mathematics() -> ctypes.CDLL:
 
 
 def load(image: bytes, names: Mapping[str, int]) -> Image:
-    """Place an object in executable memory; `names` gives addresses that the process does not know by itself.
+    """Place an object in executable memory; `names` gives addresses that the process does not know
+    by itself.
 
     Raises:
         NotUnderstood: LLVM's linker has to do it.
@@ -110,7 +122,9 @@ def load(image: bytes, names: Mapping[str, int]) -> Image:
     base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     for section, place in zip(sections, places, strict=True):
         if place >= 0 and section.type != _NOBITS:
-            memory[place : place + section.size] = image[section.offset : section.offset + section.size]
+            memory[place : place + section.size] = image[
+                section.offset : section.offset + section.size
+            ]
 
     def text(offset: int) -> str:
         end = image.index(b"\0", strings + offset)
@@ -170,7 +184,8 @@ def _up(size: int, multiple: int) -> int:
 
 
 def _place(sections: list[Section]) -> tuple[list[int], int, int]:
-    """Offsets of the sections that are loaded (-1: not), and the sizes of the fixed and of the variable part.
+    """Offsets of the sections that are loaded (-1: not), and the sizes of the fixed and of the
+    variable part.
 
     Offsets in the variable part are given from `_VARIABLES` on.
     """
@@ -193,7 +208,9 @@ def _place(sections: list[Section]) -> tuple[list[int], int, int]:
     return places, fixed, variable
 
 
-def _relocations(image: bytes, sections: list[Section], places: list[int]) -> list[tuple[int, int, int, int]]:
+def _relocations(
+    image: bytes, sections: list[Section], places: list[int]
+) -> list[tuple[int, int, int, int]]:
     """(place in memory, kind, symbol, addend) for the sections that are loaded."""
     found = []
     for section in sections:

@@ -49,8 +49,12 @@ def load(image: bytes, name: str, exports: Sequence[str], addresses: dict[str, i
         return machine.link(image, name, addresses, list(exports))
 
 
-def load_all(images: Sequence[bytes], name: str, exports: Sequence[Sequence[str]], names: Iterable[str]) -> Loaded:
-    """Load the objects of a program; the last one may call the others, and C functions by their `names`."""
+def load_all(
+    images: Sequence[bytes], name: str, exports: Sequence[Sequence[str]], names: Iterable[str]
+) -> Loaded:
+    """Load the objects of a program; the last one may call the others, and C functions by their
+    `names`.
+    """
     addresses = symbols.addresses(names)
     parts = []
     for image, exported in zip(images, exports, strict=True):
@@ -59,4 +63,3 @@ def load_all(images: Sequence[bytes], name: str, exports: Sequence[Sequence[str]
         if part is not None and len(parts) < len(images):
             addresses = {**addresses, **{symbol: part.address(symbol) for symbol in exported}}
     return Loaded(parts, exports[-1][0])
-

@@ -12,15 +12,15 @@ from vires.core.jaxpr import ClosedJaxpr, subjaxprs
 from vires.core.trace import as_array
 from vires.engine.llvm import cache, dump, machine, objects
 from vires.engine.llvm.blocks import failure_of, host_function
-from vires.engine.llvm.builder import Builder, Operand
+from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.check import check_region
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.express import express
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
 from vires.engine.llvm.fuse import fuse
-from vires.engine.llvm.plan import arena, temporaries
 from vires.engine.llvm.inplace import donations, share
+from vires.engine.llvm.plan import arena, temporaries
 from vires.engine.llvm.program import Block, Kernel, Node, Region
 from vires.engine.llvm.schedule import schedule
 from vires.engine.llvm.sequential import try_kernel
@@ -39,7 +39,7 @@ class ProgramBuilder(Builder):
     def __init__(self) -> None:
         super().__init__()
         self.constants: list[Any] = []
-        self.constant_nodes: dict[int, Operand] = {}
+        self.constant_nodes: dict[int, Node] = {}
 
     def captured(self, value: Any, aval: ShapedArray) -> Node:
         found = self.constant_nodes.get(id(value))
@@ -59,7 +59,11 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
     """An executable of the native core for a staged program."""
     dump.show("jaxpr", name, lambda: repr(closed))
     try:
-        key = "" if dump.stages() else cache.key(b"program", fingerprint(closed).encode(), repr(tuple(donate)).encode())
+        key = (
+            ""
+            if dump.stages()
+            else cache.key(b"program", fingerprint(closed).encode(), repr(tuple(donate)).encode())
+        )
     except NotCanonical:
         key = ""
     code = _codes.get(key) if key else None
@@ -168,7 +172,10 @@ def executable(closed: ClosedJaxpr, code: Code, builder: ProgramBuilder | None) 
         code.linked,
         constants,
         [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype]) for v in jaxpr.invars],
-        [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype], bool(v.aval.weak_type)) for v in jaxpr.outvars],
+        [
+            (v.aval.shape, dtypes.CODE_OF[v.aval.dtype], bool(v.aval.weak_type))
+            for v in jaxpr.outvars
+        ],
         notes["scratch"],
         [host_function(blocks[serial]) for serial in notes["hosts"]],
         _raiser(failures),
@@ -196,7 +203,9 @@ def _raiser(failures: Sequence[Any]) -> Callable[[int, int, int], Exception]:
 
 
 def lower_region(builder: Builder, region: Region) -> None:
-    """Fuse a region into steps; express and schedule its kernels, and those of the regions inside."""
+    """Fuse a region into steps; express and schedule its kernels, and those of the regions
+    inside.
+    """
     fuse(region)
     vector_bytes = machine.host().vector_bytes
     for position, step in reversed(list(enumerate(region.steps))):
@@ -235,7 +244,8 @@ def assign(builder: ProgramBuilder, region: Region) -> int:
 
 
 def place(region: Region, slot: int) -> tuple[int, int]:
-    """Place temporaries in the arena, whose address is in a slot, and give moving pointers slots after it.
+    """Place temporaries in the arena, whose address is in a slot, and give moving pointers slots
+    after it.
 
     Returns the size of the arena and the number of slots.
     """

@@ -1,7 +1,10 @@
-"""Where every buffer lives: inputs, constants and outputs in the caller's table, temporaries in one arena a call.
+"""Where every buffer lives: inputs, constants and outputs in the caller's table, temporaries in one
+arena a call.
 
-A location is a slot of the frame, which is a table of pointers, and an offset in bytes from that pointer. The
-frame begins with the caller's table: inputs, constants, outputs, scratch memory. Programs with loops extend it.
+A location is a slot of the frame, which is a table of pointers, and an offset in bytes from that
+pointer. The
+frame begins with the caller's table: inputs, constants, outputs, scratch memory. Programs with
+loops extend it.
 """
 
 from __future__ import annotations
@@ -53,13 +56,16 @@ def touch(buffers: Iterable[Buffer], time: int) -> None:
 
 
 def arena(buffers: Iterable[Buffer]) -> int:
-    """Give temporaries offsets in the arena, so that those alive at the same time do not overlap; its size."""
+    """Give temporaries offsets in the arena, so that those alive at the same time do not overlap;
+    its size.
+    """
     wanted = sorted((b for b in buffers if b.nbytes), key=lambda b: (-b.nbytes, b.first))
     placed: list[Buffer] = []
     total = 0
     for buffer in wanted:
         clashes = sorted(
-            (b for b in placed if b.first <= buffer.last and buffer.first <= b.last), key=lambda b: b.offset
+            (b for b in placed if b.first <= buffer.last and buffer.first <= b.last),
+            key=lambda b: b.offset,
         )
         offset = 0
         for other in clashes:
@@ -99,7 +105,11 @@ class _Clock:
 def _walk(region: Region, clock: _Clock) -> None:
     for step in region.steps:
         clock.time += 1
-        used = (*reads(step), *writes(step), *(step.params.get("buffers", ()) if isinstance(step, Block) else ()))
+        used = (
+            *reads(step),
+            *writes(step),
+            *(step.params.get("buffers", ()) if isinstance(step, Block) else ()),
+        )
         clock.touch(used)
         if isinstance(step, Block) and step.regions:
             # What lives outside a loop is alive through all of it.

@@ -1,4 +1,6 @@
-"""The compiler's view of a program: values (`Node`), where they live (`Buffer`), and the steps that make them."""
+"""The compiler's view of a program: values (`Node`), where they live (`Buffer`), and the steps that
+make them.
+"""
 
 from __future__ import annotations
 
@@ -48,20 +50,49 @@ class Buffer:
 
 
 class Node:
-    """A value of the program: how its elements come about and, once decided, the buffer that holds them."""
+    """A value of the program: how its elements come about and, once decided, the buffer that holds
+    them.
+    """
 
     __slots__ = (
-        "alias", "aval", "buffer", "cheap", "definition", "demand", "depth", "dtype", "element", "flat",
-        "kind", "name", "near", "far", "number", "operands", "output", "pointwise", "same", "shape", "size", "store", "taken", "used",
-        "view", "weight",
+        "alias",
+        "aval",
+        "buffer",
+        "builder",
+        "cheap",
+        "definition",
+        "demand",
+        "depth",
+        "dtype",
+        "element",
+        "far",
+        "flat",
+        "kind",
+        "name",
+        "near",
+        "number",
+        "operands",
+        "output",
+        "pointwise",
+        "same",
+        "shape",
+        "size",
+        "store",
+        "taken",
+        "used",
+        "view",
+        "weight",
     )  # fmt: skip
 
-    def __init__(self, kind: str, element: Callable[..., Any] | None = None, definition: Any = None) -> None:
+    def __init__(
+        self, kind: str, element: Callable[..., Any] | None = None, definition: Any = None
+    ) -> None:
         #: "memory" (an input or a block's result), "literal", "pull" or "reduce".
         self.kind = kind
         self.element = element
         self.definition = definition
         self.buffer: Buffer | None = None
+        self.builder: Any = None
         self.operands: tuple[Node, ...] = ()
         self.pointwise = False
         self.cheap = True
@@ -79,7 +110,11 @@ class Node:
         #: Whether the elements are the operand's in the same order, so that memory can be shared.
         self.same = False
 
-    def typed(self, aval: Any, graph_at: Any = None) -> Node:
+    def at(self, index: Sequence[Expr | int]) -> Expr:
+        """The element at an index: a load where the node is in memory, else its expression."""
+        return self.builder.element(self, index)
+
+    def typed(self, aval: Any) -> Node:
         """Give the node its type."""
         self.aval = aval
         self.shape: Shape = aval.shape
@@ -95,7 +130,8 @@ class Reduction:
     """Sources combined over some axes; one result node for each source."""
 
     __slots__ = (
-        "axes", "combine", "contraction", "element", "identities", "prefix", "results", "shape", "sources",
+        "axes", "combine", "contraction", "element", "identities", "prefix", "results", "shape",
+        "sources",
     )  # fmt: skip
 
     def __init__(
@@ -115,7 +151,8 @@ class Reduction:
         self.shape = shape
         #: A sum of products of floats, which may be rounded once for each term.
         self.contraction = False
-        #: "forward" or "reverse": all partial results along the one axis are wanted, from its start or its end.
+        #: "forward" or "reverse": all partial results along the one axis are wanted, from its start
+        #: or its end.
         self.prefix = ""
         #: Results that the operation does not give are untyped and have no memory.
         self.results: list[Node] = []
@@ -140,7 +177,8 @@ class Block:
         self.equation: Any = None
 
     def __repr__(self) -> str:
-        return f"{self.kind} {', '.join(map(repr, self.operands))} -> {', '.join(map(repr, self.results))}"
+        operands, results = (", ".join(map(repr, x)) for x in (self.operands, self.results))
+        return f"{self.kind} {operands} -> {results}"
 
 
 def leader(definition: Reduction | Block) -> Node:
@@ -154,7 +192,12 @@ class Store:
     __slots__ = ("buffer", "combine", "expr", "mask", "offset")
 
     def __init__(
-        self, buffer: Buffer, offset: Index, expr: Expr, combine: str | None = None, mask: Expr | None = None
+        self,
+        buffer: Buffer,
+        offset: Index,
+        expr: Expr,
+        combine: str | None = None,
+        mask: Expr | None = None,
     ) -> None:
         self.buffer = buffer
         self.offset = offset
@@ -166,21 +209,41 @@ class Store:
 
     def roots(self) -> tuple[Expr, ...]:
         """The expressions that the store needs."""
-        return (self.expr, self.offset) if self.mask is None else (self.expr, self.offset, self.mask)
+        return (
+            (self.expr, self.offset) if self.mask is None else (self.expr, self.offset, self.mask)
+        )
 
 
 class Fold:
-    """A reduction inside a kernel: expressions combined over its reduced loops, then written at an offset.
+    """A reduction inside a kernel: expressions combined over its reduced loops, then written at an
+    offset.
 
     With a `prefix`, what has been combined so far is written at every step.
 
-    A `combine` that is no name is given as expressions `combined` of `arguments` (those of the left, then right).
+    A `combine` that is no name is given as expressions `combined` of `arguments` (those of the
+    left, then right).
     """
 
-    __slots__ = ("arguments", "buffers", "combine", "combined", "contraction", "dtypes", "exprs", "identities", "offset", "prefix")
+    __slots__ = (
+        "arguments",
+        "buffers",
+        "combine",
+        "combined",
+        "contraction",
+        "dtypes",
+        "exprs",
+        "identities",
+        "offset",
+        "prefix",
+    )
 
     def __init__(
-        self, buffers: list[Buffer | None], offset: Index, exprs: list[Expr], combine: Any, identities: tuple[Any, ...]
+        self,
+        buffers: list[Buffer | None],
+        offset: Index,
+        exprs: list[Expr],
+        combine: Any,
+        identities: tuple[Any, ...],
     ) -> None:
         self.buffers = buffers
         self.offset = offset
@@ -193,7 +256,9 @@ class Fold:
         self.combined: list[Expr] = []
         # Sums and products of half precision are accumulated in float32.
         self.dtypes = [
-            _WIDE if combine in ("add", "mul") and x.dtype.itemsize < 4 and x.dtype.kind in "fV" else x.dtype
+            _WIDE
+            if combine in ("add", "mul") and x.dtype.itemsize < 4 and x.dtype.kind in "fV"
+            else x.dtype
             for x in exprs
         ]
 
@@ -201,16 +266,17 @@ class Fold:
         """The dtype of an accumulator."""
         return self.dtypes[number]
 
-
     def roots(self) -> tuple[Expr, ...]:
         """The expressions that the fold needs."""
         return (*self.exprs, self.offset)
 
 
 class Turns:
-    """What a loop in registers does: arguments (the carried values) and, made of them, the next ones.
+    """What a loop in registers does: arguments (the carried values) and, made of them, the next
+    ones.
 
-    The values after the last turn are written to `targets`. With a `test`, turns go on as long as it holds.
+    The values after the last turn are written to `targets`. With a `test`, turns go on as long as
+    it holds.
     """
 
     __slots__ = ("arguments", "exprs", "inits", "targets", "test")
@@ -232,15 +298,39 @@ class Kernel:
     """Loops over a domain with stores and folds inside."""
 
     __slots__ = (
-        "axes", "available", "domain", "exact", "flat", "folds", "lanes", "level", "loops", "name", "near",
-        "nodes", "order", "part", "reduced", "scatters", "stores", "tasks", "task_size", "task_var", "turns", "vector", "weight", "work",
+        "available",
+        "axes",
+        "domain",
+        "exact",
+        "flat",
+        "folds",
+        "lanes",
+        "level",
+        "loops",
+        "name",
+        "near",
+        "nodes",
+        "order",
+        "part",
+        "reduced",
+        "scatters",
+        "stores",
+        "task_size",
+        "task_var",
+        "tasks",
+        "turns",
+        "vector",
+        "weight",
+        "work",
     )  # fmt: skip
 
     def __init__(self, domain: Shape, available: int) -> None:
         self.domain = domain
         self.nodes: list[Node] = []
-        # While kernels are formed: nodes in memory before it runs, nodes that it computes (both as bits),
-        # reduced axes of the domain, whether its index may be one number, and the cost of an element.
+        # While kernels are formed: nodes in memory before it runs, nodes that it computes (both as
+        # bits),
+        # reduced axes of the domain, whether its index may be one number, and the cost of an
+        # element.
         self.available = available
         self.near = 0
         self.axes: tuple[int, ...] | None = None

@@ -1,4 +1,5 @@
-"""How a kernel runs: the order of its loops, the vector loop and its width, tasks for threads, effort of the compiler.
+"""How a kernel runs: the order of its loops, the vector loop and its width, tasks for threads,
+effort of the compiler.
 
 All of it depends on shapes alone, so that results are the same for any number of threads.
 """
@@ -6,19 +7,12 @@ All of it depends on shapes alone, so that results are the same for any number o
 from __future__ import annotations
 
 import math
+
+from vires.engine.llvm import costs
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
 from vires.engine.llvm.program import Buffer, Fold, Kernel
 
-#: Cost of an operation, in additions; one by default.
-COSTS: dict[str, float] = {
-    **dict.fromkeys("const var index argument".split(), 0.0),
-    **dict.fromkeys("exp exp2 log log2 sin cos tanh logistic erf expm1 log1p atan".split(), 20.0),
-    **dict.fromkeys("tan asin acos sinh cosh asinh acosh atanh atan2 cbrt erfc erf_inv".split(), 40.0),
-    **dict.fromkeys("pow lgamma digamma".split(), 80.0),
-    **dict.fromkeys("div rem sqrt rsqrt".split(), 4.0),
-    "load": 1.5, "floordiv": 3.0,
-}  # fmt: skip
 #: A kernel below this cost is one task; above it, tasks of about that cost.
 _SERIAL, _TASK = 150_000.0, 60_000.0
 _MOST_TASKS = 512
@@ -29,7 +23,9 @@ _LONG_FOLD = 65_536
 
 
 def schedule(builder: Builder, kernel: Kernel, vector_bytes: int) -> Kernel | None:
-    """Schedule a kernel. If its fold is long it writes partial results; the kernel that combines them is returned."""
+    """Schedule a kernel. If its fold is long it writes partial results; the kernel that combines
+    them is returned.
+    """
     _schedule(kernel, vector_bytes)
     second = _split_fold(builder, kernel)
     if second is not None:
@@ -39,7 +35,11 @@ def schedule(builder: Builder, kernel: Kernel, vector_bytes: int) -> Kernel | No
 
 def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     nodes = walk(kernel.roots())
-    weight = sum(COSTS.get(x.op, 1.0) for x in nodes) + 1.5 * len(kernel.stores) + len(kernel.folds)
+    weight = (
+        sum(costs.OPERATIONS.get(x.op, 1.0) for x in nodes)
+        + 1.5 * len(kernel.stores)
+        + len(kernel.folds)
+    )
     kernel.vector = _vector_loop(kernel, nodes)
     if kernel.turns is not None:
         weight += len(kernel.turns.targets)
@@ -58,7 +58,9 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
         size = 100  # nobody knows
     kernel.work = weight * size
     # Values carried by a loop in registers need a register allocator that looks beyond a block.
-    kernel.level = 1 if kernel.work > (_EFFORT if kernel.folds or kernel.turns else 100 * _EFFORT) else 0
+    kernel.level = (
+        1 if kernel.work > (_EFFORT if kernel.folds or kernel.turns else 100 * _EFFORT) else 0
+    )
     if not any(fold.prefix for fold in kernel.folds) and not kernel.scatters:
         _tasks(kernel, size, weight)
 
@@ -103,20 +105,24 @@ def _vector_loop(kernel: Kernel, nodes: list[Expr]) -> LoopVar | None:
     bad_kept, bad_reduced = _strides(offsets, kept)[1], _strides(offsets, reduced)[1]
     if bad_kept != bad_reduced:
         # A short loop along memory loses against a long one across it.
-        if bad_reduced < bad_kept and reduced.size >= 8 or kept.size < 4:
+        if (bad_reduced < bad_kept and reduced.size >= 8) or kept.size < 4:
             return reduced
         return kept
-    return kept if kept.size >= 8 and bad_kept == 0 or reduced.size < 8 else reduced
+    return kept if (kept.size >= 8 and bad_kept == 0) or reduced.size < 8 else reduced
 
 
 def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes: int) -> int:
-    """Lanes of the vector loop: a register of the widest dtype, more for light bodies, fewer for short loops."""
+    """Lanes of the vector loop: a register of the widest dtype, more for light bodies, fewer for
+    short loops.
+    """
     var = kernel.vector
     assert var is not None
     widest = 1
     for x in nodes:
-        if x.vars & var.bit and x.op not in ("index", "var", "floordiv") and not (
-            x.op == "convert" and x.args[0].__class__ is Index
+        if (
+            x.vars & var.bit
+            and x.op not in ("index", "var", "floordiv")
+            and not (x.op == "convert" and x.args[0].__class__ is Index)
         ):
             size = x.dtype.itemsize // 2 if x.dtype.kind == "c" else x.dtype.itemsize
             widest = max(widest, size)
@@ -132,7 +138,13 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
         lanes = max(vector_bytes // widest, 1)
     while lanes > 1 and lanes > var.size:
         lanes //= 2
-    if kernel.folds and var in kernel.reduced and var.size % lanes and lanes > 8 and var.size < 4 * lanes:
+    if (
+        kernel.folds
+        and var in kernel.reduced
+        and var.size % lanes
+        and lanes > 8
+        and var.size < 4 * lanes
+    ):
         while lanes > 8 and var.size % lanes:
             lanes //= 2
     return lanes
@@ -140,18 +152,28 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
 
 def _tasks(kernel: Kernel, size: int, weight: float) -> None:
     kernel.tasks, kernel.task_var = 1, None
-    if kernel.work < _SERIAL and not (kernel.reduced and math.prod([v.size for v in kernel.reduced]) > _LONG_FOLD):
+    if kernel.work < _SERIAL and not (
+        kernel.reduced and math.prod([v.size for v in kernel.reduced]) > _LONG_FOLD
+    ):
         return
     if not kernel.loops and kernel.turns is not None:
         return
     wanted = min(max(int(kernel.work / _TASK), 1), _MOST_TASKS)
-    var = next((v for v in kernel.order if v in kernel.loops and _pieces(kernel, v) >= min(wanted, 16)), None)
+    var = next(
+        (v for v in kernel.order if v in kernel.loops and _pieces(kernel, v) >= min(wanted, 16)),
+        None,
+    )
     if var is None and kernel.loops:
         var = max(kernel.loops, key=lambda v: _pieces(kernel, v))
         if _pieces(kernel, var) < 4:
             var = None
     length = math.prod([v.size for v in kernel.reduced])
-    if kernel.reduced and (var is None or length > _LONG_FOLD) and kernel.folds and not kernel.stores:
+    if (
+        kernel.reduced
+        and (var is None or length > _LONG_FOLD)
+        and kernel.folds
+        and not kernel.stores
+    ):
         outer = kernel.reduced[0]
         if _pieces(kernel, outer) >= 4:
             var = outer
@@ -173,7 +195,9 @@ def _pieces(kernel: Kernel, var: LoopVar) -> int:
 
 
 def _split_fold(builder: Builder, kernel: Kernel) -> Kernel | None:
-    """When a reduced loop is cut into tasks: let each write partial results, and combine them in a second kernel."""
+    """When a reduced loop is cut into tasks: let each write partial results, and combine them in a
+    second kernel.
+    """
     if kernel.task_var is None or kernel.task_var not in kernel.reduced:
         return None
     count = kernel.tasks
@@ -194,6 +218,3 @@ def _split_fold(builder: Builder, kernel: Kernel) -> Kernel | None:
         fold.offset = fold.offset + builder.as_index(part) * kept_size
     kernel.part = part
     return second
-
-
-

@@ -1,7 +1,10 @@
-"""Loops in registers: a scan or while whose carried values are tiny, or are used element by element.
+"""Loops in registers: a scan or while whose carried values are tiny, or are used element by
+element.
 
-Such a loop is one kernel. Values of a few elements become that many scalars. Values of the loop's domain (all of one
-shape, each element made of elements at the same index) are carried one vector at a time: each vector runs all
+Such a loop is one kernel. Values of a few elements become that many scalars. Values of the loop's
+domain (all of one
+shape, each element made of elements at the same index) are carried one vector at a
+time: each vector runs all
 turns before the next one begins, so that nothing goes to memory in between.
 """
 
@@ -16,7 +19,6 @@ from vires.engine.llvm.builder import Builder, NotInRegisters
 from vires.engine.llvm.control import Carry
 from vires.engine.llvm.expressions import Expr, Index, walk
 from vires.engine.llvm.program import Block, Kernel, Node, Reduction, Region, Shape, Store, Turns
-
 
 #: Elements of a value that may live in registers, and operations of a body.
 _TINY, _CARRIED, _OPERATIONS = 16, 48, 3000
@@ -75,7 +77,11 @@ class _Sequential:
         kernel.loops = [v for v in variables if v.size != 1]
         zero = builder.index(0, ())
         self.index = tuple([builder.as_index(v) if v.size != 1 else zero for v in variables])
-        builder.identity, builder.identity_shape, builder.identity_offset = self.index, self.domain, None
+        builder.identity, builder.identity_shape, builder.identity_offset = (
+            self.index,
+            self.domain,
+            None,
+        )
         length = params.get("length", 1 << 40)
         turn = builder.variable(length)
         kernel.reduced = [turn]
@@ -121,7 +127,10 @@ class _Sequential:
                 raise NotInRegisters
             return [self.index]
         constant = self.builder.index
-        return [tuple([constant(i, ()) for i in place]) for place in itertools.product(*map(range, shape))]
+        return [
+            tuple([constant(i, ()) for i in place])
+            for place in itertools.product(*map(range, shape))
+        ]
 
     def _offsets(self, shape: Shape) -> list[Index]:
         return [self.builder.offset(shape, index) for index in self._indices(shape)]
@@ -145,7 +154,9 @@ class _Sequential:
         assert outer.buffer is not None
         start = position * inner.size
         self.builder.registers[inner] = {
-            index: self.builder.load(outer.buffer, start + self.builder.offset(inner.shape, index), inner.dtype)
+            index: self.builder.load(
+                outer.buffer, start + self.builder.offset(inner.shape, index), inner.dtype
+            )
             for index in self._indices(inner.shape)
         }
 
@@ -175,7 +186,11 @@ class _Sequential:
     def _reduce(self, group: Reduction) -> None:
         """A reduction over few elements, one after the other."""
         builder = self.builder
-        if group.prefix or math.prod(group.shape) > 16 * _TINY or not self._is_tiny(group.results[0].shape):
+        if (
+            group.prefix
+            or math.prod(group.shape) > 16 * _TINY
+            or not self._is_tiny(group.results[0].shape)
+        ):
             raise NotInRegisters
         kept = [d for d in range(len(group.shape)) if d not in group.axes]
         results: list[dict[Any, Expr]] = [{} for _ in group.results]

@@ -25,9 +25,19 @@ def emit_sort(writer: ProgramWriter, block: Block) -> None:
     inputs = writer.pointer_table([x.buffer for x in block.operands])  # type: ignore[misc]
     outputs = writer.pointer_table([x.buffer for x in block.results])  # type: ignore[misc]
     failed = writer.call(
-        "vires_sort", "i32", "ptr %rt", f"i64 {outer}", f"i64 {length}", f"i64 {inner}", f"i64 {count}",
-        f"i64 {keys}", f"ptr {code_table}", f"ptr {size_table}", f"ptr {inputs}", f"ptr {outputs}",
-    )  # fmt: skip
+        "vires_sort",
+        "i32",
+        "ptr %rt",
+        f"i64 {outer}",
+        f"i64 {length}",
+        f"i64 {inner}",
+        f"i64 {count}",
+        f"i64 {keys}",
+        f"ptr {code_table}",
+        f"ptr {size_table}",
+        f"ptr {inputs}",
+        f"ptr {outputs}",
+    )
     site = len(writer.failures)
     writer.failures.append(block)
     bad, out, on = main.fresh(), main.fresh_label("memory"), main.fresh_label("on")

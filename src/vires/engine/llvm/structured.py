@@ -56,8 +56,8 @@ def window(
         value = builder.constant(identity, x.dtype)
         assert inside is not None or rank == 0
         if inside is None:
-            return [x.at(source)]  # type: ignore[attr-defined]
-        return [builder.guarded(inside, lambda: x.at(source), value)]  # type: ignore[attr-defined]
+            return [x.at(source)]
+        return [builder.guarded(inside, lambda: x.at(source), value)]
 
     shape = (*outer, *window)
     group = Reduction((), tuple(range(rank, 2 * rank)), combine, [identity], element, shape)
@@ -88,7 +88,7 @@ def cumulate(builder: Builder, x: Node, *, axis: int, reverse: bool, combine: st
         place = list(index)
         if reverse:
             place[axis] = place[axis] * -1 + last
-        return [x.at(place)]  # type: ignore[attr-defined]
+        return [x.at(place)]
 
     how: Any = _log_add_exp(builder) if combine == "logaddexp" else combine
     group = Reduction((), (axis,), how, [_neutral(combine, x.dtype)], element, x.shape)
@@ -112,15 +112,17 @@ def check(builder: Builder, x: Node, condition: Node, shown: Node, *, failure: A
     """Hands on `x`; a step of the program looks whether the condition holds everywhere."""
     axes = tuple(range(len(condition.shape)))
     group = Reduction((condition,), axes, "and", [True], None, condition.shape)
-    good = builder.adopt(builder.result("reduce", group), ShapedArray((), BOOL), "all", (condition,))
+    good = builder.adopt(
+        builder.result("reduce", group), ShapedArray((), BOOL), "all", (condition,)
+    )
     before, region = builder.region, Region()
     builder.region = region
     far = np.iinfo(np.int64).max
 
     def element(index: Any) -> list[Expr]:
         position = builder.offset(condition.shape, index)
-        place = builder.select(condition.at(index), builder.constant(far, INT64), position)  # type: ignore[attr-defined]
-        return [place, shown.at(index)]  # type: ignore[attr-defined]
+        place = builder.select(condition.at(index), builder.constant(far, INT64), position)
+        return [place, shown.at(index)]
 
     def first(a: Sequence[Expr], b: Sequence[Expr]) -> Sequence[Expr]:
         is_first = builder.op("le", a[0], b[0])
@@ -128,11 +130,15 @@ def check(builder: Builder, x: Node, condition: Node, shown: Node, *, failure: A
 
     search = Reduction((), axes, first, [far, 0], element, condition.shape)
     for _ in range(2):
-        node = builder.adopt(builder.result("reduce", search), ShapedArray((), INT64), "first", (condition, shown))
+        node = builder.adopt(
+            builder.result("reduce", search), ShapedArray((), INT64), "first", (condition, shown)
+        )
         region.outputs.append(node)
     builder.region = before
     block = Block("check", [good], {"failure": failure, "needs": (condition, shown)})
     block.regions = [region]
     block.effect = True
-    builder.adopt(builder.result("memory", block), ShapedArray((0,), BOOL), "check", (good, condition, shown))
+    builder.adopt(
+        builder.result("memory", block), ShapedArray((0,), BOOL), "check", (good, condition, shown)
+    )
     return [x]

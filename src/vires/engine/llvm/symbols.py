@@ -17,7 +17,8 @@ def _openblas() -> Any:
 
     path = os.path.join(scipy_openblas32.get_lib_dir(), scipy_openblas32.get_library(fullname=True))
     library = ctypes.CDLL(path)
-    # Products are divided among the threads of Vires: two pools of threads get into each other's way.
+    # Products are divided among the threads of Vires: two pools of threads get into each other's
+    # way.
     library.scipy_openblas_set_num_threads(1)
     return library
 

@@ -1,6 +1,7 @@
 """Writing into a part of an array: a slice at run-time positions, and scatter.
 
-The result begins as a copy of the operand, or is the operand's own memory where nothing else needs that
+The result begins as a copy of the operand, or is the operand's own memory where nothing else needs
+that
 (see `inplace`): then the cost is that of the update, whatever the size of the array.
 """
 
@@ -26,20 +27,22 @@ def update_slice_kernel(builder: Builder, block: Block) -> Kernel:
     target: list[Index] = []
     for d, i in enumerate(index):
         last = operand.shape[d] - update.shape[d]
-        start = builder.convert(starts[d].at(()), INT64)  # type: ignore[attr-defined]
+        start = builder.convert(starts[d].at(()), INT64)
         if starts[d].dtype.name == "uint64":
             limit = builder.constant(last, starts[d].dtype)
-            start = builder.convert(builder.op("min", starts[d].at(()), limit), INT64)  # type: ignore[attr-defined]
+            start = builder.convert(builder.op("min", starts[d].at(()), limit), INT64)
         target.append(clamp(builder, start, last) + i)
     result = block.results[0].buffer
     assert result is not None
-    value = update.at(index)  # type: ignore[attr-defined]
+    value = update.at(index)
     kernel.stores.append(Store(result, builder.offset(operand.shape, target), value))
     return kernel
 
 
 def scatter_kernel(builder: Builder, block: Block) -> Kernel:
-    """The loops over the updates; of several updates of one element the last one stays, or all are combined."""
+    """The loops over the updates; of several updates of one element the last one stays, or all are
+    combined.
+    """
     operand, indices, updates = block.operands
     params = block.params
     numbers, sizes, combine = params["dimension_numbers"], params["slice_sizes"], params["combine"]
@@ -74,7 +77,7 @@ def scatter_kernel(builder: Builder, block: Block) -> Kernel:
     result = block.results[0].buffer
     assert result is not None
     offset = builder.offset(operand.shape, target)
-    value = updates.at(index)  # type: ignore[attr-defined]
+    value = updates.at(index)
     if inside is not None and inside.op == "const":
         if not inside.attr:
             return kernel
@@ -84,7 +87,7 @@ def scatter_kernel(builder: Builder, block: Block) -> Kernel:
 
 
 def _index_at(builder: Builder, indices: Node, place: Sequence[Any], size: int) -> Expr:
-    start = indices.at(place)  # type: ignore[attr-defined]
+    start = indices.at(place)
     if start.dtype.name == "uint64":
         start = builder.op("min", start, builder.constant(size, start.dtype))
     return builder.convert(start, INT64)
@@ -114,7 +117,9 @@ def emit_update(writer: ProgramWriter, block: Block) -> None:
     operand, result = block.operands[0].buffer, block.results[0].buffer
     assert operand is not None and result is not None
     if operand.find() is not result.find():  # they may still be one: a donated argument
-        writer.copy_unless_same(writer.main_pointer(result), writer.main_pointer(operand), operand.nbytes)
+        writer.copy_unless_same(
+            writer.main_pointer(result), writer.main_pointer(operand), operand.nbytes
+        )
     kernel: Kernel = block.params["kernel"]
     if kernel.stores and math.prod(kernel.domain):
         writer.kernel(kernel)
