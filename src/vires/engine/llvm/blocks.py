@@ -92,7 +92,7 @@ def host_call(
     count = len(operands)
 
     def call(*addresses: int) -> None:
-        arrays = []
+        arrays: list[np.ndarray] = []
         for address, aval in zip(addresses, operands, strict=False):
             array = view(address, aval)
             array.flags.writeable = False

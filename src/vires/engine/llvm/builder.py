@@ -193,7 +193,7 @@ class Builder(Graph):
                 self.adopt(
                     self.result("memory", block), ShapedArray((0,), canonical(np.bool_)), EFFECT, ()
                 )
-        return results
+        return list(results)
 
     def _block(
         self, kind: str, operands: Sequence[Node], params: dict[str, Any]

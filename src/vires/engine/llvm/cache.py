@@ -133,7 +133,7 @@ def write(name: str, notes: dict[str, Any], image: bytes) -> None:
 
 def _prune(root: str) -> None:
     """Remove the oldest files when there is too much."""
-    files = []
+    files: list[tuple[float, int, str]] = []
     for folder in os.scandir(root):
         if folder.is_dir():
             for entry in os.scandir(folder.path):

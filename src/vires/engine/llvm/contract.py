@@ -124,7 +124,7 @@ def _library(
     dtype: Any,
     wide: Any,
 ) -> list[Node]:
-    sides = []
+    sides: list[Side] = []
     for i, x in enumerate(operands):
         if x.dtype != wide:
             x = builder.derived(
@@ -261,7 +261,7 @@ class _Product:
         matrix = rows * columns
         batch_sizes = self.sizes[0]
         whole = tuple([matrix * math.prod(batch_sizes[i + 1 :]) for i in range(len(batch_sizes))])
-        addresses = []
+        addresses: list[str] = []
         for node, strides in (
             (left.node, left.batch),
             (right.node, right.batch),

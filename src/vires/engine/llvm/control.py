@@ -122,7 +122,7 @@ def scan(
         carry.following = region.outputs[i]
         carry.result = builder.result("memory", block)
         results.append(carry.result)
-    stacked = []
+    stacked: list[tuple[Node, Node]] = []
     for inner in region.outputs[num_carry:]:
         y = builder.result("memory", block)
         stacked.append((inner, y))

@@ -41,7 +41,7 @@ def convolve(
     size = [rhs.shape[d] for d in filters[2:]]
     sizes = [lhs.shape[d] for d in image[2:]]
     rank = len(size)
-    space = []
+    space: list[int] = []
     for d in range(rank):
         spread = (sizes[d] - 1) * lhs_dilation[d] + 1 if sizes[d] else 0
         reach = (size[d] - 1) * rhs_dilation[d] + 1

@@ -37,7 +37,7 @@ def show(stage: str, name: str, text: Callable[[], str]) -> None:
 
 def nodes_text(region: Region) -> str:
     """The values of a region before fusion."""
-    lines = []
+    lines: list[str] = []
     for node in region.nodes:
         shape = ",".join(map(str, node.shape))
         operands = " ".join(map(repr, node.operands))
@@ -47,7 +47,7 @@ def nodes_text(region: Region) -> str:
 
 def region_text(region: Region, indent: str = "") -> str:
     """The steps of a region."""
-    lines = []
+    lines: list[str] = []
     for step in region.steps:
         if isinstance(step, Kernel):
             lines += [indent + line for line in kernel_text(step).splitlines()]

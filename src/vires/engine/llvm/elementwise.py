@@ -97,7 +97,7 @@ class _Elementwise:
             assert x.buffer is not None
             loads[x, ()] = builder.load(x.buffer, zero if pattern >> i & 1 else position, x.dtype)
         builder.memo.update(loads)
-        outputs = []
+        outputs: list[Buffer] = []
         for node in results:
             buffer = Buffer((), node.dtype, "output")
             outputs.append(buffer)

@@ -144,7 +144,7 @@ class Writer(Placement):
     def _run_turns(self, turns: Turns, position: int) -> None:
         """The loop in registers, and the writing of its last values."""
         code = self.code
-        carried = []
+        carried: list[Val] = []
         for argument, init in zip(turns.arguments, turns.inits, strict=True):
             value = self.operand(init, self.is_vector(argument))
             carried.append(code.splat(value, self.lanes) if self.is_vector(argument) else value)
@@ -153,7 +153,7 @@ class Writer(Placement):
             self.values.update(zip(turns.arguments, inner, strict=True))
             self._write_level(position + 1)
             self._stores()
-            after = []
+            after: list[Val] = []
             for argument, x in zip(turns.arguments, turns.exprs, strict=True):
                 value = self.operand(x, self.is_vector(argument))
                 after.append(code.splat(value, self.lanes) if self.is_vector(argument) else value)
@@ -226,7 +226,7 @@ class Writer(Placement):
         for fold in self.kernel.folds:
             count = len(fold.exprs)
             before = carried[position : position + count]
-            values = []
+            values: list[Val] = []
             if fold.contraction and fold.exprs[0] in self.products:
                 a, b = (self.operand(x, vector) for x in fold.exprs[0].args)
                 if vector:

@@ -38,7 +38,7 @@ def divide(functions: list[tuple[str, str, Code, int]]) -> list[list[tuple[str, 
     """Kernels that are compiled apart from the entry: those that need more effort, and large
     numbers of them.
     """
-    parts = []
+    parts: list[list[tuple[str, str, Code, int]]] = []
     for level in sorted({f[3] for f in functions}):
         group = [f for f in functions if f[3] == level]
         total = sum(len(f[1]) for f in group)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vires.engine.llvm.builder import Builder
-from vires.engine.llvm.expressions import Index, LoopVar, walk
+from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
 from vires.engine.llvm.program import Buffer, Fold, Kernel, Node, Reduction, Shape, Store
 
 
@@ -38,7 +38,8 @@ def _pull(builder: Builder, kernel: Kernel, flat: bool) -> None:
     builder.axis_variables = axis_variables
     indices = [builder.as_index(v) for v in axis_variables]
     if flat:
-        loops, roles = [], []
+        loops: list[int] = []
+        roles: list[bool] = []
         for position, size in enumerate(domain):
             role = position in reduced_axes
             if roles and roles[-1] == role:
@@ -70,7 +71,8 @@ def _pull(builder: Builder, kernel: Kernel, flat: bool) -> None:
 
 def _position(builder: Builder, variables: Sequence[LoopVar]) -> Index:
     """The row-major position of loop variables."""
-    terms, stride = [], 1
+    terms: list[tuple[Expr, int]] = []
+    stride = 1
     for v in reversed(variables):
         terms.append((v, stride))
         stride *= v.size

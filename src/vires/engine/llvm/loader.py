@@ -189,7 +189,8 @@ def _place(sections: list[Section]) -> tuple[list[int], int, int]:
 
     Offsets in the variable part are given from `_VARIABLES` on.
     """
-    places, fixed, variable = [], 0, 0
+    places: list[int] = []
+    fixed = variable = 0
     for section in sections:
         if not section.flags & _ALLOCATED or not section.size:
             places.append(-1)
@@ -212,7 +213,7 @@ def _relocations(
     image: bytes, sections: list[Section], places: list[int]
 ) -> list[tuple[int, int, int, int]]:
     """(place in memory, kind, symbol, addend) for the sections that are loaded."""
-    found = []
+    found: list[tuple[int, int, int, int]] = []
     for section in sections:
         if section.type != _RELA or places[section.info] < 0:
             continue

@@ -56,7 +56,7 @@ def load_all(
     `names`.
     """
     addresses = symbols.addresses(names)
-    parts = []
+    parts: list[Any] = []
     for image, exported in zip(images, exports, strict=True):
         part = load(image, name, exported, addresses)
         parts.append(part)

@@ -95,7 +95,8 @@ def _from_disk(key: str, name: str) -> Code | None:
     if found is None:
         return None
     notes, data = found
-    images, start = [], 0
+    images: list[bytes] = []
+    start = 0
     for length in notes["lengths"]:
         images.append(data[start : start + length])
         start += length

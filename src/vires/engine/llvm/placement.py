@@ -143,7 +143,9 @@ class Placement:
         """The terms that are equal in all lanes, the lanes' stride, and other terms that differ
         among lanes.
         """
-        uniform, stride, various = [], 0, []
+        uniform: list[tuple[Expr, int]] = []
+        various: list[tuple[Expr, int]] = []
+        stride = 0
         for term in offset.terms:
             atom = term[0]
             if atom.op == "var":

@@ -84,6 +84,13 @@ class Node:
         "weight",
     )  # fmt: skip
 
+    aval: Any
+    shape: Shape
+    dtype: Any
+    size: int
+    #: Elements wanted by consumers that inline it, by domain and path of index maps.
+    demand: dict[tuple[Shape, tuple[int, ...]], int]
+
     def __init__(
         self, kind: str, element: Callable[..., Any] | None = None, definition: Any = None
     ) -> None:
@@ -117,7 +124,7 @@ class Node:
     def typed(self, aval: Any) -> Node:
         """Give the node its type."""
         self.aval = aval
-        self.shape: Shape = aval.shape
+        self.shape = aval.shape
         self.dtype = canonical(aval.dtype)
         self.size = math.prod(self.shape)
         return self

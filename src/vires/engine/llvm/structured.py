@@ -29,7 +29,7 @@ def window(
 ) -> list[Node]:
     """A reduction over the places of a window, which are the last axes of the domain."""
     rank = len(x.shape)
-    outer = []
+    outer: list[int] = []
     for d in range(rank):
         spread = (x.shape[d] - 1) * base_dilation[d] + 1 if x.shape[d] else 0
         reach = (window[d] - 1) * window_dilation[d] + 1
@@ -38,7 +38,7 @@ def window(
 
     def element(index: Any) -> list[Expr]:
         inside: Expr | None = None
-        source = []
+        source: list[Any] = []
         for d in range(rank):
             place = index[d] * strides[d] + index[rank + d] * window_dilation[d] - padding[d][0]
             last = (x.shape[d] - 1) * base_dilation[d]
