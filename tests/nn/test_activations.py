@@ -35,13 +35,17 @@ def relu6(x: Any) -> Any:
 
 FORMULAS: dict[str, Callable[[Any], Any]] = {
     "relu": lambda x: onp.maximum(x, 0), "relu6": relu6, "sigmoid": sigmoid, "softplus": softplus,
-    "log_sigmoid": lambda x: -softplus(-x), "soft_sign": lambda x: x / (1 + abs(x)), "silu": lambda x: x * sigmoid(x),
-    "swish": lambda x: x * sigmoid(x), "elu": elu, "celu": elu, "identity": lambda x: x, "tanh": onp.tanh,
-    "selu": lambda x: 1.0507009873554805 * elu(x, 1.6732632423543772), "leaky_relu": lambda x: onp.where(x > 0, x, 0.01 * x),
+    "log_sigmoid": lambda x: -softplus(-x), "soft_sign": lambda x: x / (1 + abs(x)),
+    "silu": lambda x: x * sigmoid(x),
+    "swish": lambda x: x * sigmoid(x), "elu": elu, "celu": elu, "identity": lambda x: x,
+    "tanh": onp.tanh,
+    "selu": lambda x: 1.0507009873554805 * elu(x, 1.6732632423543772),
+    "leaky_relu": lambda x: onp.where(x > 0, x, 0.01 * x),
     "gelu": lambda x: x / 2 * (1 + onp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
     "hard_tanh": lambda x: onp.clip(x, -1, 1), "hard_sigmoid": lambda x: relu6(x + 3) / 6,
     "hard_silu": lambda x: x * relu6(x + 3) / 6, "hard_swish": lambda x: x * relu6(x + 3) / 6,
-    "mish": lambda x: x * onp.tanh(softplus(x)), "squareplus": lambda x: (x + onp.sqrt(x**2 + 4)) / 2,
+    "mish": lambda x: x * onp.tanh(softplus(x)),
+    "squareplus": lambda x: (x + onp.sqrt(x**2 + 4)) / 2,
     "sparse_plus": lambda x: onp.where(x < -1, 0, onp.where(x > 1, x, (x + 1) ** 2 / 4)),
     "sparse_sigmoid": lambda x: onp.clip(x + 1, 0, 2) / 2,
 }  # fmt: skip
@@ -60,7 +64,8 @@ def test_value_and_derivative(name: str) -> None:
 
 def test_derivatives_at_kinks() -> None:
     for name, x, expected in (
-        ("relu", 0.0, 0.0), ("relu6", 0.0, 0.0), ("relu6", 6.0, 0.0), ("hard_tanh", 1.0, 1.0), ("softplus", 0.0, 0.5),
+        ("relu", 0.0, 0.0), ("relu6", 0.0, 0.0), ("relu6", 6.0, 0.0), ("hard_tanh", 1.0, 1.0),
+        ("softplus", 0.0, 0.5),
         ("elu", 0.0, 1.0), ("leaky_relu", 0.0, 1.0), ("silu", 0.0, 0.5), ("soft_sign", 0.0, 1.0),
     ):  # fmt: skip
         assert float(vires.grad(getattr(nn, name))(x)) == pytest.approx(expected), name
@@ -78,7 +83,10 @@ def test_no_overflow_and_nan() -> None:
 
 def test_dtypes() -> None:
     for dtype in (np.float16, np.bfloat16, np.float64):
-        assert nn.gelu(np.ones(2, dtype)).dtype == dtype and nn.elu(np.ones(2, dtype), 0.5).dtype == dtype
+        assert (
+            nn.gelu(np.ones(2, dtype)).dtype == dtype
+            and nn.elu(np.ones(2, dtype), 0.5).dtype == dtype
+        )
     assert nn.relu(np.arange(3)).dtype == np.int32 and nn.sigmoid(np.arange(3)).dtype == np.float32
 
 

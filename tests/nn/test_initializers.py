@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as onp
 import pytest
 
+import vires.numpy as np
 from vires import random
 from vires.nn import initializers
-import vires.numpy as np
 
 
 @pytest.mark.parametrize(
     "name,variance",
-    [("glorot_normal", 2 / 500), ("glorot_uniform", 2 / 500), ("lecun_normal", 1 / 200), ("lecun_uniform", 1 / 200),
+    [("glorot_normal", 2 / 500), ("glorot_uniform", 2 / 500), ("lecun_normal", 1 / 200),
+    ("lecun_uniform", 1 / 200),
      ("he_normal", 2 / 200), ("he_uniform", 2 / 200)],
 )  # fmt: skip
 def test_variances(name: str, variance: float) -> None:
@@ -24,7 +25,9 @@ def test_variances(name: str, variance: float) -> None:
 
 def test_known_numbers() -> None:
     x = initializers.glorot_uniform()(random.key(0), (3, 4))
-    onp.testing.assert_allclose(x, random.uniform(random.key(0), (3, 4), np.float32, -1) * (6 / 7) ** 0.5, rtol=1e-6)
+    onp.testing.assert_allclose(
+        x, random.uniform(random.key(0), (3, 4), np.float32, -1) * (6 / 7) ** 0.5, rtol=1e-6
+    )
     x = initializers.normal(0.5)(random.key(1), (5,))
     onp.testing.assert_array_equal(x, random.normal(random.key(1), (5,)) * 0.5)
     x = onp.asarray(initializers.truncated_normal(2.0)(random.key(2), (1000,)))
@@ -32,9 +35,15 @@ def test_known_numbers() -> None:
 
 
 def test_convolution_fans() -> None:
-    x = onp.asarray(initializers.variance_scaling(1.0, "fan_out", "normal")(random.key(3), (3, 3, 20, 40)))
+    x = onp.asarray(
+        initializers.variance_scaling(1.0, "fan_out", "normal")(random.key(3), (3, 3, 20, 40))
+    )
     assert x.var() == pytest.approx(1 / (9 * 40), rel=0.05)
-    x = onp.asarray(initializers.variance_scaling(1.0, "fan_in", "uniform", in_axis=0, out_axis=1)(random.key(3), (60, 90)))
+    x = onp.asarray(
+        initializers.variance_scaling(1.0, "fan_in", "uniform", in_axis=0, out_axis=1)(
+            random.key(3), (60, 90)
+        )
+    )
     assert x.var() == pytest.approx(1 / 60, rel=0.05)
 
 

@@ -21,8 +21,14 @@ def test_softmax_and_logsumexp(axis: Any) -> None:
     onp.testing.assert_allclose(nn.softmax(x, axis), special.softmax(X, axis), rtol=1e-12)
     onp.testing.assert_allclose(nn.log_softmax(x, axis), special.log_softmax(X, axis), rtol=1e-10)
     onp.testing.assert_allclose(nn.logsumexp(x, axis), special.logsumexp(X, axis), rtol=1e-12)
-    onp.testing.assert_allclose(nn.logsumexp(x, axis, keepdims=True), special.logsumexp(X, axis, keepdims=True))
-    onp.testing.assert_allclose(vires.jit(nn.logmeanexp, static_argnums=1)(x, axis), onp.log(onp.exp(X).mean(axis)), rtol=1e-9)
+    onp.testing.assert_allclose(
+        nn.logsumexp(x, axis, keepdims=True), special.logsumexp(X, axis, keepdims=True)
+    )
+    onp.testing.assert_allclose(
+        vires.jit(nn.logmeanexp, static_argnums=1)(x, axis),
+        onp.log(onp.exp(X).mean(axis)),
+        rtol=1e-9,
+    )
 
 
 def test_large_and_infinite_values() -> None:
@@ -69,7 +75,9 @@ def test_gradients() -> None:
 
 
 def test_one_hot() -> None:
-    onp.testing.assert_array_equal(nn.one_hot(np.array([2, 0, 5, -1]), 3), [[0, 0, 1], [1, 0, 0], [0, 0, 0], [0, 0, 0]])
+    onp.testing.assert_array_equal(
+        nn.one_hot(np.array([2, 0, 5, -1]), 3), [[0, 0, 1], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
+    )
     assert nn.one_hot(np.array([[1]]), 2, dtype=np.int8, axis=0).shape == (2, 1, 1)
     assert nn.one_hot(1, 3).tolist() == [0, 1, 0]
 
@@ -78,7 +86,9 @@ def test_one_hot() -> None:
 def test_standardize(algorithm: str) -> None:
     got = nn.standardize(np.asarray(X), (0, 2), algorithm=algorithm)
     center = X.mean((0, 2), keepdims=True)
-    onp.testing.assert_allclose(got, (X - center) / onp.sqrt(X.var((0, 2), keepdims=True) + 1e-5), rtol=1e-9)
+    onp.testing.assert_allclose(
+        got, (X - center) / onp.sqrt(X.var((0, 2), keepdims=True) + 1e-5), rtol=1e-9
+    )
 
 
 def attention(q: Any, k: Any, v: Any, allowed: Any = None, bias: Any = 0.0) -> Any:
@@ -103,11 +113,17 @@ def test_attention() -> None:
     onp.testing.assert_allclose(vires.jit(f)(q, k, v), attention(q, k, v), rtol=1e-9)
     lengths = onp.array([3, 6])
     inside = onp.arange(6)[None, None, None, :] < lengths[:, None, None, None]
-    onp.testing.assert_allclose(f(q, k, v, key_value_seq_lengths=lengths), attention(q, k, v, inside), rtol=1e-9)
+    onp.testing.assert_allclose(
+        f(q, k, v, key_value_seq_lengths=lengths), attention(q, k, v, inside), rtol=1e-9
+    )
     window = abs(onp.arange(5)[:, None] - onp.arange(6)[None]) <= 1
-    onp.testing.assert_allclose(f(q, k, v, local_window_size=1), attention(q, k, v, window), rtol=1e-9)
+    onp.testing.assert_allclose(
+        f(q, k, v, local_window_size=1), attention(q, k, v, window), rtol=1e-9
+    )
     shared = f(q, k[:, :, :2], v[:, :, :2])
-    onp.testing.assert_allclose(shared, attention(q, k[:, :, [0, 0, 1, 1]], v[:, :, [0, 0, 1, 1]]), rtol=1e-9)
+    onp.testing.assert_allclose(
+        shared, attention(q, k[:, :, [0, 0, 1, 1]], v[:, :, [0, 0, 1, 1]]), rtol=1e-9
+    )
     onp.testing.assert_allclose(f(q[0], k[0], v[0]), attention(q, k, v)[0], rtol=1e-9)
     with pytest.raises(ValueError, match="dot_product_attention: needs"):
         f(q, k[..., :3], v)

@@ -22,12 +22,20 @@ def to_host(x: Any) -> Any:
 
 def narrow(x: onp.ndarray) -> onp.ndarray:
     """NumPy's 64-bit results in the dtype that vires gives by default."""
-    smaller = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
+    smaller = {
+        "int64": "int32",
+        "uint64": "uint32",
+        "float64": "float32",
+        "complex128": "complex64",
+    }
     return x.astype(smaller.get(x.dtype.name, x.dtype))
 
 
-def assert_close(actual: Any, expected: Any, ulps: float = ULPS, scale: float = 0.0, dtype: bool = True) -> None:
-    """Equal shapes, and values within some units in the last place; nan, inf and (for scale 0) signs of zero agree.
+def assert_close(
+    actual: Any, expected: Any, ulps: float = ULPS, scale: float = 0.0, dtype: bool = True
+) -> None:
+    """Equal shapes, and values within some units in the last place; nan, inf and (for scale 0)
+    signs of zero agree.
 
     `scale` adds an absolute tolerance: that many units of the given magnitude.
     """
@@ -56,7 +64,8 @@ def _holds_arrays(x: Any) -> bool:
     return bool(leaves) and all(isinstance(item, (onp.ndarray, list)) for item in leaves)
 
 
-def check(function: str, *args: Any, ulps: float = ULPS, scale: float = 0.0, jit: bool = True, dtype: bool = True,
+def check(function: str, *args: Any, ulps: float = ULPS, scale: float = 0.0, jit: bool = True,
+    dtype: bool = True,
           reference: Any = None, **keywords: Any) -> None:  # fmt: skip
     """The function of the namespace equals NumPy's on NumPy arguments, eagerly and under jit."""
     ours: Any = np

@@ -18,22 +18,33 @@ def described(x: Any) -> str:
 
 DTYPES: list[tuple[str, str]] = [
     ("np.array(1.)", "float32*[]"), ("np.array(1)", "int32*[]"), ("np.array(True)", "bool[]"),
-    ("np.array(1j)", "complex64*[]"), ("np.array([1.])", "float32[1]"), ("np.array([1, 2.5])", "float32[2]"),
-    ("np.array([True, 1])", "int32[2]"), ("np.array([])", "float32[0]"), ("np.array([[1], [2]])", "int32[2, 1]"),
+    ("np.array(1j)", "complex64*[]"), ("np.array([1.])", "float32[1]"), ("np.array([1, 2.5])",
+    "float32[2]"),
+    ("np.array([True, 1])", "int32[2]"), ("np.array([])", "float32[0]"), ("np.array([[1], [2]])",
+    "int32[2, 1]"),
     ("np.array(onp.ones(2))", "float64[2]"), ("np.array(onp.float64(1))", "float64[]"),
     ("np.array([onp.float64(1), 2])", "float64[2]"), ("np.array(onp.arange(2))", "int64[2]"),
-    ("np.array([np.float32(1), 2.5])", "float32[2]"), ("np.array([np.ones(2), onp.zeros(2, 'f4')])", "float32[2, 2]"),
-    ("np.array([[1, np.int8(3)], [4, 5]])", "int32[2, 2]"), ("np.array(2, dtype=np.float16)", "float16[]"),
-    ("np.array([1, 2], np.int64)", "int64[2]"), ("np.array(1., float)", "float32[]"), ("np.zeros(3)", "float32[3]"),
-    ("np.zeros((2, 3), int)", "int32[2, 3]"), ("np.ones((), bool)", "bool[]"), ("np.full(3, 1)", "int32*[3]"),
+    ("np.array([np.float32(1), 2.5])", "float32[2]"), ("np.array([np.ones(2), onp.zeros(2, 'f4')])",
+    "float32[2, 2]"),
+    ("np.array([[1, np.int8(3)], [4, 5]])", "int32[2, 2]"), ("np.array(2, dtype=np.float16)",
+    "float16[]"),
+    ("np.array([1, 2], np.int64)", "int64[2]"), ("np.array(1., float)", "float32[]"),
+    ("np.zeros(3)", "float32[3]"),
+    ("np.zeros((2, 3), int)", "int32[2, 3]"), ("np.ones((), bool)", "bool[]"), ("np.full(3, 1)",
+    "int32*[3]"),
     ("np.full((2,), 1., np.float64)", "float64[2]"), ("np.zeros_like(1.)", "float32*[]"),
     ("np.ones_like(onp.ones(2))", "float64[2]"), ("np.full_like(np.ones(2), 7)", "float32[2]"),
     ("np.zeros_like(np.ones(2), dtype=int, shape=(3,))", "int32[3]"), ("np.arange(3)", "int32[3]"),
-    ("np.arange(3.)", "float32[3]"), ("np.arange(0, 1, .25)", "float32[4]"), ("np.arange(3, dtype=np.uint8)", "uint8[3]"),
-    ("np.linspace(0, 1, 5)", "float32[5]"), ("np.linspace(0, 1, 5, dtype=int)", "int32[5]"), ("np.eye(2)", "float32[2, 2]"),
-    ("np.identity(2, int)", "int32[2, 2]"), ("np.tri(2)", "float32[2, 2]"), ("np.float32(1)", "float32[]"),
-    ("np.int32([1, 2])", "int32[2]"), ("np.bfloat16(1)", "bfloat16[]"), ("np.float64(1)", "float64[]"),
-    ("np.asarray(np.asarray(1.))", "float32*[]"), ("np.array(1, ndmin=2)", "int32*[1, 1]"), ("np.empty(2)", "float32[2]"),
+    ("np.arange(3.)", "float32[3]"), ("np.arange(0, 1, .25)", "float32[4]"),
+    ("np.arange(3, dtype=np.uint8)", "uint8[3]"),
+    ("np.linspace(0, 1, 5)", "float32[5]"), ("np.linspace(0, 1, 5, dtype=int)", "int32[5]"),
+    ("np.eye(2)", "float32[2, 2]"),
+    ("np.identity(2, int)", "int32[2, 2]"), ("np.tri(2)", "float32[2, 2]"), ("np.float32(1)",
+    "float32[]"),
+    ("np.int32([1, 2])", "int32[2]"), ("np.bfloat16(1)", "bfloat16[]"), ("np.float64(1)",
+    "float64[]"),
+    ("np.asarray(np.asarray(1.))", "float32*[]"), ("np.array(1, ndmin=2)", "int32*[1, 1]"),
+    ("np.empty(2)", "float32[2]"),
     ("np.array((1, 2))", "int32[2]"), ("np.array(range(3))", "int32[3]" if False else "int64[3]"),
 ]  # fmt: skip
 
@@ -45,9 +56,16 @@ def test_dtype_and_weak_type(text: str, expected: str) -> None:
 
 def test_x64_modes() -> None:
     with vires.enable_x64(True):
-        assert np.zeros(2).dtype == onp.float64 and np.arange(2).dtype == onp.int64 and np.array(1.5).dtype == onp.float64
+        assert (
+            np.zeros(2).dtype == onp.float64
+            and np.arange(2).dtype == onp.int64
+            and np.array(1.5).dtype == onp.float64
+        )
     with vires.enable_x64(False):
-        assert np.array(onp.ones(2)).dtype == onp.float32 and np.zeros(2, onp.float64).dtype == onp.float32
+        assert (
+            np.array(onp.ones(2)).dtype == onp.float32
+            and np.zeros(2, onp.float64).dtype == onp.float32
+        )
 
 
 ERRORS: list[tuple[str, type[Exception], str]] = [
@@ -108,14 +126,29 @@ def test_bfloat16_and_small_integers() -> None:
 
 
 def test_ranges() -> None:
-    for args in ((5,), (2, 7), (2, 9, 3), (9, 2, -2), (0, 1, 0.1), (5, 2), (3.5,), (0.5, 3), (-3, 3, 2)):
+    for args in (
+        (5,),
+        (2, 7),
+        (2, 9, 3),
+        (9, 2, -2),
+        (0, 1, 0.1),
+        (5, 2),
+        (3.5,),
+        (0.5, 3),
+        (-3, 3, 2),
+    ):
         check("arange", *args, jit=False)
         assert_close(vires.jit(lambda: np.arange(*args))(), onp.arange(*args))  # noqa: B023
     for args in ((0, 1, 11), (1, 5, 1), (2, 3, 0), (-1, 1, 4), (3, -3, 7)):
         check("linspace", *args, jit=False, ulps=2)
         check("linspace", *args, endpoint=False, jit=False, ulps=2)
         values, step = np.linspace(*args, retstep=True)
-        assert_close(step, onp.linspace(*args, retstep=True)[1].astype(onp.float32) if args[2] > 1 else onp.float32(onp.nan))
+        assert_close(
+            step,
+            onp.linspace(*args, retstep=True)[1].astype(onp.float32)
+            if args[2] > 1
+            else onp.float32(onp.nan),
+        )
     check("linspace", onp.zeros(3, onp.float32), onp.arange(3, dtype=onp.float32), 4, axis=1)
     check("logspace", 0, 2, 5, jit=False)
     check("geomspace", 1, 1000, 4, jit=False)

@@ -1,4 +1,5 @@
-"""x[index] and x.at[index]: NumPy's meaning, eagerly, under jit, with traced indices, and their errors."""
+"""x[index] and x.at[index]: NumPy's meaning, eagerly, under jit, with traced indices, and their
+errors."""
 
 from __future__ import annotations
 
@@ -22,22 +23,35 @@ J = onp.array([[1], [0]])
 MASK = onp.array([True, False, True])
 
 STATIC: list[Any] = [
-    0, -1, (0, 1), (0, 1, 2, 3), slice(None), slice(1, None), slice(None, None, -1), (slice(None), slice(None, None, 2)),
-    (Ellipsis, 0), (0, Ellipsis, 1), (None, 0), (Ellipsis, None), (slice(None), None, 1, slice(3, 0, -1)),
-    (slice(5, 2),), (slice(-2, None), slice(0, 0)), (), Ellipsis, None, (slice(None), slice(None), slice(3, None, -2)),
-    (1, None, None, slice(1, 3), Ellipsis, -1), (slice(0, 10, 3), 2), (onp.int64(1), slice(None)), True, False,
-    (slice(None), True), (Ellipsis, None, 0, slice(None), slice(None), slice(1, 3)), (0, 1, Ellipsis, None, 2, 3),
+    0, -1, (0, 1), (0, 1, 2, 3), slice(None), slice(1, None), slice(None, None, -1), (slice(None),
+    slice(None, None, 2)),
+    (Ellipsis, 0), (0, Ellipsis, 1), (None, 0), (Ellipsis, None), (slice(None), None, 1, slice(3, 0,
+    -1)),
+    (slice(5, 2),), (slice(-2, None), slice(0, 0)), (), Ellipsis, None, (slice(None), slice(None),
+    slice(3, None, -2)),
+    (1, None, None, slice(1, 3), Ellipsis, -1), (slice(0, 10, 3), 2), (onp.int64(1), slice(None)),
+    True, False,
+    (slice(None), True), (Ellipsis, None, 0, slice(None), slice(None), slice(1, 3)), (0, 1,
+    Ellipsis, None, 2, 3),
     (slice(None), 0, 1, Ellipsis, None, slice(None)),
 ]  # fmt: skip
 ADVANCED: list[Any] = [
-    I, J, (I,), (slice(None), I), (I, I), (J, I), (slice(None), I, I), (I, slice(None), I), (I, slice(None), J),
-    (0, I), (0, slice(None), I), (slice(None), 0, I), (slice(None), I, 0), (slice(None), I, slice(None), I),
-    (I, None, I), (None, I, None, I), (Ellipsis, I), (I, Ellipsis, I), (slice(None), I, Ellipsis, J),
-    (slice(None, None, -1), I), (slice(None), slice(None, None, 2), I), (slice(None), I, slice(None, None, -2)),
-    (I, slice(1, 3)), (I, slice(3, 0, -1)), (slice(None), MASK), (I[:2], MASK[:2] if False else I[:2]),
-    X > 50, (slice(None), X[0, :, 0, 0] >= 0), X[:, :, 0, 0] > 20, (slice(None), slice(None), X[0, 0] > 5),
-    (0, X[0, :, :, 0] > 5), (onp.zeros((2, 0), int),), (slice(None), onp.array([], int)), (I, I, J, J),
-    onp.array(1), (onp.array(1), I), (slice(None), slice(None), I, 1), (0, slice(None), slice(None, None, 3), I),
+    I, J, (I,), (slice(None), I), (I, I), (J, I), (slice(None), I, I), (I, slice(None), I), (I,
+    slice(None), J),
+    (0, I), (0, slice(None), I), (slice(None), 0, I), (slice(None), I, 0), (slice(None), I,
+    slice(None), I),
+    (I, None, I), (None, I, None, I), (Ellipsis, I), (I, Ellipsis, I), (slice(None), I, Ellipsis,
+    J),
+    (slice(None, None, -1), I), (slice(None), slice(None, None, 2), I), (slice(None), I, slice(None,
+    None, -2)),
+    (I, slice(1, 3)), (I, slice(3, 0, -1)), (slice(None), MASK), (I[:2],
+    MASK[:2] if False else I[:2]),
+    X > 50, (slice(None), X[0, :, 0, 0] >= 0), X[:, :, 0, 0] > 20, (slice(None), slice(None), X[0,
+    0] > 5),
+    (0, X[0, :, :, 0] > 5), (onp.zeros((2, 0), int),), (slice(None), onp.array([], int)), (I, I, J,
+    J),
+    onp.array(1), (onp.array(1), I), (slice(None), slice(None), I, 1), (0, slice(None), slice(None,
+    None, 3), I),
     (slice(None), onp.array([[0, 2], [1, 1]]), slice(0, 4, 3)), (True, I), (I.astype(onp.uint8),),
     (slice(None), -I), (slice(None), I[:, None, None], None, onp.array([0, 1])),
 ]  # fmt: skip
@@ -50,7 +64,8 @@ def ident(index: Any) -> str:
 @pytest.mark.parametrize("index", STATIC + ADVANCED, ids=ident)
 def test_getitem(index: Any) -> None:
     x = np.asarray(X)
-    ours = vires.tree.map(lambda i: np.asarray(i) if isinstance(i, onp.ndarray) else i, index) if isinstance(
+    ours = vires.tree.map(lambda i: np.asarray(i) if isinstance(i, onp.ndarray) else i,
+        index) if isinstance(
         index, (tuple, onp.ndarray)
     ) else index  # fmt: skip
     expected = X[index]
@@ -67,17 +82,23 @@ def traced_parts(index: Any) -> list[onp.ndarray]:
 def with_parts(index: Any, values: Any) -> Any:
     rest = iter(values)
     entries = index if isinstance(index, tuple) else (index,)
-    new = tuple(next(rest) if isinstance(e, onp.ndarray) and e.dtype != bool else e for e in entries)
+    new = tuple(
+        next(rest) if isinstance(e, onp.ndarray) and e.dtype != bool else e for e in entries
+    )
     return new if isinstance(index, tuple) else new[0]
 
 
 @pytest.mark.parametrize("index", [i for i in ADVANCED if traced_parts(i)], ids=ident)
 def test_getitem_with_traced_indices(index: Any) -> None:
-    result = vires.jit(lambda x, parts: x[with_parts(index, parts)])(np.asarray(X), traced_parts(index))
+    result = vires.jit(lambda x, parts: x[with_parts(index, parts)])(
+        np.asarray(X), traced_parts(index)
+    )
     assert_same(result, X[index])
 
 
-@pytest.mark.parametrize("index", [0, -2, (1, 2), (slice(None), -1), (0, slice(1, 3), 2), (Ellipsis, 1)], ids=ident)
+@pytest.mark.parametrize(
+    "index", [0, -2, (1, 2), (slice(None), -1), (0, slice(1, 3), 2), (Ellipsis, 1)], ids=ident
+)
 def test_getitem_with_traced_integers(index: Any) -> None:
     entries = index if isinstance(index, tuple) else (index,)
     numbers = [e for e in entries if isinstance(e, int)]
@@ -87,13 +108,17 @@ def test_getitem_with_traced_integers(index: Any) -> None:
         return x[tuple(next(rest) if isinstance(e, int) else e for e in entries)]
 
     assert_same(vires.jit(call)(np.asarray(X), numbers), X[index])
-    assert_same(vires.jit(call)(np.asarray(X), [onp.uint8(n % 2) if n < 0 else onp.uint8(n) for n in numbers]),
-                 X[tuple(n % 2 if isinstance(n, int) and n < 0 else n for n in entries)])  # fmt: skip
+    assert_same(vires.jit(call)(np.asarray(X),
+    [onp.uint8(n % 2) if n < 0 else onp.uint8(n) for n in numbers]),
+                 X[tuple(n % 2 if isinstance(n,
+                 int) and n < 0 else n for n in entries)])  # fmt: skip
 
 
 UNIQUE: list[Any] = [i for i in STATIC if not isinstance(i, bool)] + [
-    I[:2], (slice(None), I[:2]), (I[:2], slice(None), I[:2]), (slice(None), MASK), X > 50, (slice(None, None, -1), I[:2]),
-    (slice(None), slice(None, None, 2), I[:2]), (0, I[:2]), (None, I[:2]), (slice(None), I[:2], slice(3, 0, -1)),
+    I[:2], (slice(None), I[:2]), (I[:2], slice(None), I[:2]), (slice(None), MASK), X > 50,
+    (slice(None, None, -1), I[:2]),
+    (slice(None), slice(None, None, 2), I[:2]), (0, I[:2]), (None, I[:2]), (slice(None), I[:2],
+    slice(3, 0, -1)),
     (slice(None), X[0, :, 0, 0] < 0), onp.zeros((0,), int),
 ]  # fmt: skip
 
@@ -120,7 +145,9 @@ def test_updates(index: Any, name: str) -> None:
     ufunc.at(expected, index, value)
     assert_same(getattr(np.asarray(X).at[index], name)(value), expected)
     if name in ("add", "max"):
-        assert_same(vires.jit(lambda x, y: getattr(x.at[index], name)(y))(np.asarray(X), value), expected)
+        assert_same(
+            vires.jit(lambda x, y: getattr(x.at[index], name)(y))(np.asarray(X), value), expected
+        )
 
 
 def test_other_updates() -> None:
@@ -149,7 +176,9 @@ def test_modes() -> None:
     assert_close(np.arange(3).at[np.array([5])].get(mode="fill"), onp.array([-(2**31)]))
 
 
-@pytest.mark.parametrize("index", [5, -6, (0, 9), onp.array([0, 5]), (slice(None), onp.array([-6]))], ids=ident)
+@pytest.mark.parametrize(
+    "index", [5, -6, (0, 9), onp.array([0, 5]), (slice(None), onp.array([-6]))], ids=ident
+)
 def test_concrete_index_out_of_bounds(index: Any) -> None:
     x = np.ones((5, 5))
     with pytest.raises(IndexError, match=r"index -?\d is out of bounds for axis \d with size 5"):
@@ -199,7 +228,9 @@ def test_traced_mask() -> None:
         vires.jit(lambda x: x[x > 2])(x)
     expected = onp.array([[0, 1, 2], [-1, -1, -1]])
     assert_close(vires.jit(lambda x: x.at[x > 2].set(-1.0))(x), expected)
-    assert_close(vires.jit(lambda x: x.at[x[:, 0] > 2].add(1.0))(x), onp.array([[0, 1, 2], [4, 5, 6]]))
+    assert_close(
+        vires.jit(lambda x: x.at[x[:, 0] > 2].add(1.0))(x), onp.array([[0, 1, 2], [4, 5, 6]])
+    )
     with pytest.raises(ValueError, match="without an axis along a traced mask"):
         vires.jit(lambda x: x.at[x > 2].set(np.ones(3)))(x)
 
@@ -210,7 +241,9 @@ def test_slice_with_traced_bounds_is_refused() -> None:
 
 
 def test_wrong_shape_of_values() -> None:
-    with pytest.raises(ValueError, match=r"at.set: needs values that broadcast to the shape \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"at.set: needs values that broadcast to the shape \(2,\)"
+    ):
         vires.jit(lambda x: x.at[:2].set(np.ones(3)))(np.ones(4))
     with pytest.raises(ValueError):
         np.ones(4).at[:2].set(np.ones(3))
@@ -241,13 +274,18 @@ def test_gradients_of_indexing() -> None:
     assert_close(g, total)
     g = vires.grad(lambda y: (np.zeros(4).at[1:3].set(y) * np.arange(4.0)).sum())(np.ones(2))
     assert_close(g, onp.array([1, 2]))
-    assert_close(vires.grad(lambda x: x[::-2, 1:3].sum())(x), onp.array([[0, 1, 1, 0], [0] * 4, [0, 1, 1, 0]]))
+    assert_close(
+        vires.grad(lambda x: x[::-2, 1:3].sum())(x),
+        onp.array([[0, 1, 1, 0], [0] * 4, [0, 1, 1, 0]]),
+    )
 
 
 def test_vmap_of_indexing() -> None:
     x = np.arange(12.0).reshape(3, 4)
     i = np.array([3, 0, 1])
-    assert_close(vires.vmap(lambda row, i: row[i])(x, i), onp.asarray(x)[onp.arange(3), onp.asarray(i)])
+    assert_close(
+        vires.vmap(lambda row, i: row[i])(x, i), onp.asarray(x)[onp.arange(3), onp.asarray(i)]
+    )
     assert_close(vires.vmap(lambda i: x[i], 0)(np.array([2, 0])), onp.asarray(x)[[2, 0]])
     assert_close(vires.vmap(lambda row, i: row.at[i].set(-1.0))(x, i)[0], onp.array([0, 1, 2, -1]))
     with pytest.raises(IndexError):

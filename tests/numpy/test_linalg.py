@@ -52,8 +52,12 @@ def test_decompositions(dtype: str) -> None:
         for mode in ("reduced", "complete"):
             q, r = np.linalg.qr(np.asarray(x), mode)
             assert_close(q @ r, x, ulps=64, scale=64)
-            assert_close(np.linalg.matrix_transpose(q).conj() @ q, onp.broadcast_to(onp.eye(q.shape[-1]), (*shape[:-2], q.shape[-1], q.shape[-1])), ulps=64, scale=64, dtype=False)  # fmt: skip
-        assert_close(abs(np.linalg.qr(np.asarray(x), "r")), abs(onp.linalg.qr(x, "r")), ulps=200, scale=64)
+            assert_close(np.linalg.matrix_transpose(q).conj() @ q,
+            onp.broadcast_to(onp.eye(q.shape[-1]), (*shape[:-2], q.shape[-1], q.shape[-1])),
+            ulps=64, scale=64, dtype=False)  # fmt: skip
+        assert_close(
+            abs(np.linalg.qr(np.asarray(x), "r")), abs(onp.linalg.qr(x, "r")), ulps=200, scale=64
+        )
         u, s, vh = np.linalg.svd(np.asarray(x), full_matrices=False)
         assert_close((u * s[..., None, :]) @ vh, x, ulps=64, scale=64)
         assert_close(s, onp.linalg.svd(x, compute_uv=False), ulps=64, scale=64)
@@ -61,7 +65,9 @@ def test_decompositions(dtype: str) -> None:
     h = positive(2, 4, 4, dtype=dtype)
     w, v = np.linalg.eigh(np.asarray(h))
     assert_close(w, onp.linalg.eigvalsh(h), ulps=200, scale=200)
-    assert_close(h @ onp.asarray(v), onp.asarray(v) * onp.asarray(w)[..., None, :], ulps=200, scale=400)
+    assert_close(
+        h @ onp.asarray(v), onp.asarray(v) * onp.asarray(w)[..., None, :], ulps=200, scale=400
+    )
     check("linalg.eigvalsh", h, ulps=200, scale=200)
     u, s, vh = np.linalg.svd(np.asarray(h), hermitian=True)
     assert_close((u * s[..., None, :]) @ vh, h, ulps=100, scale=400)
@@ -70,7 +76,9 @@ def test_decompositions(dtype: str) -> None:
     assert_close(x @ onp.asarray(v), onp.asarray(v) * onp.asarray(w), ulps=200, scale=400)
     order = onp.argsort(onp.asarray(w).real)
     expected = onp.linalg.eigvals(x)
-    assert_close(onp.asarray(w)[order], expected[onp.argsort(expected.real)].astype(onp.asarray(w).dtype), ulps=500, scale=500, dtype=False)  # fmt: skip
+    assert_close(onp.asarray(w)[order],
+    expected[onp.argsort(expected.real)].astype(onp.asarray(w).dtype), ulps=500, scale=500,
+    dtype=False)  # fmt: skip
 
 
 def test_least_squares() -> None:
@@ -108,7 +116,12 @@ def test_norms() -> None:
 def test_products() -> None:
     a, b, c, v = normal(2, 30), normal(30, 4), normal(4, 5), normal(5)
     for arrays in ([a, b], [a, b, c], [a, b, c, v], [normal(2), a, b, c]):
-        assert_close(np.linalg.multi_dot([np.asarray(x) for x in arrays]), onp.linalg.multi_dot(arrays), ulps=64, scale=64)
+        assert_close(
+            np.linalg.multi_dot([np.asarray(x) for x in arrays]),
+            onp.linalg.multi_dot(arrays),
+            ulps=64,
+            scale=64,
+        )
     t = normal(4, 6, 8, 3)
     check("linalg.tensorinv", t, ulps=20000, scale=20000)
     check("linalg.tensorsolve", normal(2, 3, 6), normal(2, 3), ulps=2000, scale=2000)
@@ -145,10 +158,13 @@ def test_derivatives() -> None:
     a = np.asarray(positive(4, 4, dtype=onp.float64))
     functions = {
         "det": lambda a: np.linalg.det(a), "slogdet": lambda a: np.linalg.slogdet(a)[1],
-        "inv": lambda a: np.linalg.inv(a).sum(), "solve": lambda a: np.linalg.solve(a, np.ones(4)).sum(),
-        "cholesky": lambda a: np.linalg.cholesky(a).sum(), "eigh": lambda a: (np.linalg.eigh(a)[0] ** 2).sum(),
+        "inv": lambda a: np.linalg.inv(a).sum(), "solve": lambda a: np.linalg.solve(a,
+        np.ones(4)).sum(),
+        "cholesky": lambda a: np.linalg.cholesky(a).sum(),
+        "eigh": lambda a: (np.linalg.eigh(a)[0] ** 2).sum(),
         "norm": lambda a: np.linalg.norm(a), "pinv": lambda a: np.linalg.pinv(a)[0, 0],
-        "qr": lambda a: np.abs(np.linalg.qr(a)[1]).sum(), "svd": lambda a: np.linalg.svd(a)[1].max(),
+        "qr": lambda a: np.abs(np.linalg.qr(a)[1]).sum(),
+        "svd": lambda a: np.linalg.svd(a)[1].max(),
     }  # fmt: skip
     direction = onp.random.default_rng(1).normal(size=(4, 4))
     direction = np.asarray(direction + direction.T)
@@ -178,7 +194,13 @@ def test_polynomials() -> None:
     assert_close(rest[-1:], e[1], dtype=False, ulps=64)
     roots = onp.sort_complex(onp.asarray(np.roots(np.asarray(p))))
     assert_close(roots, onp.sort_complex(onp.roots(p)).astype(onp.complex64), ulps=500, scale=500)
-    assert_close(np.roots(np.array([0.0, 1, -1, 0])).real.sort(), onp.array([0, 1.0]), dtype=False, ulps=64, scale=8)
+    assert_close(
+        np.roots(np.array([0.0, 1, -1, 0])).real.sort(),
+        onp.array([0, 1.0]),
+        dtype=False,
+        ulps=64,
+        scale=8,
+    )
 
 
 def test_polyfit() -> None:

@@ -1,4 +1,5 @@
-"""Products, einsum, convolutions, transforms, number theory and functions of elements against NumPy."""
+"""Products, einsum, convolutions, transforms, number theory and functions of elements against
+NumPy."""
 
 from __future__ import annotations
 
@@ -21,9 +22,12 @@ def normal(*shape: int, dtype: Any = onp.float32) -> onp.ndarray:
     return onp.asarray(x * (3 if onp.dtype(dtype).kind in "iu" else 1)).astype(dtype)
 
 
-MATMUL = [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)), ((5, 2, 3), (5, 3, 4)), ((5, 2, 3), (3, 4)),
-          ((2, 3), (5, 3, 4)), ((5, 1, 2, 3), (6, 3, 4)), ((1, 2, 3), (5, 3, 4)), ((5, 2, 3), (3,)), ((3,), (5, 3, 4)),
-          ((6, 1, 2, 3), (1, 5, 3, 4)), ((0, 3), (3, 4)), ((2, 0), (0, 4)), ((4, 6, 2, 3), (4, 1, 3, 2))]  # fmt: skip
+MATMUL = [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)), ((5, 2, 3), (5, 3, 4)),
+    ((5, 2, 3), (3, 4)),
+          ((2, 3), (5, 3, 4)), ((5, 1, 2, 3), (6, 3, 4)), ((1, 2, 3), (5, 3, 4)), ((5, 2, 3), (3,)),
+          ((3,), (5, 3, 4)),
+          ((6, 1, 2, 3), (1, 5, 3, 4)), ((0, 3), (3, 4)), ((2, 0), (0, 4)), ((4, 6, 2, 3), (4, 1, 3,
+          2))]  # fmt: skip
 
 
 @pytest.mark.parametrize("shapes", MATMUL, ids=str)
@@ -61,17 +65,27 @@ def test_other_products() -> None:
     check("matvec", normal(5, 3, 4), normal(4), ulps=16, scale=8)
     check("vecmat", c, normal(5, 3, 2), ulps=16, scale=8)
     check("dot", onp.float32(2), a)
-    assert np.dot(np.ones(2, np.int8), np.ones(2, np.int8), preferred_element_type=np.int32).dtype == onp.int32
+    assert (
+        np.dot(np.ones(2, np.int8), np.ones(2, np.int8), preferred_element_type=np.int32).dtype
+        == onp.int32
+    )
 
 
 EINSUM = [
-    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 4)), ("i,i->", (3,), (3,)), ("i,j->ij", (3,), (4,)),
-    ("ij->ji", (2, 3)), ("ii->i", (3, 3)), ("ii", (3, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)), ("...ij,...jk->...ik",
-    (5, 2, 3), (5, 3, 4)), ("...ij,jk", (5, 2, 3), (3, 4)), ("bij,bjk,bkl->bil", (2, 3, 4), (2, 4, 5), (2, 5, 3)),
-    ("ij,ij->ij", (2, 3), (2, 3)), ("ij,ij->i", (2, 3), (2, 3)), ("ijk,k->ij", (2, 3, 4), (4,)), ("iji->j", (3, 2, 3)),
-    ("ij,j,jk->ik", (2, 3), (3,), (3, 4)), ("a,b,c->abc", (2,), (3,), (4,)), ("ij,kj->", (2, 3), (4, 3)),
-    ("bqhd,bkhd->bhqk", (2, 3, 2, 4), (2, 5, 2, 4)), ("ij,ik->ij", (2, 3), (2, 4)), ("iij,jk->ik", (3, 3, 2), (2, 4)),
-    ("i...->...", (3, 2, 4)), ("ijkl->lkji", (2, 3, 4, 5)), ("ij,ji->", (2, 3), (3, 2)), ("ij, jk -> ki", (2, 3), (3, 4)),
+    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 4)), ("i,i->", (3,), (3,)), ("i,j->ij", (3,
+    ), (4,)),
+    ("ij->ji", (2, 3)), ("ii->i", (3, 3)), ("ii", (3, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)),
+    ("...ij,...jk->...ik",
+    (5, 2, 3), (5, 3, 4)), ("...ij,jk", (5, 2, 3), (3, 4)), ("bij,bjk,bkl->bil", (2, 3, 4), (2, 4,
+    5), (2, 5, 3)),
+    ("ij,ij->ij", (2, 3), (2, 3)), ("ij,ij->i", (2, 3), (2, 3)), ("ijk,k->ij", (2, 3, 4), (4,)),
+    ("iji->j", (3, 2, 3)),
+    ("ij,j,jk->ik", (2, 3), (3,), (3, 4)), ("a,b,c->abc", (2,), (3,), (4,)), ("ij,kj->", (2, 3), (4,
+    3)),
+    ("bqhd,bkhd->bhqk", (2, 3, 2, 4), (2, 5, 2, 4)), ("ij,ik->ij", (2, 3), (2, 4)), ("iij,jk->ik",
+    (3, 3, 2), (2, 4)),
+    ("i...->...", (3, 2, 4)), ("ijkl->lkji", (2, 3, 4, 5)), ("ij,ji->", (2, 3), (3, 2)),
+    ("ij, jk -> ki", (2, 3), (3, 4)),
 ]  # fmt: skip
 
 
@@ -84,12 +98,29 @@ def test_einsum(case: Any) -> None:
 
 def test_einsum_forms() -> None:
     a, b = normal(2, 3), normal(3, 4)
-    assert_close(np.einsum(np.asarray(a), [0, 1], np.asarray(b), [1, 2], [0, 2]), a @ b, ulps=16, scale=8)
-    assert_close(np.einsum("ij,jk,kl->il", a, b, b.T.copy(), optimize="greedy"), a @ b @ b.T, ulps=32, scale=32)
-    path, info = np.einsum_path("ij,jk,kl->il", np.asarray(a), np.asarray(b), np.asarray(b.T.copy()))
+    assert_close(
+        np.einsum(np.asarray(a), [0, 1], np.asarray(b), [1, 2], [0, 2]), a @ b, ulps=16, scale=8
+    )
+    assert_close(
+        np.einsum("ij,jk,kl->il", a, b, b.T.copy(), optimize="greedy"),
+        a @ b @ b.T,
+        ulps=32,
+        scale=32,
+    )
+    path, info = np.einsum_path(
+        "ij,jk,kl->il", np.asarray(a), np.asarray(b), np.asarray(b.T.copy())
+    )
     assert len(path) == 2 and "Complete contraction" in str(info)
-    assert_close(np.einsum("ij,jk->ik", np.ones((1, 3)), np.asarray(b)), onp.ones((1, 3)) @ b, dtype=False, ulps=16, scale=8)
-    assert_close(np.einsum("ij,ij->ij", np.ones((1, 3)), np.ones((2, 3))), onp.ones((2, 3)), dtype=False)
+    assert_close(
+        np.einsum("ij,jk->ik", np.ones((1, 3)), np.asarray(b)),
+        onp.ones((1, 3)) @ b,
+        dtype=False,
+        ulps=16,
+        scale=8,
+    )
+    assert_close(
+        np.einsum("ij,ij->ij", np.ones((1, 3)), np.ones((2, 3))), onp.ones((2, 3)), dtype=False
+    )
     with pytest.raises(ValueError, match="einsum: needs"):
         np.einsum("ij,jk->ik", np.asarray(a), np.asarray(a))
     with pytest.raises(ValueError, match="einsum: needs"):
@@ -99,7 +130,11 @@ def test_einsum_forms() -> None:
 
 
 ERRORS: list[tuple[str, type[Exception], str]] = [
-    ("np.ones((2, 3)) @ np.ones((2, 3))", ValueError, r"matmul: .*float32\[2,3\] and float32\[2,3\], axis 1 of size 3"),
+    (
+        "np.ones((2, 3)) @ np.ones((2, 3))",
+        ValueError,
+        r"matmul: .*float32\[2,3\] and float32\[2,3\], axis 1 of size 3",
+    ),
     ("np.ones((2, 3)) @ np.ones((2, 3))", TypeError, "matmul"),
     ("np.matmul(np.float32(1), np.ones(2))", ValueError, "at least 1 axis"),
     ("np.dot(np.ones(2), np.ones(3))", ValueError, "dot: needs equal sizes"),
@@ -134,11 +169,19 @@ def test_convolve_and_correlate(mode: str, sizes: Any, dtype: str) -> None:
 @pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"])
 def test_transforms(name: str) -> None:
     x = normal(4, 6, 5, dtype=onp.float32 if name in ("rfft", "ihfft") else onp.complex64)
-    for options in ({}, {"n": 8}, {"n": 3, "axis": 1}, {"norm": "ortho"}, {"norm": "forward", "axis": 0}):
+    for options in (
+        {},
+        {"n": 8},
+        {"n": 3, "axis": 1},
+        {"norm": "ortho"},
+        {"norm": "forward", "axis": 0},
+    ):
         check(f"fft.{name}", x, **options, ulps=16, scale=64)
 
 
-@pytest.mark.parametrize("name", ["fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn"])
+@pytest.mark.parametrize(
+    "name", ["fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn"]
+)
 def test_transforms_of_several_axes(name: str) -> None:
     x = normal(4, 6, 5, dtype=onp.float32 if name.startswith("rfft") else onp.complex64)
     for options in ({}, {"s": (3, 8), "axes": (0, 2)}, {"norm": "ortho"}):
@@ -165,7 +208,7 @@ def test_gradient_of_transforms() -> None:
     x = np.asarray(normal(6))
     g = vires.grad(lambda x: (np.abs(np.fft.rfft(x)) ** 2).sum())(x)
     numeric = onp.zeros(6)
-    f = lambda x: (onp.abs(onp.fft.rfft(x)) ** 2).sum()  # noqa: E731
+    f = lambda x: (onp.abs(onp.fft.rfft(x)) ** 2).sum()
     for i in range(6):
         d = onp.zeros(6)
         d[i] = 1e-4
@@ -201,7 +244,12 @@ def test_vectorize() -> None:
     matvec = np.vectorize(lambda m, v: np.dot(m, v), signature="(n,m),(m)->(n)")
     assert_close(matvec(normal(2, 3), normal(5, 3)).shape, (5, 2), dtype=False)
     m, v = normal(6, 1, 2, 3), normal(5, 3)
-    assert_close(matvec(m, v), onp.einsum("bcnm,cm->bcn", onp.broadcast_to(m, (6, 5, 2, 3)), v), ulps=16, scale=8)
+    assert_close(
+        matvec(m, v),
+        onp.einsum("bcnm,cm->bcn", onp.broadcast_to(m, (6, 5, 2, 3)), v),
+        ulps=16,
+        scale=8,
+    )
     scaled = np.vectorize(lambda x, n: x * len(n), excluded={1})
     assert_close(scaled(y, "abc"), y * 3)
     two = np.vectorize(lambda x: (x, -x))(np.asarray(y))
@@ -217,10 +265,19 @@ def test_apply_functions() -> None:
         assert_close(got, onp.apply_along_axis(lambda v: onp.sort(v)[:2], axis, x))
         got = np.apply_along_axis(np.sum, axis, np.asarray(x))
         assert_close(got, x.sum(axis), ulps=16, scale=8)
-    assert_close(np.apply_over_axes(np.sum, np.asarray(x), (0, 2)), onp.apply_over_axes(onp.sum, x, (0, 2)), ulps=16, scale=16)
+    assert_close(
+        np.apply_over_axes(np.sum, np.asarray(x), (0, 2)),
+        onp.apply_over_axes(onp.sum, x, (0, 2)),
+        ulps=16,
+        scale=16,
+    )
     f = np.frompyfunc(lambda a, b: a * b + 1, 2, 1)
     assert_close(f(np.arange(3), 2), onp.arange(3) * 2 + 1)
-    assert isinstance(f, np.ufunc) and isinstance(np.add, np.ufunc) and not isinstance(np.sum, np.ufunc)
+    assert (
+        isinstance(f, np.ufunc)
+        and isinstance(np.add, np.ufunc)
+        and not isinstance(np.sum, np.ufunc)
+    )
 
 
 def test_methods_of_binary_functions() -> None:
@@ -228,10 +285,20 @@ def test_methods_of_binary_functions() -> None:
     for name in ("add", "multiply", "maximum", "minimum", "subtract", "logical_and", "logaddexp"):
         ours, theirs = getattr(np, name), getattr(onp, name)
         assert_close(ours.reduce(np.asarray(x)), theirs.reduce(x), ulps=16, scale=8)
-        assert_close(ours.reduce(np.asarray(x), axis=1, keepdims=True), theirs.reduce(x, axis=1, keepdims=True), ulps=16, scale=8)
+        assert_close(
+            ours.reduce(np.asarray(x), axis=1, keepdims=True),
+            theirs.reduce(x, axis=1, keepdims=True),
+            ulps=16,
+            scale=8,
+        )
         if name != "logical_and":
-            assert_close(ours.accumulate(np.asarray(x), 1), theirs.accumulate(x, 1), ulps=16, scale=8)
+            assert_close(
+                ours.accumulate(np.asarray(x), 1), theirs.accumulate(x, 1), ulps=16, scale=8
+            )
         assert_close(ours.outer(np.asarray(x), np.asarray(x[0])), theirs.outer(x, x[0]), scale=8)
-    assert_close(np.add.at(np.zeros(3), np.array([0, 0]), 1.0, inplace=False), onp.array([2, 0, 0], onp.float32))
+    assert_close(
+        np.add.at(np.zeros(3), np.array([0, 0]), 1.0, inplace=False),
+        onp.array([2, 0, 0], onp.float32),
+    )
     with pytest.raises(NotImplementedError, match="inplace=False"):
         np.add.at(np.zeros(3), np.array([0]), 1.0)

@@ -1,4 +1,5 @@
-"""Activation functions: elementwise, fused into one kernel, with derivatives that are finite everywhere."""
+"""Activation functions: elementwise, fused into one kernel, with derivatives that are finite
+everywhere."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from vires.numpy.joining import split
 from vires.numpy.operands import axis_index, operand, promote_inexact
 from vires.numpy.transcendental import tanh
 from vires.numpy.ufunc import elementwise
-from vires.ops import compare, elementwise as ops, math
+from vires.ops import compare, math
+from vires.ops import elementwise as ops
 from vires.ops.shape import full_like
 
 __all__ = [
@@ -122,7 +124,9 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 @elementwise("inexact")
 def selu(x):
     """1.0507 elu(x, 1.6733): layers of it keep mean 0 and variance 1."""
-    inner = where_(compare.gt(x, full_like(x, 0)), x, ops.mul(full_like(x, _SELU_ALPHA), _expm1_below(x)))
+    inner = where_(
+        compare.gt(x, full_like(x, 0)), x, ops.mul(full_like(x, _SELU_ALPHA), _expm1_below(x))
+    )
     return ops.mul(full_like(x, _SELU_SCALE), inner)
 
 
@@ -140,18 +144,22 @@ def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
 def _gelu_tanh(x):
     cube = ops.mul(x, math.square(x))
     inner = ops.mul(
-        full_like(x, python_math.sqrt(2 / python_math.pi)), ops.add(x, ops.mul(full_like(x, 0.044715), cube))
+        full_like(x, python_math.sqrt(2 / python_math.pi)),
+        ops.add(x, ops.mul(full_like(x, 0.044715), cube)),
     )
     return ops.mul(ops.mul(full_like(x, 0.5), x), ops.add(full_like(x, 1), math.tanh(inner)))
 
 
 @elementwise("inexact", name="gelu")
 def _gelu_exact(x):
-    return ops.mul(ops.mul(full_like(x, 0.5), x), math.erfc(ops.mul(x, full_like(x, -python_math.sqrt(0.5)))))
+    return ops.mul(
+        ops.mul(full_like(x, 0.5), x), math.erfc(ops.mul(x, full_like(x, -python_math.sqrt(0.5))))
+    )
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:
-    """x times the normal distribution function of x, by a tanh formula when `approximate`, else by erfc."""
+    """x times the normal distribution function of x, by a tanh formula when `approximate`, else by
+    erfc."""
     return (_gelu_tanh if approximate else _gelu_exact)(x)
 
 
@@ -196,7 +204,9 @@ def sparse_plus(x):
     """0 below -1, x above 1, (x + 1)^2 / 4 between."""
     one = full_like(x, 1)
     between = ops.mul(full_like(x, 0.25), math.square(ops.add(x, one)))
-    return where_(compare.le(x, ops.neg(one)), full_like(x, 0), where_(compare.ge(x, one), x, between))
+    return where_(
+        compare.le(x, ops.neg(one)), full_like(x, 0), where_(compare.ge(x, one), x, between)
+    )
 
 
 @elementwise("inexact")
@@ -227,6 +237,8 @@ def glu(x: Any, axis: int = -1) -> Any:
     (value,) = promote_inexact(operand(x, "glu"))
     axis = axis_index("glu", axis, value.aval.ndim)
     if value.aval.shape[axis] % 2:
-        raise ValueError(f"glu: needs an axis of even size; got shape {value.aval.shape} and axis {axis}")
+        raise ValueError(
+            f"glu: needs an axis of even size; got shape {value.aval.shape} and axis {axis}"
+        )
     a, b = split(value, 2, axis)
     return a * sigmoid(b)

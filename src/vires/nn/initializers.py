@@ -10,7 +10,9 @@ from vires import random
 from vires.core import dtypes
 from vires.numpy import linalg
 from vires.numpy.arithmetic import sign
-from vires.numpy.creation import full, ones as ones_array, zeros as zeros_array
+from vires.numpy.creation import full
+from vires.numpy.creation import ones as ones_array
+from vires.numpy.creation import zeros as zeros_array
 from vires.numpy.operands import operand
 from vires.numpy.shaping import moveaxis
 from vires.numpy.triangles import diag
@@ -27,7 +29,9 @@ Axes = int | Sequence[int]
 class Initializer(Protocol):
     """A function from a random key, a shape and a dtype to an array."""
 
-    def __call__(self, key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Any: ...
+    def __call__(
+        self, key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None
+    ) -> Any: ...
 
 
 def _dtype(dtype: Any, default: Any) -> Any:
@@ -61,7 +65,9 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
 
     def init(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Any:
         target = _dtype(dtype, default)
-        return random.uniform(key, tuple(shape), target) * operand(scale, "uniform", "scale").astype(target)
+        return random.uniform(key, tuple(shape), target) * operand(
+            scale, "uniform", "scale"
+        ).astype(target)
 
     return init
 
@@ -72,12 +78,16 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
 
     def init(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Any:
         target = _dtype(dtype, default)
-        return random.normal(key, tuple(shape), target) * operand(stddev, "normal", "stddev").astype(target)
+        return random.normal(key, tuple(shape), target) * operand(
+            stddev, "normal", "stddev"
+        ).astype(target)
 
     return init
 
 
-def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0) -> Initializer:
+def truncated_normal(
+    stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0
+) -> Initializer:
     """stddev times normal numbers that are drawn again until they lie in [lower, upper]."""
     default = dtype
 
@@ -94,7 +104,9 @@ def _sizes(shape: Sequence[int], axes: Axes) -> int:
     return math.prod(shape[d] for d in given)
 
 
-def _fans(shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes) -> tuple[float, float]:
+def _fans(
+    shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes
+) -> tuple[float, float]:
     """How many inputs an output sums over, and how many outputs an input reaches."""
     if len(shape) <= 1:
         raise ValueError(f"variance_scaling: needs a shape of at least 2 axes; got {tuple(shape)}")
@@ -108,10 +120,12 @@ _CUT_DEVIATION = 0.87962566103423978
 
 
 def variance_scaling(
-    scale: Any, mode: str, distribution: str, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    scale: Any, mode: str, distribution: str, in_axis: Axes = -2, out_axis: Axes = -1,
+    batch_axis: Axes = (),
     dtype: Any = None,
 ) -> Initializer:  # fmt: skip
-    """Random numbers of variance scale / n, where `mode` says what n is: "fan_in", "fan_out", "fan_avg", "fan_geo_avg".
+    """Random numbers of variance scale / n, where `mode` says what n is: "fan_in", "fan_out",
+    "fan_avg", "fan_geo_avg".
 
     distribution: "truncated_normal", "normal" or "uniform".
     """
@@ -127,48 +141,69 @@ def variance_scaling(
             "fan_geo_avg": math.sqrt(fan_in * fan_out),
         }  # fmt: skip
         if mode not in counts:
-            raise ValueError(f"variance_scaling: needs a mode among {', '.join(counts)}; got {mode!r}")
-        variance = (operand(scale, "variance_scaling", "scale") / counts[mode]).astype(dtypes.real_of(target))
+            raise ValueError(
+                f"variance_scaling: needs a mode among {', '.join(counts)}; got {mode!r}"
+            )
+        variance = (operand(scale, "variance_scaling", "scale") / counts[mode]).astype(
+            dtypes.real_of(target)
+        )
         sizes = tuple(shape)
         if distribution == "normal":
             return random.normal(key, sizes, target) * variance**0.5
         if distribution == "uniform":
             return random.uniform(key, sizes, target, -1) * (3 * variance) ** 0.5
         if distribution == "truncated_normal":
-            return random.truncated_normal(key, -2, 2, sizes, target) * (variance**0.5 / _CUT_DEVIATION)
+            return random.truncated_normal(key, -2, 2, sizes, target) * (
+                variance**0.5 / _CUT_DEVIATION
+            )
         raise ValueError(
-            f"variance_scaling: needs distribution 'truncated_normal', 'normal' or 'uniform'; got {distribution!r}"
+            "variance_scaling: needs distribution 'truncated_normal', 'normal' or 'uniform'; got "
+            f"{distribution!r}"
         )
 
     return init
 
 
-def glorot_uniform(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None) -> Initializer:
+def glorot_uniform(
+    in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None
+) -> Initializer:
     """Uniform numbers of variance 2 / (fan in + fan out)."""
     return variance_scaling(1.0, "fan_avg", "uniform", in_axis, out_axis, batch_axis, dtype)
 
 
-def glorot_normal(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None) -> Initializer:
+def glorot_normal(
+    in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None
+) -> Initializer:
     """Truncated normal numbers of variance 2 / (fan in + fan out)."""
-    return variance_scaling(1.0, "fan_avg", "truncated_normal", in_axis, out_axis, batch_axis, dtype)
+    return variance_scaling(
+        1.0, "fan_avg", "truncated_normal", in_axis, out_axis, batch_axis, dtype
+    )
 
 
-def lecun_uniform(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None) -> Initializer:
+def lecun_uniform(
+    in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None
+) -> Initializer:
     """Uniform numbers of variance 1 / fan in."""
     return variance_scaling(1.0, "fan_in", "uniform", in_axis, out_axis, batch_axis, dtype)
 
 
-def lecun_normal(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None) -> Initializer:
+def lecun_normal(
+    in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None
+) -> Initializer:
     """Truncated normal numbers of variance 1 / fan in."""
     return variance_scaling(1.0, "fan_in", "truncated_normal", in_axis, out_axis, batch_axis, dtype)
 
 
-def he_uniform(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None) -> Initializer:
+def he_uniform(
+    in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None
+) -> Initializer:
     """Uniform numbers of variance 2 / fan in."""
     return variance_scaling(2.0, "fan_in", "uniform", in_axis, out_axis, batch_axis, dtype)
 
 
-def he_normal(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None) -> Initializer:
+def he_normal(
+    in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None
+) -> Initializer:
     """Truncated normal numbers of variance 2 / fan in."""
     return variance_scaling(2.0, "fan_in", "truncated_normal", in_axis, out_axis, batch_axis, dtype)
 
@@ -178,7 +213,8 @@ kaiming_uniform, kaiming_normal = he_uniform, he_normal
 
 
 def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
-    """Uniformly distributed matrices with orthonormal columns (or rows, whichever are fewer), times scale."""
+    """Uniformly distributed matrices with orthonormal columns (or rows, whichever are fewer), times
+    scale."""
     default = dtype
 
     def init(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Any:
@@ -200,13 +236,16 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
 
 
 def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
-    """A convolution kernel that is orthogonal at its centre and zero elsewhere; last axes: in <= out channels."""
+    """A convolution kernel that is orthogonal at its centre and zero elsewhere; last axes: in <=
+    out channels."""
     default = dtype
 
     def init(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Any:
         target = _dtype(dtype, default)
         if len(shape) not in (3, 4, 5):
-            raise ValueError(f"delta_orthogonal: needs a shape of 3, 4 or 5 axes; got {tuple(shape)}")
+            raise ValueError(
+                f"delta_orthogonal: needs a shape of 3, 4 or 5 axes; got {tuple(shape)}"
+            )
         if shape[-1] < shape[-2]:
             raise ValueError(f"delta_orthogonal: needs shape[-1] >= shape[-2]; got {tuple(shape)}")
         matrix = orthogonal(scale, column_axis, target)(key, tuple(shape[-2:]))

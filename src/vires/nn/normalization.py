@@ -26,13 +26,19 @@ __all__ = ["log_softmax", "logmeanexp", "logsumexp", "one_hot", "softmax", "stan
 
 
 def _shift(x: Any, axes: tuple[int, ...], where: Any) -> Any:
-    """The largest element along axes, kept with size 1; 0 where it is not finite. It has no derivative."""
+    """The largest element along axes, kept with size 1; 0 where it is not finite. It has no
+    derivative."""
     largest = max_(real(x), axes, keepdims=True, initial=-math.inf, where=where)
     return stop_gradient(where_function(isfinite(largest), largest, full_like(largest, 0)))
 
 
 def logsumexp(
-    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False, where: Any = None
+    a: Any,
+    axis: Any = None,
+    b: Any = None,
+    keepdims: bool = False,
+    return_sign: bool = False,
+    where: Any = None,
 ) -> Any:
     """log(sum(b exp(a))) over axes, without overflow; (log |sum|, sign) when `return_sign`."""
     if b is None:
@@ -64,8 +70,16 @@ def logmeanexp(x: Any, axis: Any = None, where: Any = None, keepdims: bool = Fal
     axes = axes_tuple("logmeanexp", axis, value.aval.ndim)
     total = logsumexp(value, axes, where=where, keepdims=keepdims)
     if where is None:
-        return total - math.log(math.prod(value.aval.shape[d] for d in axes)) if value.aval.size else total
-    count = sum_(broadcast(truth(operand(where, "logmeanexp", "where")), value.aval.shape), axes, keepdims=keepdims)
+        return (
+            total - math.log(math.prod(value.aval.shape[d] for d in axes))
+            if value.aval.size
+            else total
+        )
+    count = sum_(
+        broadcast(truth(operand(where, "logmeanexp", "where")), value.aval.shape),
+        axes,
+        keepdims=keepdims,
+    )
     return total - log(count)
 
 
@@ -86,7 +100,8 @@ def softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
 
 
 def log_softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
-    """log(softmax(x)) along axes, accurate for small probabilities; -inf where the mask is false."""
+    """log(softmax(x)) along axes, accurate for small probabilities; -inf where the mask is
+    false."""
     (value,) = promote_inexact(operand(x, "log_softmax"))
     axes = axes_tuple("log_softmax", axis, value.aval.ndim)
     shifted = subtract(value, _shift(value, axes, where))
@@ -97,7 +112,8 @@ def log_softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
 
 
 def standardize(
-    x: Any, axis: Any = -1, mean: Any = None, variance: Any = None, epsilon: Any = 1e-5, where: Any = None, *,
+    x: Any, axis: Any = -1, mean: Any = None, variance: Any = None, epsilon: Any = 1e-5,
+    where: Any = None, *,
     algorithm: str = "fast",
 ) -> Any:  # fmt: skip
     """(x - mean) / sqrt(variance + epsilon) along axes."""
@@ -105,11 +121,17 @@ def standardize(
         raise ValueError(f"standardize: needs algorithm 'fast' or 'two_pass'; got {algorithm!r}")
     (value,) = promote_inexact(operand(x, "standardize"))
     axes = axes_tuple("standardize", axis, value.aval.ndim)
-    center = mean_(value, axes, keepdims=True, where=where) if mean is None else operand(mean, "standardize", "mean")
+    center = (
+        mean_(value, axes, keepdims=True, where=where)
+        if mean is None
+        else operand(mean, "standardize", "mean")
+    )
     deviation = subtract(value, center)
     if variance is None:
         if algorithm == "fast":
-            spread = maximum(mean_(square(value), axes, keepdims=True, where=where) - center * center, 0)
+            spread = maximum(
+                mean_(square(value), axes, keepdims=True, where=where) - center * center, 0
+            )
         else:
             spread = mean_(square(deviation), axes, keepdims=True, where=where)
     else:
@@ -132,8 +154,8 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
     if not -rank <= axis < rank:
         raise ValueError(f"one_hot: needs an axis in [{-rank}, {rank}); got {axis}")
     place = axis % rank
-    classes = np.arange(count, dtype=np.int32).reshape([-1 if d == place else 1 for d in range(rank)])
+    classes = np.arange(count, dtype=np.int32).reshape(
+        [-1 if d == place else 1 for d in range(rank)]
+    )
     target = dtypes.default_float() if dtype is None else dtypes.canonical(dtype)
     return convert(expand_dims(value, (place,)) == classes, target)
-
-

@@ -1,6 +1,7 @@
 """NumPy's functions on immutable arrays: traceable, differentiable, compiled.
 
-Values are NumPy's; signatures and type promotion are JAX's. Creation without a dtype gives 32-bit numbers
+Values are NumPy's; signatures and type promotion are JAX's. Creation without a dtype gives 32-bit
+numbers
 (`config.enable_x64`), and a NumPy array keeps the dtype that it brings.
 """
 
@@ -280,27 +281,27 @@ from vires.numpy.scalar_types import (
     bool_,
     can_cast,
     cdouble,
-    complex128,
     complex64,
+    complex128,
     complex_,
     csingle,
     double,
     finfo,
-    float16,
-    float32,
-    float64,
     float8_e4m3b11fnuz,
     float8_e4m3fn,
     float8_e4m3fnuz,
     float8_e5m2,
     float8_e5m2fnuz,
+    float16,
+    float32,
+    float64,
     float_,
     iinfo,
+    int4,
+    int8,
     int16,
     int32,
-    int4,
     int64,
-    int8,
     int_,
     isdtype,
     issubdtype,
@@ -308,11 +309,11 @@ from vires.numpy.scalar_types import (
     result_type,
     single,
     uint,
+    uint4,
+    uint8,
     uint16,
     uint32,
-    uint4,
     uint64,
-    uint8,
 )
 from vires.numpy.sets import (
     intersect1d,
@@ -405,9 +406,9 @@ from vires.numpy.transcendental import (
     expm1,
     hypot,
     log,
-    log10,
     log1p,
     log2,
+    log10,
     logaddexp,
     logaddexp2,
     rad2deg,

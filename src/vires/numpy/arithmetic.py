@@ -6,10 +6,11 @@ from typing import Any
 
 from vires.core import dtypes
 from vires.core.trace import Tracer
-from vires.numpy.planned import planned
 from vires.numpy.operands import convert, operand
+from vires.numpy.planned import planned
 from vires.numpy.ufunc import elementwise
-from vires.ops import bits, compare, complex, elementwise as ops, math
+from vires.ops import bits, compare, math
+from vires.ops import elementwise as ops
 from vires.ops.convert import bitcast_convert_type
 from vires.ops.select import select_n
 from vires.ops.shape import full_like
@@ -34,7 +35,9 @@ def integer(x: Any) -> bool:
 
 def _no_bool(function: str, x: Any) -> None:
     if x.aval.dtype == dtypes.bool_:
-        raise TypeError(f"{function}: needs a number dtype; got bool; try logical_xor, or x.astype(int)")
+        raise TypeError(
+            f"{function}: needs a number dtype; got bool; try logical_xor, or x.astype(int)"
+        )
 
 
 def _real(function: str, x: Any) -> None:
@@ -80,7 +83,9 @@ def _floor_quotient(x1: Any, x2: Any) -> Any:
         return quotient
     zero = full_like(x1, 0)
     remainder = ops.rem(x1, x2)
-    uneven = bits.and_(compare.ne(remainder, zero), compare.ne(compare.lt(remainder, zero), compare.lt(x2, zero)))
+    uneven = bits.and_(
+        compare.ne(remainder, zero), compare.ne(compare.lt(remainder, zero), compare.lt(x2, zero))
+    )
     below = bits.and_(uneven, compare.ne(x2, zero))
     return where_(below, ops.sub(quotient, full_like(x1, 1)), quotient)
 
@@ -112,7 +117,9 @@ def _float_floor_quotient(x1: Any, x2: Any) -> Any:
     exact = ops.rem(x1, x2)
     quotient = ops.div(ops.sub(x1, exact), x2)
     zero = full_like(x1, 0)
-    uneven = bits.and_(compare.ne(exact, zero), compare.ne(compare.lt(exact, zero), compare.lt(x2, zero)))
+    uneven = bits.and_(
+        compare.ne(exact, zero), compare.ne(compare.lt(exact, zero), compare.lt(x2, zero))
+    )
     quotient = where_(uneven, ops.sub(quotient, full_like(x1, 1)), quotient)
     whole = ops.round(quotient, rounding_method=ops.RoundingMethod.TO_NEAREST_EVEN)
     plain = ops.div(x1, x2)
@@ -122,7 +129,8 @@ def _float_floor_quotient(x1: Any, x2: Any) -> Any:
 
 @elementwise()
 def floor_divide(x1, x2):
-    """The largest integer below or at x1 / x2. Integer division by zero gives -1 (all bits set), float inf or nan."""
+    """The largest integer below or at x1 / x2. Integer division by zero gives -1 (all bits set),
+    float inf or nan."""
     _real("floor_divide", x1)
     if x1.aval.dtype == dtypes.bool_:
         x1, x2 = (convert(x, dtypes.default_int()) for x in (x1, x2))
@@ -153,7 +161,8 @@ def divmod(x1, x2):
 
 @elementwise()
 def fmod(x1, x2):
-    """x1 - x2 trunc(x1 / x2), with the sign of x1, as C's fmod. Integer division by zero gives 0."""
+    """x1 - x2 trunc(x1 / x2), with the sign of x1, as C's fmod. Integer division by zero gives
+    0."""
     _real("fmod", x1)
     if not integer(x1):
         return ops.rem(x1, x2)
@@ -239,7 +248,9 @@ def _integer_power(x: Any, y: Any) -> Any:
     # 1 / x^|y| rounded towards zero: only 1 and -1 leave something.
     even = compare.eq(bits.and_(y, one), zero)
     of_minus_one = where_(even, one, ops.neg(one))
-    inverse = where_(compare.eq(x, one), one, where_(compare.eq(x, ops.neg(one)), of_minus_one, zero))
+    inverse = where_(
+        compare.eq(x, one), one, where_(compare.eq(x, ops.neg(one)), of_minus_one, zero)
+    )
     return where_(compare.lt(y, zero), inverse, result)
 
 
@@ -252,7 +263,8 @@ def _power(x1, x2):
 
 
 def power(x1: Any, x2: Any, /) -> Any:
-    """x1^x2. A Python integer exponent is computed by multiplication; 0^0 = 1; nan for a negative float base and a
+    """x1^x2. A Python integer exponent is computed by multiplication; 0^0 = 1; nan for a negative
+    float base and a
     fractional exponent. Integer arrays to negative powers round towards zero.
 
     >>> from vires import numpy as np
@@ -278,7 +290,8 @@ def _static_power(x: Any, exponent: int) -> Any:
         x = convert(x, dtypes.default_int())
     elif exponent < 0 and dtypes.is_integer(dtype):
         raise ValueError(
-            f"power: needs an exponent of at least 0 for an integer base; got {dtype.name} to the power {exponent}; "
+            f"power: needs an exponent of at least 0 for an integer base; got {dtype.name} to the "
+            f"power {exponent}; "
             "try x.astype(float)"
         )
     if exponent == 1:
@@ -302,13 +315,15 @@ def float_power(x1, x2):
 
 @elementwise()
 def maximum(x1, x2):
-    """The larger of x1 and x2; nan when either is. Complex numbers compare by real, then imaginary part."""
+    """The larger of x1 and x2; nan when either is. Complex numbers compare by real, then imaginary
+    part."""
     return ops.max(x1, x2)
 
 
 @elementwise()
 def minimum(x1, x2):
-    """The smaller of x1 and x2; nan when either is. Complex numbers compare by real, then imaginary part."""
+    """The smaller of x1 and x2; nan when either is. Complex numbers compare by real, then imaginary
+    part."""
     return ops.min(x1, x2)
 
 

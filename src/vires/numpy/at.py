@@ -17,14 +17,23 @@ from vires.numpy.arithmetic import where_
 from vires.numpy.creation import asarray
 from vires.numpy.getitem import addresses, getitem, host_index, read
 from vires.numpy.index_plan import Looked, NewAxis, Plan, Strided, make_plan
-from vires.numpy.operands import SCALARS, Shape, ShapeError, broadcast, common_shape, convert, promote_dtypes
+from vires.numpy.operands import (
+    SCALARS,
+    Shape,
+    ShapeError,
+    broadcast,
+    common_shape,
+    convert,
+    promote_dtypes,
+)
 from vires.numpy.ufunc import adopts
 from vires.ops.index import dynamic_update_slice
 from vires.ops.scatter import scatter, scatter_add, scatter_max, scatter_min, scatter_mul
 from vires.ops.shape import expand_dims, full_like, reshape, rev, scalar
 from vires.ops.slices import GatherScatterMode, ScatterDimensionNumbers
 
-#: Operation: its scatter (several values for one element combine), its function of two arrays, NumPy's ufunc.
+#: Operation: its scatter (several values for one element combine), its function of two arrays,
+#: NumPy's ufunc.
 _OPERATIONS: dict[str, tuple[Any, Callable[[Any, Any], Any], Any]] = {
     "set": (scatter, lambda x, y: y, None),
     "add": (scatter_add, arithmetic.add, np.add),
@@ -57,9 +66,12 @@ class At:
 class IndexUpdate:
     """`x.at[index]`: methods that give a changed copy of x, or read the elements.
 
-    `mode` says what an index outside the array does: None raises IndexError, "drop" leaves it out, "fill" reads
-    `fill_value`, "clip" takes the nearest element, "promise_in_bounds" leaves it undefined, "wrap" counts around.
-    `unique_indices` and `indices_are_sorted` are promises. Values are broadcast to the shape of x[index] and converted
+    `mode` says what an index outside the array does: None raises IndexError, "drop" leaves it out,
+    "fill" reads
+    `fill_value`, "clip" takes the nearest element, "promise_in_bounds" leaves it undefined, "wrap"
+    counts around.
+    `unique_indices` and `indices_are_sorted` are promises. Values are broadcast to the shape of
+    x[index] and converted
     to the dtype of x.
     """
 
@@ -89,11 +101,13 @@ class IndexUpdate:
         index, mode = _wrapped(self.array, self.index, mode)
         parsed = parse_mode(mode)
         plan = make_plan(self.array.aval.shape, index, checked=parsed is GatherScatterMode.ERROR)
-        return read(self.array, _bounded(plan, parsed), parsed, _static_fill(fill_value), indices_are_sorted,
+        return read(self.array, _bounded(plan, parsed), parsed, _static_fill(fill_value),
+            indices_are_sorted,
                     unique_indices, wrap_negative_indices)  # fmt: skip
 
     def set(self, values: Any, **options: Any) -> Any:
-        """A copy of x with x[index] replaced by the values; of several for one element the last one stays.
+        """A copy of x with x[index] replaced by the values; of several for one element the last one
+        stays.
 
         >>> from vires import numpy as np
         >>> np.zeros(3).at[1].set(5)
@@ -112,7 +126,8 @@ class IndexUpdate:
     sub = subtract
 
     def multiply(self, values: Any, **options: Any) -> Any:
-        """A copy of x with x[index] multiplied by the values; several values for one element multiply."""
+        """A copy of x with x[index] multiplied by the values; several values for one element
+        multiply."""
         return _update("multiply", self.array, self.index, values, **options)
 
     mul = multiply
@@ -136,14 +151,19 @@ class IndexUpdate:
         return _update("max", self.array, self.index, values, **options)
 
     def apply(self, func: Callable[[Any], Any], **options: Any) -> Any:
-        """A copy of x with an elementwise function applied to x[index], once however often an index occurs."""
+        """A copy of x with an elementwise function applied to x[index], once however often an index
+        occurs."""
         mode = options.get("mode")
         values = self.get(mode="clip" if mode in ("drop", "fill") else mode)
         return _update("set", self.array, self.index, func(values), **options)
 
 
 def _static_fill(value: Any) -> Any:
-    return value if value is None or isinstance(value, (bool, int, float, complex)) else np.asarray(value).item()
+    return (
+        value
+        if value is None or isinstance(value, (bool, int, float, complex))
+        else np.asarray(value).item()
+    )
 
 
 def _wrapped(x: Any, index: Any, mode: Any) -> tuple[Any, Any]:
@@ -160,19 +180,28 @@ def _wrapped(x: Any, index: Any, mode: Any) -> tuple[Any, Any]:
             continue
         if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
             entries[i] = int(entry) % x.aval.shape[axis]
-        elif isinstance(entry, (Array, Tracer, np.ndarray)) and dtypes.is_integer(dtypes.canonical(entry.dtype)):
+        elif isinstance(entry, (Array, Tracer, np.ndarray)) and dtypes.is_integer(
+            dtypes.canonical(entry.dtype)
+        ):
             entries[i] = arithmetic.remainder(entry, x.aval.shape[axis])
         axis += 1
     return tuple(entries), "promise_in_bounds"
 
 
 def _bounded(plan: Plan, mode: GatherScatterMode) -> Plan:
-    """Without the check of concrete indices, integers outside the array are looked up, so that the mode decides."""
+    """Without the check of concrete indices, integers outside the array are looked up, so that the
+    mode decides."""
     if mode is GatherScatterMode.ERROR or plan.advanced:
         return plan
-    if all(0 <= item.index < plan.shape[item.axis] for item in plan.looked if isinstance(item.index, int)):
+    if all(
+        0 <= item.index < plan.shape[item.axis]
+        for item in plan.looked
+        if isinstance(item.index, int)
+    ):
         return plan
-    place = sum(not isinstance(item, Looked) for item in plan.items[: plan.items.index(plan.looked[0])])
+    place = sum(
+        not isinstance(item, Looked) for item in plan.items[: plan.items.index(plan.looked[0])]
+    )
     return Plan(plan.shape, plan.items, plan.looked, True, (), place)
 
 
@@ -189,7 +218,8 @@ def _in_dtype(x: Any, values: Any, operation: str) -> Any:
         raise TypeError(f"at.{operation}: needs values of dtype {own}; got {other}")
     if promote_dtypes(x, y)[0] != own and _rank(own) < _rank(other):
         warnings.warn(
-            f"at.{operation}: values of dtype {other.name} are converted to {own.name}, the array's dtype, and lose "
+            f"at.{operation}: values of dtype {other.name} are converted to {own.name}, the "
+            "array's dtype, and lose "
             "their fraction or imaginary part; try x.astype(...) first",
             FutureWarning,
             stacklevel=4,
@@ -202,7 +232,8 @@ def _rank(dtype: Any) -> int:
 
 
 def _update(
-    operation: str, x: Any, index: Any, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
+    operation: str, x: Any, index: Any, values: Any, *, indices_are_sorted: bool = False,
+    unique_indices: bool = False,
     mode: Any = None, wrap_negative_indices: bool = True, out_sharding: Any = None,
 ) -> Any:  # fmt: skip
     if mode is None and x.__class__ is Array and thread.trace is EVAL:
@@ -228,15 +259,24 @@ def _update(
     y = _value_for(operation, y, plan.result_shape)
     if 0 in plan.result_shape:
         return x
-    if not plan.advanced and not plan.traced and all(
-        item.step in (1, -1) or item.size == 1 for item in plan.items if isinstance(item, Strided)
+    if (
+        not plan.advanced
+        and not plan.traced
+        and all(
+            item.step in (1, -1) or item.size == 1
+            for item in plan.items
+            if isinstance(item, Strided)
+        )
     ):
         return _write_static(operation, x, plan, y)
-    return _write(operation, x, plan, y, parsed, indices_are_sorted, unique_indices, wrap_negative_indices)
+    return _write(
+        operation, x, plan, y, parsed, indices_are_sorted, unique_indices, wrap_negative_indices
+    )
 
 
 def _value_for(operation: str, y: Any, shape: Shape) -> Any:
-    """The values broadcast to the shape of x[index]; leading axes of size 1 may be too many, as in NumPy."""
+    """The values broadcast to the shape of x[index]; leading axes of size 1 may be too many, as in
+    NumPy."""
     own = y.aval.shape
     extra = len(own) - len(shape)
     if extra > 0 and all(n == 1 for n in own[:extra]):
@@ -248,13 +288,15 @@ def _value_for(operation: str, y: Any, shape: Shape) -> Any:
         fits = False
     if not fits:
         raise ShapeError(
-            f"at.{operation}: needs values that broadcast to the shape {shape} of x[index]; got shape {own}"
+            f"at.{operation}: needs values that broadcast to the shape {shape} of x[index]; got "
+            f"shape {own}"
         )
     return broadcast(y, shape)
 
 
 def _quick_update(operation: str, x: Array, index: Any, values: Any) -> Array | None:
-    """An update by NumPy where index and values are as they must be; None where they need a closer look."""
+    """An update by NumPy where index and values are as they must be; None where they need a closer
+    look."""
     if values.__class__ is Array:
         if values.dtype is not x.dtype:
             return None
@@ -296,13 +338,17 @@ def _host_update(operation: str, x: Array, host: Any, y: Array) -> Array:
 
 
 def _where_mask(operation: str, x: Any, mask: Any, y: Any) -> Any:
-    """A traced mask: its elements are chosen by `where`, so values cannot depend on how many there are."""
+    """A traced mask: its elements are chosen by `where`, so values cannot depend on how many there
+    are."""
     k = mask.aval.ndim
     if mask.aval.shape != x.aval.shape[:k]:
-        raise IndexError(f"at: needs a boolean mask of shape {x.aval.shape[:k]}; got shape {mask.aval.shape}")
+        raise IndexError(
+            f"at: needs a boolean mask of shape {x.aval.shape[:k]}; got shape {mask.aval.shape}"
+        )
     if y.aval.ndim > x.aval.ndim - k:
         raise ShapeError(
-            f"at.{operation}: needs values without an axis along a traced mask; got shape {y.aval.shape}; "
+            f"at.{operation}: needs values without an axis along a traced mask; got shape "
+            f"{y.aval.shape}; "
             "try numpy.where(mask, y, x) with y of the shape of x"
         )
     y = broadcast(y, x.aval.shape)
@@ -336,7 +382,14 @@ def _write_static(operation: str, x: Any, plan: Plan, y: Any) -> Any:
 
 
 def _write(
-    operation: str, x: Any, plan: Plan, y: Any, mode: GatherScatterMode, is_sorted: bool, unique: bool, wrap: bool
+    operation: str,
+    x: Any,
+    plan: Plan,
+    y: Any,
+    mode: GatherScatterMode,
+    is_sorted: bool,
+    unique: bool,
+    wrap: bool,
 ) -> Any:
     at = addresses(plan, mode, wrap)
     if any(isinstance(item, NewAxis) for item in plan.items):

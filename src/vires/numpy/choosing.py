@@ -45,10 +45,20 @@ def _where(condition, x, y):
     return where_(condition, x, y)
 
 
-def where(condition: Any, x: Any = None, y: Any = None, /, *, size: int | None = None, fill_value: Any = None) -> Any:
-    """Elements of `x` where the condition is true, else of `y`; with the condition alone, `nonzero(condition)`.
+def where(
+    condition: Any,
+    x: Any = None,
+    y: Any = None,
+    /,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
+    """Elements of `x` where the condition is true, else of `y`; with the condition alone,
+    `nonzero(condition)`.
 
-    Both `x` and `y` are computed: a nan in the part that is not chosen does no harm, but its derivative may.
+    Both `x` and `y` are computed: a nan in the part that is not chosen does no harm, but its
+    derivative may.
 
     >>> from vires import numpy as np
     >>> np.where(np.arange(4) > 1, 1., 0.)
@@ -61,7 +71,9 @@ def where(condition: Any, x: Any = None, y: Any = None, /, *, size: int | None =
     if size is not None or fill_value is not None:
         raise ValueError("where: needs no size and fill_value next to x and y")
     if dtypes.is_key(getattr(x, "dtype", None)):
-        condition, x, y = broadcast_all("where", truth(operand(condition, "where")), x, operand(y, "where", "y"))
+        condition, x, y = broadcast_all(
+            "where", truth(operand(condition, "where")), x, operand(y, "where", "y")
+        )
         return where_(condition, x, y)
     return _where(condition, x, y)
 
@@ -70,7 +82,8 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     """Each element from the choice of the first condition that holds, else `default`."""
     if len(condlist) != len(choicelist) or not condlist:
         raise ValueError(
-            f"select: needs as many conditions as choices, at least one; got {len(condlist)} and {len(choicelist)}"
+            f"select: needs as many conditions as choices, at least one; got {len(condlist)} and "
+            f"{len(choicelist)}"
         )
     choices = promote(*(operand(x, "select", "choicelist") for x in (*choicelist, default)))
     result = choices[-1]
@@ -80,7 +93,8 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
 
 
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
-    """Functions (or values) applied where their conditions hold, the last condition winning; one more for the rest."""
+    """Functions (or values) applied where their conditions hold, the last condition winning; one
+    more for the rest."""
     x = operand(x, "piecewise")
     if isinstance(condlist, Tracer) or hasattr(condlist, "dtype"):
         condlist = operand(condlist, "piecewise", "condlist")
@@ -95,15 +109,19 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
         result = 0
     else:
         raise ValueError(
-            f"piecewise: needs {len(conditions)} or {len(conditions) + 1} functions; got {len(functions)}"
+            f"piecewise: needs {len(conditions)} or {len(conditions) + 1} functions; got "
+            f"{len(functions)}"
         )
     for condition, function in zip(conditions, functions, strict=True):
-        result = where(condition, function(x, *args, **kw) if callable(function) else function, result)
+        result = where(
+            condition, function(x, *args, **kw) if callable(function) else function, result
+        )
     return convert(broadcast(operand(result, "piecewise"), x.aval.shape), x.aval.dtype)
 
 
 def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
-    """Each element from the choice whose number is in `a`; mode "wrap" or "clip" for numbers outside."""
+    """Each element from the choice whose number is in `a`; mode "wrap" or "clip" for numbers
+    outside."""
     no_out("choose", out)
     which = operand(a, "choose", "a")
     if not dtypes.is_integer(which.aval.dtype):
@@ -114,8 +132,11 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
         if isinstance(which, Tracer) and which.concrete() is None:
             raise ConcretizationTypeError(which, "choose (mode='raise'; try mode='clip' or 'wrap')")
         values = np.asarray(which)
-        if values.size and not (0 <= values.min() and values.max() < len(arrays)):
-            raise ValueError(f"choose: needs numbers from 0 to {len(arrays) - 1}; got {values.min()} to {values.max()}")
+        if values.size and not (values.min() >= 0 and values.max() < len(arrays)):
+            raise ValueError(
+                f"choose: needs numbers from 0 to {len(arrays) - 1}; got {values.min()} to "
+                f"{values.max()}"
+            )
     elif mode == "wrap":
         which = remainder(which, len(arrays))
     elif mode == "clip":
@@ -131,7 +152,8 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
 def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple[Any, ...]:
     """For each axis the indices of the elements that are not zero.
 
-    Under jit their number must be given as `size`: the result is cut to it or padded with `fill_value` (default 0).
+    Under jit their number must be given as `size`: the result is cut to it or padded with
+    `fill_value` (default 0).
     """
     x = operand(a, "nonzero", "a")
     if not x.aval.ndim:
@@ -150,20 +172,26 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
         indices = indices.astype(dtypes.default_int())
         if size is not None:
             missing = max(0, size - indices.size)
-            indices = np.concatenate([indices[:size], np.full(missing, 0 if fill is None else fill, indices.dtype)])
+            indices = np.concatenate(
+                [indices[:size], np.full(missing, 0 if fill is None else fill, indices.dtype)]
+            )
         results.append(from_host(indices))
     return tuple(results)
 
 
 def _nonzero_traced(x: Any, size: int, fills: Sequence[Any]) -> tuple[Any, ...]:
-    """The k-th place is the number of elements before which fewer than k + 1 hold: a count of running sums."""
+    """The k-th place is the number of elements before which fewer than k + 1 hold: a count of
+    running sums."""
     shape = x.aval.shape
     mask = flat(truth(x))
     running = cumulative.cumsum(convert(mask, dtypes.int32), axis=0, reverse=False)
-    # Scatter: each element that holds writes its position at its rank; others fall outside and are dropped.
+    # Scatter: each element that holds writes its position at its rank; others fall outside and are
+    # dropped.
     ranks = where(mask, running - 1, size)
-    positions = asarray(np.zeros(size, np.int32)).at[ranks].set(
-        iota(dtype=dtypes.int32, shape=mask.aval.shape, dimension=0), mode="drop"
+    positions = (
+        asarray(np.zeros(size, np.int32))
+        .at[ranks]
+        .set(iota(dtype=dtypes.int32, shape=mask.aval.shape, dimension=0), mode="drop")
     )
     total = sum_(mask)
     valid = iota(dtype=dtypes.int32, shape=(size,), dimension=0) < total
@@ -188,13 +216,21 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
         rows = flatnonzero(x, size=size).aval.size if size is None else size
         return asarray(np.zeros((rows, 0), dtypes.default_int()))
     found = nonzero(x, size=size, fill_value=fill_value)
-    return asarray(list(found)).T if found[0].aval.size else asarray(
-        np.zeros((0, x.aval.ndim), dtypes.default_int())
+    return (
+        asarray(list(found)).T
+        if found[0].aval.size
+        else asarray(np.zeros((0, x.aval.ndim), dtypes.default_int()))
     )
 
 
 def compress(
-    condition: Any, a: Any, axis: int | None = None, *, size: int | None = None, fill_value: Any = 0, out: None = None
+    condition: Any,
+    a: Any,
+    axis: int | None = None,
+    *,
+    size: int | None = None,
+    fill_value: Any = 0,
+    out: None = None,
 ) -> Any:
     """The slices along an axis (None: of the flattened array) where the condition holds."""
     no_out("compress", out)
@@ -205,8 +241,14 @@ def compress(
         x, axis = flat(x), 0
     axis = axis_index("compress", axis, x.aval.ndim)
     length = x.aval.shape[axis]
-    if chosen.aval.size > length and not isinstance(chosen, Tracer) and np.any(np.asarray(chosen)[length:]):
-        raise IndexError(f"compress: needs a condition of at most {length} elements; got {chosen.aval.size}")
+    if (
+        chosen.aval.size > length
+        and not isinstance(chosen, Tracer)
+        and np.any(np.asarray(chosen)[length:])
+    ):
+        raise IndexError(
+            f"compress: needs a condition of at most {length} elements; got {chosen.aval.size}"
+        )
     chosen = chosen[:length]
     (places,) = nonzero(chosen, size=size, fill_value=length)
     if size is None:
@@ -216,7 +258,8 @@ def compress(
 
 def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: Any = 0) -> Any:
     """The elements of the flattened array where the flattened condition holds."""
-    return compress(flat(operand(condition, "extract", "condition")), flat(operand(arr, "extract", "arr")),
+    return compress(flat(operand(condition, "extract", "condition")), flat(operand(arr, "extract",
+        "arr")),
                     size=size, fill_value=fill_value)  # fmt: skip
 
 
@@ -224,12 +267,14 @@ def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: An
 
 
 def take(
-    a: Any, indices: Any, axis: int | None = None, out: None = None, mode: Any = None, unique_indices: bool = False,
+    a: Any, indices: Any, axis: int | None = None, out: None = None, mode: Any = None,
+    unique_indices: bool = False,
     indices_are_sorted: bool = False, fill_value: Any = None,
 ) -> Any:  # fmt: skip
     """The slices at `indices` along an axis (None: of the flattened array).
 
-    An index outside raises IndexError; mode "clip" takes the nearest element, "wrap" counts around, "fill" gives
+    An index outside raises IndexError; mode "clip" takes the nearest element, "wrap" counts around,
+    "fill" gives
     `fill_value`.
     """
     no_out("take", out)
@@ -246,7 +291,10 @@ def take(
     if fill_value is not None and mode is None:
         mode = "fill"
     return x.at[(slice(None),) * axis + (index,)].get(
-        mode=mode, fill_value=fill_value, unique_indices=unique_indices, indices_are_sorted=indices_are_sorted
+        mode=mode,
+        fill_value=fill_value,
+        unique_indices=unique_indices,
+        indices_are_sorted=indices_are_sorted,
     )
 
 
@@ -256,7 +304,8 @@ def _along_axis_index(function: str, x: Any, index: Any, axis: int) -> tuple[Any
         raise TypeError(f"{function}: needs integer indices; got {index.aval.dtype.name}")
     if index.aval.ndim != x.aval.ndim:
         raise ShapeError(
-            f"{function}: needs indices with {x.aval.ndim} axes; got shape {index.aval.shape} for {x.aval.shape}"
+            f"{function}: needs indices with {x.aval.ndim} axes; got shape {index.aval.shape} for "
+            f"{x.aval.shape}"
         )
     rank = x.aval.ndim
     rest = tuple(1 if d == axis else n for d, n in enumerate(x.aval.shape))
@@ -278,11 +327,17 @@ def take_along_axis(
     arr: Any, indices: Any, axis: int | None = -1, mode: Any = None, fill_value: Any = None, *,
     wrap_negative_indices: bool | None = None,
 ) -> Any:  # fmt: skip
-    """For each index its element along an axis, beside the other axes, which broadcast: as argsort gives them."""
-    x, index = operand(arr, "take_along_axis", "arr"), operand(indices, "take_along_axis", "indices")
+    """For each index its element along an axis, beside the other axes, which broadcast: as argsort
+    gives them."""
+    x, index = (
+        operand(arr, "take_along_axis", "arr"),
+        operand(indices, "take_along_axis", "indices"),
+    )
     if axis is None:
         if index.aval.ndim != 1:
-            raise ValueError(f"take_along_axis: needs 1-d indices for axis=None; got shape {index.aval.shape}")
+            raise ValueError(
+                f"take_along_axis: needs 1-d indices for axis=None; got shape {index.aval.shape}"
+            )
         x, axis = flat(x), 0
     axis = axis_index("take_along_axis", axis, x.aval.ndim)
     entries = _along_axis_index("take_along_axis", x, index, axis)
@@ -292,9 +347,13 @@ def take_along_axis(
 def put_along_axis(
     arr: Any, indices: Any, values: Any, axis: int | None, inplace: bool = True, *, mode: Any = None
 ) -> Any:
-    """A copy of `arr` with values at the places that `take_along_axis` reads; needs inplace=False."""
+    """A copy of `arr` with values at the places that `take_along_axis` reads; needs
+    inplace=False."""
     if inplace:
-        raise ValueError("put_along_axis: needs inplace=False, since arrays are immutable; use the returned array")
+        raise ValueError(
+            "put_along_axis: needs inplace=False, since arrays are immutable; use the returned "
+            "array"
+        )
     x, index = operand(arr, "put_along_axis", "arr"), operand(indices, "put_along_axis", "indices")
     shape = x.aval.shape
     if axis is None:
@@ -307,21 +366,30 @@ def put_along_axis(
 def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = True) -> Any:
     """A copy of `a` with values at indices of the flattened array; needs inplace=False."""
     if inplace:
-        raise ValueError("put: needs inplace=False, since arrays are immutable; use the returned array")
-    x, index, values = operand(a, "put", "a"), flat(operand(ind, "put", "ind")), flat(operand(v, "put", "v"))
+        raise ValueError(
+            "put: needs inplace=False, since arrays are immutable; use the returned array"
+        )
+    x, index, values = (
+        operand(a, "put", "a"),
+        flat(operand(ind, "put", "ind")),
+        flat(operand(v, "put", "v")),
+    )
     if not index.aval.size or not values.aval.size:
         return x
     repeats = -(-index.aval.size // values.aval.size)
     if repeats > 1:
         values = flat(broadcast(values, (repeats, values.aval.size)))
-    return reshape(flat(x).at[index].set(values[: index.aval.size], mode=mode), new_sizes=x.aval.shape,
+    return reshape(flat(x).at[index].set(values[: index.aval.size], mode=mode),
+        new_sizes=x.aval.shape,
                    dimensions=None)  # fmt: skip
 
 
 def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
     """A copy of `arr` with successive values where the mask holds; needs inplace=False."""
     if inplace:
-        raise ValueError("place: needs inplace=False, since arrays are immutable; use the returned array")
+        raise ValueError(
+            "place: needs inplace=False, since arrays are immutable; use the returned array"
+        )
     x, chosen = operand(arr, "place", "arr"), flat(truth(operand(mask, "place", "mask")))
     values = flat(operand(vals, "place", "vals"))
     if chosen.aval.size != x.aval.size or not values.aval.size:
@@ -332,7 +400,12 @@ def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
 
 
 def ravel_multi_index(
-    multi_index: Sequence[Any], dims: Sequence[int], mode: str = "raise", order: str = "C", *, dtype: Any = None
+    multi_index: Sequence[Any],
+    dims: Sequence[int],
+    mode: str = "raise",
+    order: str = "C",
+    *,
+    dtype: Any = None,
 ) -> Any:
     """The indices in the flattened array of indices along each axis."""
     sizes = shape_tuple("ravel_multi_index", dims)
@@ -352,16 +425,23 @@ def ravel_multi_index(
         elif mode == "clip":
             index = clip(index, 0, sizes[d] - 1)
         elif isinstance(index, Tracer) and index.concrete() is None:
-            raise ConcretizationTypeError(index, "ravel_multi_index (mode='raise'; try mode='clip' or 'wrap')")
-        elif index.aval.size and not (0 <= np.asarray(index).min() and np.asarray(index).max() < sizes[d]):
-            raise ValueError(f"ravel_multi_index: needs indices from 0 to {sizes[d] - 1} along axis {d}")
+            raise ConcretizationTypeError(
+                index, "ravel_multi_index (mode='raise'; try mode='clip' or 'wrap')"
+            )
+        elif index.aval.size and not (
+            np.asarray(index).min() >= 0 and np.asarray(index).max() < sizes[d]
+        ):
+            raise ValueError(
+                f"ravel_multi_index: needs indices from 0 to {sizes[d] - 1} along axis {d}"
+            )
         result = convert(index, target) * stride + result
         stride *= sizes[d]
     return result
 
 
 def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
-    """The indices along each axis of indices in the flattened array; those outside are moved to the nearest inside."""
+    """The indices along each axis of indices in the flattened array; those outside are moved to the
+    nearest inside."""
     sizes = shape_tuple("unravel_index", shape)
     index = operand(indices, "unravel_index", "indices")
     total = math.prod(sizes)

@@ -8,7 +8,8 @@ from vires.core import dtypes
 from vires.numpy.arithmetic import where_
 from vires.numpy.operands import convert, operand, promote, promote_inexact
 from vires.numpy.ufunc import elementwise
-from vires.ops import bits, compare, elementwise as ops
+from vires.ops import bits, compare
+from vires.ops import elementwise as ops
 from vires.ops.complex import imag, real
 from vires.ops.shape import full_like
 
@@ -127,7 +128,9 @@ bitwise_invert = invert = bitwise_not
 
 def _numbers(*xs: Any) -> list[Any]:
     promoted = promote(*xs)
-    return [convert(x, dtypes.default_int()) if x.aval.dtype == dtypes.bool_ else x for x in promoted]
+    return [
+        convert(x, dtypes.default_int()) if x.aval.dtype == dtypes.bool_ else x for x in promoted
+    ]
 
 
 @elementwise(_numbers)
@@ -186,7 +189,9 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
     """Whether |a - b| <= atol + rtol |b|; infinities are close to equal infinities only."""
     if dtypes.is_key(getattr(a, "dtype", None)) or dtypes.is_key(getattr(b, "dtype", None)):
         return equal(a, b)
-    return (_isclose_equal_nan if equal_nan else _isclose)(operand(a, "isclose", "a"), b, rtol, atol)
+    return (_isclose_equal_nan if equal_nan else _isclose)(
+        operand(a, "isclose", "a"), b, rtol, atol
+    )
 
 
 __all__ = [

@@ -8,7 +8,6 @@ from typing import Any
 from vires.core import config, dtypes
 from vires.numpy.creation import flat
 from vires.numpy.float_parts import conj
-from vires.numpy.planned import planned
 from vires.numpy.operands import (
     ShapeError,
     axis_index,
@@ -21,6 +20,7 @@ from vires.numpy.operands import (
     promote,
     shape_text,
 )
+from vires.numpy.planned import planned
 from vires.numpy.shaping import moveaxis
 from vires.ops.contract import dot_general
 from vires.ops.elementwise import mul, sub
@@ -31,10 +31,12 @@ Axes = tuple[int, ...]
 
 
 def contract(
-    x: Any, y: Any, contracting: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ()), precision: Any = None,
+    x: Any, y: Any, contracting: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ()),
+    precision: Any = None,
     preferred: Any = None,
 ) -> Any:  # fmt: skip
-    """The sum of products over contracting axes, for each index of the batch axes; operands of one dtype."""
+    """The sum of products over contracting axes, for each index of the batch axes; operands of one
+    dtype."""
     if precision is None:
         precision = config.config._options["default_matmul_precision"].value
     return dot_general(
@@ -53,14 +55,24 @@ def _pair(function: str, a: Any, b: Any, names: tuple[str, str] = ("a", "b")) ->
 
 def _sizes_differ(function: str, x: Any, y: Any, i: int, j: int) -> ShapeError:
     return ShapeError(
-        f"{function}: needs equal sizes of the axes that are summed over; got {shape_text(x)} and {shape_text(y)}, "
-        f"axis {i} of size {x.aval.shape[i]} and axis {j} of size {y.aval.shape[j]}; try transposing one of them"
+        f"{function}: needs equal sizes of the axes that are summed over; got {shape_text(x)} and "
+        f"{shape_text(y)}, "
+        f"axis {i} of size {x.aval.shape[i]} and axis {j} of size {y.aval.shape[j]}; try "
+        "transposing one of them"
     )
 
 
 @planned("a", "b")
-def matmul(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None) -> Any:
-    """The matrix product over the last two axes; leading axes broadcast; 1-d operands are a row and a column.
+def matmul(
+    a: Any,
+    b: Any,
+    *,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    out_sharding: Any = None,
+) -> Any:
+    """The matrix product over the last two axes; leading axes broadcast; 1-d operands are a row and
+    a column.
 
     >>> from vires import numpy as np
     >>> np.matmul(np.ones((2, 3)), np.arange(3.))
@@ -69,7 +81,8 @@ def matmul(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any
     x, y = _pair("matmul", a, b)
     if not x.aval.ndim or not y.aval.ndim:
         raise ShapeError(
-            f"matmul: needs operands of at least 1 axis; got {shape_text(x)} and {shape_text(y)}; try numpy.multiply"
+            f"matmul: needs operands of at least 1 axis; got {shape_text(x)} and {shape_text(y)}; "
+            "try numpy.multiply"
         )
     m, n = x.aval.ndim, y.aval.ndim
     inner = max(n - 2, 0)
@@ -79,21 +92,32 @@ def matmul(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any
         return contract(x, y, ((m - 1,), (inner,)), ((), ()), precision, preferred_element_type)
     left, right = x.aval.shape[:-2], y.aval.shape[:-2]
     if left != right:
-        return _matmul_broadcast(x, y, common_shape("matmul", left, right), precision, preferred_element_type)
+        return _matmul_broadcast(
+            x, y, common_shape("matmul", left, right), precision, preferred_element_type
+        )
     dims = tuple(range(len(left)))
     return contract(x, y, ((m - 1,), (n - 2,)), (dims, dims), precision, preferred_element_type)
 
 
 def _matmul_broadcast(x: Any, y: Any, batch: Axes, precision: Any, preferred: Any) -> Any:
-    """Batch axes that one side lacks, or has with size 1, are free axes of the other side: nothing is repeated."""
+    """Batch axes that one side lacks, or has with size 1, are free axes of the other side: nothing
+    is repeated."""
     rank = len(batch)
     left = (1,) * (rank + 2 - x.aval.ndim) + x.aval.shape
     right = (1,) * (rank + 2 - y.aval.ndim) + y.aval.shape
     both = [d for d in range(rank) if left[d] == right[d]]
     only_left = [d for d in range(rank) if d not in both and right[d] == 1]
     only_right = [d for d in range(rank) if d not in both and right[d] != 1]
-    x = reshape(x, new_sizes=tuple(left[d] for d in range(rank) if d not in only_right) + left[-2:], dimensions=None)
-    y = reshape(y, new_sizes=tuple(right[d] for d in range(rank) if d not in only_left) + right[-2:], dimensions=None)
+    x = reshape(
+        x,
+        new_sizes=tuple(left[d] for d in range(rank) if d not in only_right) + left[-2:],
+        dimensions=None,
+    )
+    y = reshape(
+        y,
+        new_sizes=tuple(right[d] for d in range(rank) if d not in only_left) + right[-2:],
+        dimensions=None,
+    )
     left_dims = [d for d in range(rank) if d not in only_right]
     right_dims = [d for d in range(rank) if d not in only_left]
     result = contract(
@@ -108,16 +132,32 @@ def _matmul_broadcast(x: Any, y: Any, batch: Axes, precision: Any, preferred: An
     order = [*both, *only_left, "row", *only_right, "column"]
     wanted = [*range(rank), "row", "column"]
     permutation = tuple(order.index(name) for name in wanted)
-    return result if permutation == tuple(range(len(order))) else transpose(result, permutation=permutation)
+    return (
+        result
+        if permutation == tuple(range(len(order)))
+        else transpose(result, permutation=permutation)
+    )
 
 
 @planned("a", "b")
-def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None) -> Any:
-    """The sum of products over the last axis of `a` and the second to last (or only) axis of `b`."""
+def dot(
+    a: Any,
+    b: Any,
+    *,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    out_sharding: Any = None,
+) -> Any:
+    """The sum of products over the last axis of `a` and the second to last (or only) axis of
+    `b`."""
     x, y = _pair("dot", a, b)
     if not x.aval.ndim or not y.aval.ndim:
         product = mul(*broadcast_all("dot", x, y))
-        return product if preferred_element_type is None else convert(product, dtypes.canonical(preferred_element_type))
+        return (
+            product
+            if preferred_element_type is None
+            else convert(product, dtypes.canonical(preferred_element_type))
+        )
     i, j = x.aval.ndim - 1, max(y.aval.ndim - 2, 0)
     if x.aval.shape[i] != y.aval.shape[j]:
         raise _sizes_differ("dot", x, y, i, j)
@@ -127,7 +167,8 @@ def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = 
 @planned("a", "b")
 def vdot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The sum of conj(a) b over all elements."""
-    return dot(conj(flat(operand(a, "vdot", "a"))), flat(operand(b, "vdot", "b")), precision=precision,
+    return dot(conj(flat(operand(a, "vdot", "a"))), flat(operand(b, "vdot", "b")),
+        precision=precision,
                preferred_element_type=preferred_element_type)  # fmt: skip
 
 
@@ -166,7 +207,8 @@ def tensordot(
     a: Any, b: Any, axes: Any = 2, *, precision: Any = None, preferred_element_type: Any = None,
     out_sharding: Any = None,
 ) -> Any:  # fmt: skip
-    """The sum of products over the last `axes` axes of `a` and the first of `b`, or over two lists of axes."""
+    """The sum of products over the last `axes` axes of `a` and the first of `b`, or over two lists
+    of axes."""
     x, y = _pair("tensordot", a, b)
     if isinstance(axes, (tuple, list)):
         if len(axes) != 2:
@@ -176,7 +218,8 @@ def tensordot(
         n = operator.index(axes)
         if n < 0 or n > min(x.aval.ndim, y.aval.ndim):
             raise ValueError(
-                f"tensordot: needs axes from 0 to {min(x.aval.ndim, y.aval.ndim)}; got {n} for shapes "
+                f"tensordot: needs axes from 0 to {min(x.aval.ndim, y.aval.ndim)}; got {n} for "
+                "shapes "
                 f"{x.aval.shape} and {y.aval.shape}"
             )
         left, right = tuple(range(x.aval.ndim - n, x.aval.ndim)), tuple(range(n))
@@ -189,12 +232,20 @@ def tensordot(
 
 
 def vecdot(
-    x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None, preferred_element_type: Any = None
+    x1: Any,
+    x2: Any,
+    /,
+    *,
+    axis: int = -1,
+    precision: Any = None,
+    preferred_element_type: Any = None,
 ) -> Any:
     """The sum of conj(x1) x2 along an axis; other axes broadcast."""
     x, y = _pair("vecdot", x1, x2, ("x1", "x2"))
     if not x.aval.ndim or not y.aval.ndim:
-        raise ShapeError(f"vecdot: needs operands of at least 1 axis; got {shape_text(x)} and {shape_text(y)}")
+        raise ShapeError(
+            f"vecdot: needs operands of at least 1 axis; got {shape_text(x)} and {shape_text(y)}"
+        )
     x, y = moveaxis(x, axis, -1), moveaxis(y, axis, -1)
     if x.aval.shape[-1] != y.aval.shape[-1]:
         raise _sizes_differ("vecdot", x, y, x.aval.ndim - 1, y.aval.ndim - 1)
@@ -207,7 +258,10 @@ def vecdot(
 def matvec(x1: Any, x2: Any, /) -> Any:
     """The product of matrices and vectors; leading axes broadcast."""
     x, y = operand(x1, "matvec", "x1"), operand(x2, "matvec", "x2")
-    return squeeze(matmul(x, expand_dims(y, (y.aval.ndim,))), dimensions=(max(x.aval.ndim, y.aval.ndim + 1) - 1,))
+    return squeeze(
+        matmul(x, expand_dims(y, (y.aval.ndim,))),
+        dimensions=(max(x.aval.ndim, y.aval.ndim + 1) - 1,),
+    )
 
 
 def vecmat(x1: Any, x2: Any, /) -> Any:
@@ -229,14 +283,17 @@ def kron(a: Any, b: Any) -> Any:
                          broadcast_dimensions=tuple(range(0, 2 * rank, 2)))  # fmt: skip
     y = broadcast_in_dim(reshape(y, new_sizes=right, dimensions=None), shape=pairs,
                          broadcast_dimensions=tuple(range(1, 2 * rank, 2)))  # fmt: skip
-    return reshape(mul(x, y), new_sizes=tuple(n * m for n, m in zip(left, right, strict=True)), dimensions=None)
+    return reshape(
+        mul(x, y), new_sizes=tuple(n * m for n, m in zip(left, right, strict=True)), dimensions=None
+    )
 
 
 @planned("a", "b")
 def cross(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Any:
-    """The cross product of vectors of 3 components, or 2 (the third is 0; the result of two such is its third)."""
+    """The cross product of vectors of 3 components, or 2 (the third is 0; the result of two such is
+    its third)."""
     if axis is not None:
         axisa = axisb = axisc = axis
     x, y = _pair("cross", a, b)

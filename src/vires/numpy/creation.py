@@ -1,4 +1,5 @@
-"""Arrays from Python values, from NumPy and from nothing: `array`, `asarray`, `zeros`, `full`, `empty`, ..."""
+"""Arrays from Python values, from NumPy and from nothing: `array`, `asarray`, `zeros`, `full`,
+`empty`, ..."""
 
 from __future__ import annotations
 
@@ -11,10 +12,20 @@ from vires import _native
 from vires._native import Array
 from vires.core import dtypes
 from vires.core.trace import EVAL, Tracer, as_array, thread
+from vires.numpy.operands import (
+    SCALARS,
+    Shape,
+    broadcast,
+    convert,
+    operand,
+    promote_dtypes,
+    scalar_of,
+    shape_tuple,
+)
 from vires.numpy.planned import planned
-from vires.numpy.operands import SCALARS, Shape, broadcast, convert, operand, promote_dtypes, scalar_of, shape_tuple
 from vires.ops.join import concatenate
-from vires.ops.shape import expand_dims, full as full_p, reshape
+from vires.ops.shape import expand_dims, reshape
+from vires.ops.shape import full as full_p
 
 # --- from values
 
@@ -36,7 +47,8 @@ def array(
 ) -> Any:
     """An array from numbers, nested sequences of numbers and arrays, NumPy arrays or buffers.
 
-    Python numbers get 32-bit dtypes unless `dtype` says otherwise or enable_x64 is True; NumPy arrays keep theirs.
+    Python numbers get 32-bit dtypes unless `dtype` says otherwise or enable_x64 is True; NumPy
+    arrays keep theirs.
 
     >>> from vires import numpy as np
     >>> np.array([[1, 2], [3, 4.5]])
@@ -52,7 +64,8 @@ def array(
 
 
 def asarray(
-    a: Any, dtype: Any = None, order: str | None = None, *, copy: bool | None = None, device: Any = None,
+    a: Any, dtype: Any = None, order: str | None = None, *, copy: bool | None = None,
+    device: Any = None,
     out_sharding: Any = None,
 ) -> Any:  # fmt: skip
     """`a` as an array; an array of the right dtype is returned as it is."""
@@ -62,7 +75,9 @@ def asarray(
 
 def _check_order(function: str, order: str | None) -> None:
     if order not in (None, "K", "C", "A"):
-        raise NotImplementedError(f"{function}: needs order 'C' or 'K', since arrays are row-major; got {order!r}")
+        raise NotImplementedError(
+            f"{function}: needs order 'C' or 'K', since arrays are row-major; got {order!r}"
+        )
 
 
 def _array(x: Any, dtype: Any) -> Any:
@@ -82,18 +97,27 @@ def _array(x: Any, dtype: Any) -> Any:
     if hasattr(x, "__jax_array__"):
         return _array(x.__jax_array__(), dtype)
     if x is None or isinstance(x, (str, bytes, dict, set, frozenset)):
-        raise TypeError(f"array: needs numbers, arrays or nested sequences of them; got {type(x).__name__}")
+        raise TypeError(
+            f"array: needs numbers, arrays or nested sequences of them; got {type(x).__name__}"
+        )
     values = x if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x)
     if values.dtype == object:
-        raise TypeError(f"array: needs numbers, arrays or nested sequences of them; got {type(x).__name__} {x!r:.60}")
-    return _native.from_numpy(np.asarray(values, dtypes.canonical(values.dtype) if dtype is None else dtype))
+        raise TypeError(
+            f"array: needs numbers, arrays or nested sequences of them; got {type(x).__name__} "
+            f"{x!r:.60}"
+        )
+    return _native.from_numpy(
+        np.asarray(values, dtypes.canonical(values.dtype) if dtype is None else dtype)
+    )
 
 
 def convert_to(x: Any, dtype: Any) -> Any:
     """`x` in a dtype that the user named: the result is not weakly typed."""
     own = x.aval.dtype
     if own is not dtype and (dtypes.is_key(own) or dtypes.is_key(dtype)):
-        raise TypeError(f"astype: needs two number dtypes; got {own} and {dtype}; try vires.random.key_data")
+        raise TypeError(
+            f"astype: needs two number dtypes; got {own} and {dtype}; try vires.random.key_data"
+        )
     return convert(x, dtype)
 
 
@@ -115,7 +139,9 @@ def _from_sequence(x: Any, dtype: Any) -> Any:
         try:
             values = np.array(x)
         except ValueError as error:
-            raise ValueError(f"array: needs nested sequences of equal lengths; got {x!r:.80}") from error
+            raise ValueError(
+                f"array: needs nested sequences of equal lengths; got {x!r:.80}"
+            ) from error
         if dtype is None:
             if values.dtype == object:
                 raise OverflowError(f"array: needs integers that fit 64 bits; got {x!r:.80}")
@@ -123,7 +149,8 @@ def _from_sequence(x: Any, dtype: Any) -> Any:
         return _native.from_numpy(values.astype(dtype))
     if any(issubclass(t, (str, bytes, type(None), dict, set)) for t in types):
         raise TypeError(
-            f"array: needs numbers; got {', '.join(sorted(t.__name__ for t in types))} in a sequence; try float(...)"
+            f"array: needs numbers; got {', '.join(sorted(t.__name__ for t in types))} in a "
+            "sequence; try float(...)"
         )
     return _stack_leaves(x, dtype)
 
@@ -144,7 +171,8 @@ def _default_of(values: np.ndarray, types: set[type]) -> Any:
         low, high = int(values.min()), int(values.max())
         if not -(1 << 31) <= low <= high < 1 << 31:
             raise OverflowError(
-                f"array: needs integers that fit {default.name}; got {low if low < -(1 << 31) else high}; "
+                f"array: needs integers that fit {default.name}; got "
+                f"{low if low < -(1 << 31) else high}; "
                 "try dtype=int64"
             )
     return default
@@ -157,7 +185,9 @@ def _stack_leaves(x: Any, dtype: Any) -> Any:
     parts = [_stack_leaves(item, None) for item in x]
     shapes = {part.aval.shape for part in parts}
     if len(shapes) > 1:
-        raise ValueError(f"array: needs parts of one shape; got {', '.join(map(str, sorted(shapes)))}")
+        raise ValueError(
+            f"array: needs parts of one shape; got {', '.join(map(str, sorted(shapes)))}"
+        )
     if dtype is None:
         dtype = promote_dtypes(*parts)[0]
     parts = [convert(part, dtype) for part in parts]
@@ -193,7 +223,8 @@ def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any
 
 
 def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
-    """Zeros of a shape: arrays are immutable, so there is nothing to gain from uninitialised memory."""
+    """Zeros of a shape: arrays are immutable, so there is nothing to gain from uninitialised
+    memory."""
     return repeated(shape_tuple("empty", shape), 0, dtype_or(dtype, dtypes.default_float()))
 
 
@@ -214,7 +245,8 @@ def full(
 
 
 def _shape_and_dtype(function: str, a: Any, dtype: Any, shape: Any) -> tuple[Shape, Any, bool]:
-    """Shape, dtype and weak type of a result that takes after `a`, which may be any object with shape and dtype."""
+    """Shape, dtype and weak type of a result that takes after `a`, which may be any object with
+    shape and dtype."""
     if hasattr(a, "shape") and hasattr(a, "dtype"):
         own_shape, own_dtype = tuple(a.shape), a.dtype
         weak = bool(getattr(a, "weak_type", False))
@@ -222,25 +254,36 @@ def _shape_and_dtype(function: str, a: Any, dtype: Any, shape: Any) -> tuple[Sha
         aval = operand(a, function, "a").aval
         own_shape, own_dtype, weak = aval.shape, aval.dtype, aval.weak_type
     sizes = own_shape if shape is None else shape_tuple(function, shape)
-    return sizes, dtype_or(dtype, own_dtype if dtypes.is_key(own_dtype) else dtypes.canonical(own_dtype)), (
-        weak and dtype is None
+    return (
+        sizes,
+        dtype_or(dtype, own_dtype if dtypes.is_key(own_dtype) else dtypes.canonical(own_dtype)),
+        (weak and dtype is None),
     )
 
 
 @planned("a")
-def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
+def zeros_like(
+    a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None
+) -> Any:
     """Zeros with the shape and dtype of `a`."""
     return _like("zeros_like", a, 0, dtype, shape)
 
 
 @planned("a")
-def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
+def ones_like(
+    a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None
+) -> Any:
     """Ones with the shape and dtype of `a`."""
     return _like("ones_like", a, 1, dtype, shape)
 
 
 def empty_like(
-    prototype: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None
+    prototype: Any,
+    dtype: Any = None,
+    shape: Any = None,
+    *,
+    device: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Zeros with the shape and dtype of `prototype`."""
     return _like("empty_like", prototype, 0, dtype, shape)
@@ -256,7 +299,13 @@ def _like(function: str, a: Any, value: int, dtype: Any, shape: Any) -> Any:
 
 @planned("a", "fill_value")
 def full_like(
-    a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    shape: Any = None,
+    *,
+    device: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """An array of a repeated value with the shape and dtype of `a`."""
     sizes, dtype, weak = _shape_and_dtype("full_like", a, dtype, shape)
@@ -274,11 +323,16 @@ def copy(a: Any, order: str | None = None) -> Any:
 
 @planned("x")
 def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> Any:
-    """`x` converted to a dtype (float32 for None): floats truncate to integers, != 0 to bool; complex gives its real
+    """`x` converted to a dtype (float32 for None): floats truncate to integers, != 0 to bool;
+    complex gives its real
     part."""
     x = operand(x, "astype")
     dtype = dtype_or(dtype, dtypes.default_float())
-    if not dtypes.is_key(dtype) and dtypes.kind(x.aval.dtype) == "complex" and dtypes.kind(dtype) == "bool":
+    if (
+        not dtypes.is_key(dtype)
+        and dtypes.kind(x.aval.dtype) == "complex"
+        and dtypes.kind(dtype) == "bool"
+    ):
         return x != 0
     return convert_to(x, dtype)
 

@@ -12,12 +12,21 @@ from vires.numpy.arithmetic import multiply, subtract, where_
 from vires.numpy.comparison import bitwise_xor, truth
 from vires.numpy.creation import asarray, flat
 from vires.numpy.float_parts import isnan
+from vires.numpy.operands import (
+    axis_index,
+    broadcast,
+    convert,
+    no_out,
+    operand,
+    promote,
+    promote_inexact,
+)
 from vires.numpy.planned import planned
-from vires.numpy.operands import axis_index, broadcast, convert, no_out, operand, promote, promote_inexact
 from vires.numpy.reductions import sum as sum_
 from vires.ops import cumulative
 from vires.ops.join import concatenate
-from vires.ops.shape import expand_dims, full, full_like, slice as slice_p
+from vires.ops.shape import expand_dims, full, full_like
+from vires.ops.shape import slice as slice_p
 
 
 def _running(function: str, primitive: Any, a: Any, axis: Any, dtype: Any, out: Any) -> Any:
@@ -39,7 +48,8 @@ def _running(function: str, primitive: Any, a: Any, axis: Any, dtype: Any, out: 
 
 @planned("a")
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-    """Running sums along an axis (None: of the flattened array), in the dtype of `a`; bool counts."""
+    """Running sums along an axis (None: of the flattened array), in the dtype of `a`; bool
+    counts."""
     return _running("cumsum", cumulative.cumsum, a, axis, dtype, out)
 
 
@@ -65,12 +75,20 @@ def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = N
 
 
 def _standard(
-    function: str, running: Any, first: int, x: Any, axis: int | None, dtype: Any, include_initial: bool
+    function: str,
+    running: Any,
+    first: int,
+    x: Any,
+    axis: int | None,
+    dtype: Any,
+    include_initial: bool,
 ) -> Any:
     x = operand(x, function)
     if axis is None:
         if x.aval.ndim != 1:
-            raise ValueError(f"{function}: needs axis= for an array of {x.aval.ndim} dimensions; got None")
+            raise ValueError(
+                f"{function}: needs axis= for an array of {x.aval.ndim} dimensions; got None"
+            )
         axis = 0
     axis = axis_index(function, axis, x.aval.ndim)
     if dtype is None and dtypes.is_integer(x.aval.dtype):
@@ -82,16 +100,23 @@ def _standard(
     if not include_initial:
         return result
     shape = tuple(1 if d == axis else n for d, n in enumerate(result.aval.shape))
-    return concatenate(full(shape, first, result.aval.dtype), convert(result, result.aval.dtype), dimension=axis)
+    return concatenate(
+        full(shape, first, result.aval.dtype), convert(result, result.aval.dtype), dimension=axis
+    )
 
 
-def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+def cumulative_sum(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
     """Running sums along an axis, small integers in 32 bits; a leading 0 when `include_initial`."""
     return _standard("cumulative_sum", cumsum, 0, x, axis, dtype, include_initial)
 
 
-def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
-    """Running products along an axis, small integers in 32 bits; a leading 1 when `include_initial`."""
+def cumulative_prod(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
+    """Running products along an axis, small integers in 32 bits; a leading 1 when
+    `include_initial`."""
     return _standard("cumulative_prod", cumprod, 1, x, axis, dtype, include_initial)
 
 
@@ -131,7 +156,11 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         if size < 1:
             break
         later, earlier = along(x, axis, 1, size), along(x, axis, 0, size - 1)
-        x = bitwise_xor(later, earlier) if x.aval.dtype == dtypes.bool_ else subtract(later, earlier)
+        x = (
+            bitwise_xor(later, earlier)
+            if x.aval.dtype == dtypes.bool_
+            else subtract(later, earlier)
+        )
     return x
 
 
@@ -144,7 +173,11 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
         parts.insert(0, flat(asarray(to_begin)))
     if to_end is not None:
         parts.append(flat(asarray(to_end)))
-    return concatenate(*(convert(part, x.aval.dtype) for part in parts), dimension=0) if len(parts) > 1 else parts[0]
+    return (
+        concatenate(*(convert(part, x.aval.dtype) for part in parts), dimension=0)
+        if len(parts) > 1
+        else parts[0]
+    )
 
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
@@ -165,20 +198,41 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int | None = None) -> Any:
-    """Derivatives of samples along axes by central differences, one-sided at the ends; a list for several axes.
+    """Derivatives of samples along axes by central differences, one-sided at the ends; a list for
+    several axes.
 
-    `varargs` are the spacings: none (1), one for all axes, or one each, a number or the places along the axis.
+    `varargs` are the spacings: none (1), one for all axes, or one each, a number or the places
+    along the axis.
     """
     if edge_order not in (None, 1):
         raise NotImplementedError(f"gradient: needs edge_order=1; got {edge_order}")
     (x,) = promote_inexact(operand(f, "gradient", "f"))
-    given = tuple(range(x.aval.ndim)) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
+    given = (
+        tuple(range(x.aval.ndim))
+        if axis is None
+        else axis
+        if isinstance(axis, (tuple, list))
+        else (axis,)
+    )
     axes = [axis_index("gradient", d, x.aval.ndim) for d in given]
-    spacings = list(varargs) if len(varargs) == len(axes) else list(varargs) * len(axes) if varargs else [1.0] * len(axes)
+    spacings = (
+        list(varargs)
+        if len(varargs) == len(axes)
+        else list(varargs) * len(axes)
+        if varargs
+        else [1.0] * len(axes)
+    )
     if len(varargs) not in (0, 1, len(axes)):
-        raise TypeError(f"gradient: needs no spacing, one, or one for each of {len(axes)} axes; got {len(varargs)}")
+        raise TypeError(
+            f"gradient: needs no spacing, one, or one for each of {len(axes)} axes; got "
+            f"{len(varargs)}"
+        )
     results = [_gradient_along(x, d, spacing) for d, spacing in zip(axes, spacings, strict=True)]
-    return results[0] if len(axes) == 1 and (axis is None or not isinstance(axis, (tuple, list))) else results
+    return (
+        results[0]
+        if len(axes) == 1 and (axis is None or not isinstance(axis, (tuple, list)))
+        else results
+    )
 
 
 def _gradient_along(x: Any, axis: int, spacing: Any) -> Any:

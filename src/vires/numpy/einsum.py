@@ -18,14 +18,17 @@ __all__ = ["einsum", "einsum_path"]
 
 
 def _parse(subscripts: Any, operands: tuple[Any, ...]) -> tuple[str, str, list[Any]]:
-    """Input labels joined by commas, output labels, operands; ellipses are written out as labels."""
+    """Input labels joined by commas, output labels, operands; ellipses are written out as
+    labels."""
     from opt_einsum.parser import parse_einsum_input  # here, since it takes long to import
 
     if isinstance(subscripts, str) and "." not in subscripts:
         arrays = [operand(x, "einsum", f"operand {i}") for i, x in enumerate(operands)]
         return *_parse_text(subscripts), arrays
     arrays = [
-        operand(x, "einsum", f"operand {i}") if not isinstance(x, (list, tuple)) and x is not Ellipsis else x
+        operand(x, "einsum", f"operand {i}")
+        if not isinstance(x, (list, tuple)) and x is not Ellipsis
+        else x
         for i, x in enumerate(operands)
     ]
     if isinstance(subscripts, str):
@@ -35,20 +38,28 @@ def _parse(subscripts: Any, operands: tuple[Any, ...]) -> tuple[str, str, list[A
     try:
         inputs, output, parsed = parse_einsum_input(given)
     except (ValueError, KeyError, IndexError) as error:
-        raise ValueError(f"einsum: needs subscripts such as 'ij,jk->ik' that fit the operands; {error}") from error
+        raise ValueError(
+            f"einsum: needs subscripts such as 'ij,jk->ik' that fit the operands; {error}"
+        ) from error
     return inputs, output, list(parsed)
 
 
 @functools.lru_cache(maxsize=1024)
 def _parse_text(subscripts: str) -> tuple[str, str]:
-    """Input and output labels of subscripts without an ellipsis; the default output is the labels that occur once."""
+    """Input and output labels of subscripts without an ellipsis; the default output is the labels
+    that occur once."""
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     labels = inputs.replace(",", "")
     if not arrow:
         output = "".join(sorted(label for label in set(labels) if labels.count(label) == 1))
-    if not (labels + output).isalpha() and labels + output or len(set(output)) != len(output) or set(output) - set(labels):
+    if (
+        (not (labels + output).isalpha() and labels + output)
+        or len(set(output)) != len(output)
+        or set(output) - set(labels)
+    ):
         raise ValueError(
-            f"einsum: needs subscripts such as 'ij,jk->ik', each output label once and among the inputs; got {subscripts!r}"
+            "einsum: needs subscripts such as 'ij,jk->ik', each output label once and among the "
+            f"inputs; got {subscripts!r}"
         )
     return inputs, output
 
@@ -57,13 +68,18 @@ Step = tuple[tuple[int, ...], str]
 
 
 @functools.lru_cache(maxsize=1024)
-def _plan(inputs: str, output: str, shapes: tuple[Shape, ...], optimize: Any) -> tuple[tuple[Step, ...], dict[str, int]]:
-    """Which operands to contract in which order, with the labels of each result; and the size of each label."""
+def _plan(
+    inputs: str, output: str, shapes: tuple[Shape, ...], optimize: Any
+) -> tuple[tuple[Step, ...], dict[str, int]]:
+    """Which operands to contract in which order, with the labels of each result; and the size of
+    each label."""
     from opt_einsum import contract_path
 
     labels = inputs.split(",")
     if len(labels) != len(shapes):
-        raise ValueError(f"einsum: needs {len(labels)} operands for '{inputs}->{output}'; got {len(shapes)}")
+        raise ValueError(
+            f"einsum: needs {len(labels)} operands for '{inputs}->{output}'; got {len(shapes)}"
+        )
     sizes: dict[str, int] = {}
     for term, shape in zip(labels, shapes, strict=True):
         if len(term) != len(shape):
@@ -72,14 +88,18 @@ def _plan(inputs: str, output: str, shapes: tuple[Shape, ...], optimize: Any) ->
             if sizes.setdefault(label, size) != size:
                 if 1 not in (size, sizes[label]):
                     raise ValueError(
-                        f"einsum: needs one size for label '{label}'; got {sizes[label]} and {size} in '{inputs}'"
+                        f"einsum: needs one size for label '{label}'; got {sizes[label]} and "
+                        f"{size} in '{inputs}'"
                     )
                 sizes[label] = max(size, sizes[label])
     if len(shapes) <= 2:
         return ((tuple(range(len(shapes))), output),), sizes
     filled = tuple(tuple(sizes[label] for label in term) for term in labels)
     path, _ = contract_path(
-        f"{inputs}->{output}", *filled, shapes=True, optimize=list(optimize) if isinstance(optimize, tuple) else optimize
+        f"{inputs}->{output}",
+        *filled,
+        shapes=True,
+        optimize=list(optimize) if isinstance(optimize, tuple) else optimize,
     )
     steps: list[Step] = []
     for position in path:
@@ -123,7 +143,8 @@ def _sum_out(x: Any, labels: str, needed: set[str]) -> tuple[Any, str]:
 
 
 def _ordered(x: Any, labels: str, output: str, sizes: dict[str, int]) -> Any:
-    """The axes in the order of the output; labels that are missing were of size 1 everywhere else."""
+    """The axes in the order of the output; labels that are missing were of size 1 everywhere
+    else."""
     present = [label for label in output if label in labels]
     permutation = tuple(labels.index(label) for label in present)
     if permutation != tuple(range(len(permutation))):
@@ -137,7 +158,9 @@ def _ordered(x: Any, labels: str, output: str, sizes: dict[str, int]) -> Any:
     return x
 
 
-def _pairwise(x: Any, lx: str, y: Any, ly: str, output: str, sizes: dict[str, int], precision: Any) -> tuple[Any, str]:
+def _pairwise(
+    x: Any, lx: str, y: Any, ly: str, output: str, sizes: dict[str, int], precision: Any
+) -> tuple[Any, str]:
     """The contraction of two operands and the labels of its axes."""
     x, lx = _sum_out(x, lx, set(ly) | set(output))
     y, ly = _sum_out(y, ly, set(lx) | set(output))
@@ -151,7 +174,11 @@ def _pairwise(x: Any, lx: str, y: Any, ly: str, output: str, sizes: dict[str, in
         for z, lz in ((x, lx), (y, ly)):
             z = _ordered(z, lz, "".join(label for label in labels if label in lz), sizes)
             dims = tuple(labels.index(label) for label in labels if label in lz)
-            parts.append(z if z.aval.shape == shape else broadcast_in_dim(z, shape=shape, broadcast_dimensions=dims))
+            parts.append(
+                z
+                if z.aval.shape == shape
+                else broadcast_in_dim(z, shape=shape, broadcast_dimensions=dims)
+            )
         return mul(*parts), labels
     result = contract(
         x,
@@ -160,17 +187,22 @@ def _pairwise(x: Any, lx: str, y: Any, ly: str, output: str, sizes: dict[str, in
         (tuple(lx.index(label) for label in batch), tuple(ly.index(label) for label in batch)),
         precision,
     )
-    free = [label for label in lx if label not in shared] + [label for label in ly if label not in shared]
+    free = [label for label in lx if label not in shared] + [
+        label for label in ly if label not in shared
+    ]
     return result, "".join(batch + free)
 
 
 def einsum(
-    subscripts: Any, /, *operands: Any, out: None = None, optimize: Any = "auto", precision: Any = None,
+    subscripts: Any, /, *operands: Any, out: None = None, optimize: Any = "auto",
+    precision: Any = None,
     preferred_element_type: Any = None, out_sharding: Any = None,
 ) -> Any:  # fmt: skip
-    """The sum of products of operands whose axes are labelled: labels absent from the output are summed over.
+    """The sum of products of operands whose axes are labelled: labels absent from the output are
+    summed over.
 
-    `einsum("ij,jk->ik", a, b)` is a matrix product, `einsum("ii", a)` a trace, `einsum("...ij->...ji", a)` a transpose.
+    `einsum("ij,jk->ik", a, b)` is a matrix product, `einsum("ii", a)` a trace,
+    `einsum("...ij->...ji", a)` a transpose.
 
     >>> from vires import numpy as np
     >>> np.einsum("i,i->", np.arange(3.), np.ones(3))
@@ -186,7 +218,9 @@ def einsum(
 
 
 @planned("arrays")
-def _contract_all(arrays: list[Any], inputs: str, output: str, optimize: Any, precision: Any, preferred: Any) -> Any:
+def _contract_all(
+    arrays: list[Any], inputs: str, output: str, optimize: Any, precision: Any, preferred: Any
+) -> Any:
     xs = promote(*arrays)
     if preferred is not None:
         target = dtypes.canonical(preferred)
@@ -210,11 +244,14 @@ def _contract_all(arrays: list[Any], inputs: str, output: str, optimize: Any, pr
     return _ordered(x, labels, output, sizes)
 
 
-def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "auto") -> tuple[list[Any], Any]:
+def einsum_path(
+    subscripts: Any, /, *operands: Any, optimize: Any = "auto"
+) -> tuple[list[Any], Any]:
     """The order in which `einsum` would contract, and a description of its cost."""
     from opt_einsum import contract_path
 
     inputs, output, arrays = _parse(subscripts, operands)
     optimize = "optimal" if optimize is True else optimize
-    return contract_path(f"{inputs}->{output}", *(x.aval.shape for x in arrays), shapes=True, optimize=optimize)
-
+    return contract_path(
+        f"{inputs}->{output}", *(x.aval.shape for x in arrays), shapes=True, optimize=optimize
+    )

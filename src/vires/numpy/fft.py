@@ -32,8 +32,15 @@ def _prepared(function: str, a: Any, kind: FftType) -> Any:
     own = x.aval.dtype
     if kind is FftType.RFFT:
         if dtypes.kind(own) == "complex":
-            raise ValueError(f"{function}: needs real input; got {own.name}; try {function.replace('r', '', 1)}")
-        return convert(x, dtypes.float64 if own in (dtypes.float64, dtypes.int64, dtypes.uint64) else dtypes.float32)
+            raise ValueError(
+                f"{function}: needs real input; got {own.name}; try {function.replace('r', '', 1)}"
+            )
+        return convert(
+            x,
+            dtypes.float64
+            if own in (dtypes.float64, dtypes.int64, dtypes.uint64)
+            else dtypes.float32,
+        )
     wide = own in (dtypes.float64, dtypes.int64, dtypes.uint64, dtypes.complex128)
     return convert(x, dtypes.complex128 if wide else dtypes.complex64)
 
@@ -62,17 +69,28 @@ def _scale(x: Any, kind: FftType, lengths: Sequence[int], norm: str | None, func
 
 
 def _transform(
-    function: str, kind: FftType, a: Any, s: Sequence[int] | None, axes: Sequence[int] | None, norm: str | None
+    function: str,
+    kind: FftType,
+    a: Any,
+    s: Sequence[int] | None,
+    axes: Sequence[int] | None,
+    norm: str | None,
 ) -> Any:
     x = _prepared(function, a, kind)
     if axes is None:
-        given = tuple(range(x.aval.ndim)) if s is None else tuple(range(x.aval.ndim - len(s), x.aval.ndim))
+        given = (
+            tuple(range(x.aval.ndim))
+            if s is None
+            else tuple(range(x.aval.ndim - len(s), x.aval.ndim))
+        )
     else:
         given = tuple(axis_index(function, d, x.aval.ndim) for d in axes)
     if len(set(given)) != len(given):
         raise ValueError(f"{function}: needs distinct axes; got {axes}")
     if s is not None and len(s) != len(given):
-        raise ValueError(f"{function}: needs a length for each of {len(given)} axes; got {tuple(s)}")
+        raise ValueError(
+            f"{function}: needs a length for each of {len(given)} axes; got {tuple(s)}"
+        )
     if not given:
         return x
     lengths = [x.aval.shape[d] for d in given]
@@ -93,7 +111,9 @@ def _transform(
     if head and kind is not FftType.IRFFT:
         result = _other_axes(result, rest, len(last), head)
     elif head:
-        result = fft_p(_other_axes(moved, rest, len(last), head), fft_type=kind, fft_lengths=tuple(last))
+        result = fft_p(
+            _other_axes(moved, rest, len(last), head), fft_type=kind, fft_lengths=tuple(last)
+        )
     result = moveaxis(result, places, given)
     return _scale(result, kind, lengths, norm, function)
 
@@ -137,7 +157,9 @@ _SWAPPED = {None: "forward", "backward": "forward", "ortho": "ortho", "forward":
 
 def _swapped(function: str, norm: str | None) -> str:
     if norm not in _SWAPPED:
-        raise ValueError(f"{function}: needs norm None, 'backward', 'ortho' or 'forward'; got {norm!r}")
+        raise ValueError(
+            f"{function}: needs norm None, 'backward', 'ortho' or 'forward'; got {norm!r}"
+        )
     return _SWAPPED[norm]
 
 
@@ -186,13 +208,16 @@ def rfftn(a: Any, s: Any = None, axes: Sequence[int] | None = None, norm: str | 
     return _transform("rfftn", FftType.RFFT, a, s, axes, norm)
 
 
-def irfftn(a: Any, s: Any = None, axes: Sequence[int] | None = None, norm: str | None = None) -> Any:
+def irfftn(
+    a: Any, s: Any = None, axes: Sequence[int] | None = None, norm: str | None = None
+) -> Any:
     """The inverse of `rfftn`."""
     return _transform("irfftn", FftType.IRFFT, a, s, axes, norm)
 
 
 def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Any:
-    """The frequencies of the numbers that `fft` gives, for n samples d apart: 0, 1, ..., -1 over n d."""
+    """The frequencies of the numbers that `fft` gives, for n samples d apart: 0, 1, ..., -1 over n
+    d."""
     return _frequencies("fftfreq", np.fft.fftfreq, n, d, dtype)
 
 
@@ -213,7 +238,13 @@ def _frequencies(function: str, frequencies: Any, n: int, d: Any, dtype: Any) ->
 
 def _shift(function: str, x: Any, axes: Any, forward: bool) -> Any:
     x = operand(x, function)
-    given = tuple(range(x.aval.ndim)) if axes is None else axes if isinstance(axes, (tuple, list)) else (axes,)
+    given = (
+        tuple(range(x.aval.ndim))
+        if axes is None
+        else axes
+        if isinstance(axes, (tuple, list))
+        else (axes,)
+    )
     shifts = []
     for axis in given:
         n = x.aval.shape[axis_index(function, axis, x.aval.ndim)]

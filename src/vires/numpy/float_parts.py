@@ -1,4 +1,5 @@
-"""Rounding, the parts of floats and of complex numbers: `floor`, `frexp`, `signbit`, `nan_to_num`, `angle`, ..."""
+"""Rounding, the parts of floats and of complex numbers: `floor`, `frexp`, `signbit`, `nan_to_num`,
+`angle`, ..."""
 
 from __future__ import annotations
 
@@ -13,9 +14,12 @@ from vires.numpy.arithmetic import is_nan, scaled, sign_bit, where_
 from vires.numpy.operands import convert, inexact_of, no_out, operand, promote_inexact, scalar_of
 from vires.numpy.planned import planned
 from vires.numpy.ufunc import elementwise
-from vires.ops import bits, compare, elementwise as ops, math
+from vires.ops import bits, compare, math
+from vires.ops import elementwise as ops
+from vires.ops.complex import complex
 from vires.ops.complex import conj as conj_p
-from vires.ops.complex import complex, imag as imag_p, real as real_p
+from vires.ops.complex import imag as imag_p
+from vires.ops.complex import real as real_p
 from vires.ops.convert import bitcast_convert_type
 from vires.ops.shape import full, full_like
 
@@ -53,11 +57,17 @@ def _trunc(x: Any) -> Any:
     return where_(compare.eq(x, zero), x, whole)
 
 
-floor = _rounding("floor", ops.floor, """The largest integer that is not above x, in the dtype of x.""")
-ceil = _rounding("ceil", ops.ceil, """The smallest integer that is not below x, in the dtype of x.""")
+floor = _rounding(
+    "floor", ops.floor, """The largest integer that is not above x, in the dtype of x."""
+)
+ceil = _rounding(
+    "ceil", ops.ceil, """The smallest integer that is not below x, in the dtype of x."""
+)
 trunc = _rounding("trunc", _trunc, """The nearest integer towards zero, in the dtype of x.""")
 fix = trunc
-rint = _rounding("rint", lambda x: _parts(x, _nearest), """The nearest integer, halves to the even one.""")
+rint = _rounding(
+    "rint", lambda x: _parts(x, _nearest), """The nearest integer, halves to the even one."""
+)
 
 
 def _round_integer(x: Any, decimals: int) -> Any:
@@ -67,7 +77,9 @@ def _round_integer(x: Any, decimals: int) -> Any:
         negative = compare.lt(from_zero, full_like(x, 0))
         from_zero = where_(negative, ops.add(from_zero, full_like(x, 10**-decimals)), from_zero)
     base = ops.sub(x, from_zero)
-    odd = compare.ne(bits.and_(ops.div(base, full_like(x, 10**-decimals)), full_like(x, 1)), full_like(x, 0))
+    odd = compare.ne(
+        bits.and_(ops.div(base, full_like(x, 10**-decimals)), full_like(x, 1)), full_like(x, 0)
+    )
     half = full_like(x, 10**-decimals // 2)
     up = bits.or_(compare.gt(from_zero, half), bits.and_(compare.eq(from_zero, half), odd))
     return where_(up, ops.add(base, full_like(x, 10**-decimals)), base)
@@ -75,7 +87,8 @@ def _round_integer(x: Any, decimals: int) -> Any:
 
 @planned("a")
 def round(a: Any, decimals: int = 0, out: None = None) -> Any:
-    """`a` rounded to a number of decimals, halves to even; a negative number rounds to tens, hundreds, ..."""
+    """`a` rounded to a number of decimals, halves to even; a negative number rounds to tens,
+    hundreds, ..."""
     no_out("round", out)
     if decimals == 0:
         return rint(a)
@@ -128,7 +141,11 @@ def isinf(x):
     if kind == "complex":
         parts = [ops.abs(real_p(x)), ops.abs(imag_p(x))]
         return bits.or_(*(compare.eq(part, full_like(part, python_math.inf)) for part in parts))
-    return compare.eq(ops.abs(x), full_like(x, python_math.inf)) if kind == "float" else compare.ne(x, x)
+    return (
+        compare.eq(ops.abs(x), full_like(x, python_math.inf))
+        if kind == "float"
+        else compare.ne(x, x)
+    )
 
 
 def _one_infinity(name: str, value: float) -> Any:
@@ -191,7 +208,8 @@ def heaviside(x1, x2):
 
 
 def _exponent_bits(x: Any) -> tuple[Any, int, int, Any]:
-    """The bits of a float, the width of its mantissa, the bias of its exponent, and the dtype of the bits."""
+    """The bits of a float, the width of its mantissa, the bias of its exponent, and the dtype of
+    the bits."""
     info = ml_dtypes.finfo(x.aval.dtype)
     integer = dtypes.canonical(f"int{8 * x.aval.dtype.itemsize}")
     return bitcast_convert_type(x, new_dtype=integer), info.nmant, 1 - int(info.minexp), integer
@@ -199,7 +217,8 @@ def _exponent_bits(x: Any) -> tuple[Any, int, int, Any]:
 
 @elementwise("inexact")
 def frexp(x):
-    """(mantissa, exponent) with x = mantissa 2^exponent and 0.5 <= |mantissa| < 1; the exponent is int32."""
+    """(mantissa, exponent) with x = mantissa 2^exponent and 0.5 <= |mantissa| < 1; the exponent is
+    int32."""
     # A subnormal is scaled into the normal range first.
     mantissa_width = int(ml_dtypes.finfo(x.aval.dtype).nmant)
     tiny = full_like(x, float(ml_dtypes.finfo(x.aval.dtype).smallest_normal))
@@ -212,7 +231,9 @@ def frexp(x):
     half = bits.or_(kept, full_like(word, (bias - 1) << width))
     mantissa = bitcast_convert_type(half, new_dtype=x.aval.dtype)
     exponent = ops.sub(field, full_like(field, bias - 1))
-    exponent = ops.sub(exponent, where_(subnormal, full_like(field, mantissa_width + 1), full_like(field, 0)))
+    exponent = ops.sub(
+        exponent, where_(subnormal, full_like(field, mantissa_width + 1), full_like(field, 0))
+    )
     special = bits.or_(compare.eq(x, full_like(x, 0)), bits.not_(compare.is_finite(x)))
     mantissa = where_(special, x, mantissa)
     exponent = where_(special, full_like(exponent, 0), exponent)
@@ -231,7 +252,9 @@ def _ldexp_operands(*xs: Any) -> list[Any]:
 @elementwise(_ldexp_operands)
 def ldexp(x1, x2):
     """x1 2^x2 for integer x2, rounded once unless the result is subnormal."""
-    limit = 2 * (int(ml_dtypes.finfo(x1.aval.dtype).maxexp) + int(ml_dtypes.finfo(x1.aval.dtype).nmant))
+    limit = 2 * (
+        int(ml_dtypes.finfo(x1.aval.dtype).maxexp) + int(ml_dtypes.finfo(x1.aval.dtype).nmant)
+    )
     exponent = ops.max(ops.min(x2, full_like(x2, limit)), full_like(x2, -limit))
     # Four factors, each a power of two in the normal range, reach every exponent that matters.
     quarter = bits.shift_right_arithmetic(exponent, full_like(exponent, 2))
@@ -254,7 +277,9 @@ def _modf(x):
     whole = _trunc(x)
     infinite = compare.eq(ops.abs(x), full_like(x, python_math.inf))
     part = where_(infinite, full_like(x, 0), ops.sub(x, whole))
-    signed = where_(compare.eq(part, full_like(x, 0)), where_(sign_bit(x), full_like(x, -0.0), part), part)
+    signed = where_(
+        compare.eq(part, full_like(x, 0)), where_(sign_bit(x), full_like(x, -0.0), part), part
+    )
     return signed, whole
 
 
@@ -267,13 +292,15 @@ def modf(x: Any, /, out: None = None) -> Any:
 def nan_to_num(
     x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
-    """x with nan replaced by `nan`, and infinities by `posinf`, `neginf` (default: the largest finite numbers)."""
+    """x with nan replaced by `nan`, and infinities by `posinf`, `neginf` (default: the largest
+    finite numbers)."""
     x = operand(x, "nan_to_num")
     dtype = x.aval.dtype
     kind = dtypes.kind(dtype)
     if kind == "complex":
         return complex(
-            nan_to_num(real_p(x), copy, nan, posinf, neginf), nan_to_num(imag_p(x), copy, nan, posinf, neginf)
+            nan_to_num(real_p(x), copy, nan, posinf, neginf),
+            nan_to_num(imag_p(x), copy, nan, posinf, neginf),
         )
     if kind != "float":
         return x
@@ -308,7 +335,11 @@ def real(val):
 @elementwise()
 def imag(val):
     """The imaginary part; zeros for a real array."""
-    return imag_p(val) if dtypes.kind(val.aval.dtype) == "complex" else full(val.aval.shape, 0, val.aval.dtype)
+    return (
+        imag_p(val)
+        if dtypes.kind(val.aval.dtype) == "complex"
+        else full(val.aval.shape, 0, val.aval.dtype)
+    )
 
 
 @elementwise()
@@ -324,7 +355,11 @@ conjugate = conj
 def _angle(z):
     if dtypes.kind(z.aval.dtype) == "complex":
         return math.atan2(imag_p(z), real_p(z))
-    return where_(is_nan(z), z, where_(compare.lt(z, full_like(z, 0)), full_like(z, python_math.pi), full_like(z, 0)))
+    return where_(
+        is_nan(z),
+        z,
+        where_(compare.lt(z, full_like(z, 0)), full_like(z, python_math.pi), full_like(z, 0)),
+    )
 
 
 def angle(z: Any, deg: bool = False) -> Any:
@@ -336,8 +371,10 @@ def angle(z: Any, deg: bool = False) -> Any:
 @elementwise()
 def iscomplex(x):
     """Whether the imaginary part is not zero."""
-    return compare.ne(imag_p(x), full_like(imag_p(x), 0)) if dtypes.kind(x.aval.dtype) == "complex" else bits.not_(
-        compare.eq(full_like(x, 0), full_like(x, 0))
+    return (
+        compare.ne(imag_p(x), full_like(imag_p(x), 0))
+        if dtypes.kind(x.aval.dtype) == "complex"
+        else bits.not_(compare.eq(full_like(x, 0), full_like(x, 0)))
     )
 
 
@@ -351,7 +388,11 @@ def isreal(x):
 def iscomplexobj(x: Any) -> bool:
     """Whether the dtype is complex, whatever the values."""
     dtype = getattr(x, "dtype", None)
-    return isinstance(x, builtin_complex) if dtype is None else dtypes.kind(dtypes.canonical(dtype)) == "complex"
+    return (
+        isinstance(x, builtin_complex)
+        if dtype is None
+        else dtypes.kind(dtypes.canonical(dtype)) == "complex"
+    )
 
 
 def isrealobj(x: Any) -> bool:

@@ -12,7 +12,8 @@ from vires.core import dtypes
 from vires.core.trace import EVAL, Tracer, thread
 from vires.numpy.index_plan import Looked, NewAxis, Plan, Strided, make_plan
 from vires.numpy.operands import Shape, convert
-from vires.ops import compare, elementwise as ops
+from vires.ops import compare
+from vires.ops import elementwise as ops
 from vires.ops.bits import and_
 from vires.ops.check import check
 from vires.ops.gather import gather
@@ -24,9 +25,11 @@ from vires.ops.slices import GatherDimensionNumbers, GatherScatterMode
 
 
 def getitem(x: Any, index: Any) -> Any:
-    """`x[index]`, with NumPy's meaning of integers, slices, None, `...`, masks and arrays of integers.
+    """`x[index]`, with NumPy's meaning of integers, slices, None, `...`, masks and arrays of
+    integers.
 
-    An index outside the array raises IndexError: at once when it is concrete, else when the program runs.
+    An index outside the array raises IndexError: at once when it is concrete, else when the program
+    runs.
     """
     if x.__class__ is Array and thread.trace is EVAL:
         found = _host_getitem(x, index)
@@ -36,11 +39,14 @@ def getitem(x: Any, index: Any) -> Any:
 
 
 _PLAIN = frozenset((int, slice, type(None), type(Ellipsis)))
-_SHARED = 4096  # bytes from which a contiguous slice shares memory with its array instead of being copied
+_SHARED = (
+    4096  # bytes from which a contiguous slice shares memory with its array instead of being copied
+)
 
 
 def _host_getitem(x: Array, index: Any) -> Any:
-    """Concrete indices of a concrete array: NumPy's own indexing. None when the index needs the general path."""
+    """Concrete indices of a concrete array: NumPy's own indexing. None when the index needs the
+    general path."""
     cls = index.__class__
     values = x._numpy()
     if cls is int:
@@ -64,7 +70,8 @@ def _host_getitem(x: Array, index: Any) -> Any:
 
 
 def host_index(index: Any) -> Any:
-    """An index for NumPy: concrete arrays as NumPy arrays. None when something in it is traced, or refused."""
+    """An index for NumPy: concrete arrays as NumPy arrays. None when something in it is traced, or
+    refused."""
     if index.__class__ is not tuple:
         host = _host_entry(index)
         return None if host is _OTHER else host
@@ -133,8 +140,10 @@ def _with_new_axes(x: Any, plan: Plan) -> Any:
 class Addresses(NamedTuple):
     """A plan as the indices and numbers of a gather or scatter.
 
-    `windows` are the slices that are taken whole (step 1 or -1); all else is looked up by `indices`, whose leading axes
-    are in the order of the result's. `window_positions` says where the windows lie among the result's axes, new axes left
+    `windows` are the slices that are taken whole (step 1 or -1); all else is looked up by
+    `indices`, whose leading axes
+    are in the order of the result's. `window_positions` says where the windows lie among the
+    result's axes, new axes left
     out, and `reverse` which of those run backwards.
     """
 
@@ -156,13 +165,15 @@ class _OutOfBounds(NamedTuple):
     def error(self, position: int, shown: int) -> IndexError:
         k = position % len(self.axes)
         return IndexError(
-            f"index {shown} is out of bounds for axis {self.axes[k]} with size {self.sizes[k]}; try x.at[index]"
+            f"index {shown} is out of bounds for axis {self.axes[k]} with size {self.sizes[k]}; "
+            "try x.at[index]"
             '.get(mode="clip") or .get(mode="fill") if that is meant'
         )
 
 
 def addresses(plan: Plan, mode: GatherScatterMode, wrap_negative: bool = True) -> Addresses:
-    """The gather of a plan. A step other than 1 or -1 is looked up; in mode ERROR traced indices are checked.
+    """The gather of a plan. A step other than 1 or -1 is looked up; in mode ERROR traced indices
+    are checked.
 
     Negative traced indices count from the end, unless `wrap_negative` is false.
     """
@@ -173,7 +184,9 @@ def addresses(plan: Plan, mode: GatherScatterMode, wrap_negative: bool = True) -
     windows = [item for item in basic if abs(item.step) == 1 or item.size == 0 or item.size == 1]
     stepped = [item for item in basic if item not in windows]
     batch_positions = tuple(i for i, slot in enumerate(slots) if slot is None or slot in stepped)
-    window_positions = tuple(i for i, slot in enumerate(slots) if slot is not None and slot in windows)
+    window_positions = tuple(
+        i for i, slot in enumerate(slots) if slot is not None and slot in windows
+    )
     batch_shape = tuple(
         plan.batch[i - place] if slots[i] is None else slots[i].size for i in batch_positions
     )
@@ -182,7 +195,13 @@ def addresses(plan: Plan, mode: GatherScatterMode, wrap_negative: bool = True) -
 
     components: list[tuple[int, Any, bool]] = []  # axis, values over the batch shape, traced
     for item in plan.looked:
-        components.append((item.axis, _spread(item.index, batch_shape, looked_dims), isinstance(item.index, Tracer)))
+        components.append(
+            (
+                item.axis,
+                _spread(item.index, batch_shape, looked_dims),
+                isinstance(item.index, Tracer),
+            )
+        )
     for item in stepped:
         values = item.start + item.step * np.arange(item.size)
         dim = axis_in_batch[next(i for i, slot in enumerate(slots) if slot is item)]
@@ -205,7 +224,9 @@ def addresses(plan: Plan, mode: GatherScatterMode, wrap_negative: bool = True) -
         window_positions=window_positions,
         slice_sizes=tuple(sizes),
         reverse=tuple(reverse),
-        shape=tuple(plan.batch[i - place] if slot is None else slot.size for i, slot in enumerate(slots)),
+        shape=tuple(
+            plan.batch[i - place] if slot is None else slot.size for i, slot in enumerate(slots)
+        ),
     )
 
 
@@ -235,20 +256,29 @@ def _stack(
     mode: GatherScatterMode,
     wrap_negative: bool,
 ) -> Any:
-    """All components along a last axis, in one integer dtype; traced ones counted from the start of their axes."""
+    """All components along a last axis, in one integer dtype; traced ones counted from the start of
+    their axes."""
     if not components:
         return np.zeros((*batch_shape, 0), np.int32)
     if not any(is_traced for _, _, is_traced in components):
         largest = max(plan.shape, default=0)
         dtype = np.int32 if largest < 1 << 31 else np.int64
         clipped = [np.clip(values, -(1 << 31), (1 << 31) - 1) for _, values, _ in components]
-        return _native.from_numpy(np.stack(clipped if dtype is np.int32 else [v for _, v, _ in components], -1)
+        return _native.from_numpy(np.stack(clipped if dtype is np.int32 else [v for _, v,
+            _ in components], -1)
                                   .astype(dtype))  # fmt: skip
-    wide = any(
-        values.aval.dtype.itemsize == 8 if is_traced else False for _, values, is_traced in components
-    ) or max(plan.shape) >= 1 << 31
+    wide = (
+        any(
+            values.aval.dtype.itemsize == 8 if is_traced else False
+            for _, values, is_traced in components
+        )
+        or max(plan.shape) >= 1 << 31
+    )
     dtype = dtypes.int64 if wide else dtypes.int32
-    raw = [_last(_signed(values, dtype) if is_traced else _constant(values, dtype)) for _, values, is_traced in components]
+    raw = [
+        _last(_signed(values, dtype) if is_traced else _constant(values, dtype))
+        for _, values, is_traced in components
+    ]
     axes = tuple(axis for axis, _, _ in components)
     sizes = np.array([plan.shape[axis] for axis in axes], dtype)
     indices = concatenate(*raw, dimension=len(batch_shape)) if len(raw) > 1 else raw[0]
@@ -259,7 +289,9 @@ def _stack(
     if len(axes) == 1:
         limit = full_like(indices, plan.shape[axes[0]])
     else:
-        limit = broadcast_in_dim(_constant(sizes, dtype), shape=shape, broadcast_dimensions=(len(shape) - 1,))
+        limit = broadcast_in_dim(
+            _constant(sizes, dtype), shape=shape, broadcast_dimensions=(len(shape) - 1,)
+        )
     counted = indices
     if wrap_negative:
         counted = select_n(compare.lt(indices, zero), indices, ops.add(indices, limit))
@@ -275,7 +307,8 @@ def _constant(values: Any, dtype: Any) -> Any:
 
 
 def _signed(values: Any, dtype: Any) -> Any:
-    """Traced indices as signed integers; unsigned ones too large for it become the largest, out of any bounds."""
+    """Traced indices as signed integers; unsigned ones too large for it become the largest, out of
+    any bounds."""
     own = values.aval.dtype
     if own.name in ("uint32", "uint64") and own.itemsize >= dtype.itemsize:
         values = ops.min(values, full_like(values, (1 << 8 * dtype.itemsize - 1) - 1))
@@ -306,7 +339,9 @@ def read(
         x,
         at.indices,
         dimension_numbers=GatherDimensionNumbers(
-            offset_dims=at.window_positions, collapsed_slice_dims=at.collapsed, start_index_map=at.axes
+            offset_dims=at.window_positions,
+            collapsed_slice_dims=at.collapsed,
+            start_index_map=at.axes,
         ),
         slice_sizes=at.slice_sizes,
         indices_are_sorted=indices_are_sorted,
@@ -316,12 +351,16 @@ def read(
     )
     if at.reverse:
         result = rev(result, dimensions=at.reverse)
-    return result if result.aval.shape == plan.result_shape else reshape(
-        result, new_sizes=plan.result_shape, dimensions=None
+    return (
+        result
+        if result.aval.shape == plan.result_shape
+        else reshape(result, new_sizes=plan.result_shape, dimensions=None)
     )
 
 
 def _nothing(dtype: Any, shape: Shape) -> Any:
     """An array without elements."""
     key = dtypes.is_key(dtype)
-    return _native.from_numpy(np.zeros(shape, np.uint64 if key else dtype), dtype=dtype if key else None)
+    return _native.from_numpy(
+        np.zeros(shape, np.uint64 if key else dtype), dtype=dtype if key else None
+    )

@@ -1,6 +1,7 @@
 """What `x[index]` means: NumPy's index expressions taken apart, for a shape, into one plan.
 
-A plan is static: slices, integers and new axes are numbers; arrays of indices, concrete or traced, are parts of it.
+A plan is static: slices, integers and new axes are numbers; arrays of indices, concrete or traced,
+are parts of it.
 `getitem.py` reads it as slices or a gather, `at.py` as an update or a scatter.
 """
 
@@ -21,7 +22,8 @@ from vires.numpy.operands import Shape, ShapeError, common_shape
 
 @dataclass
 class Strided:
-    """A slice of an axis: `size` elements from `start` on, `step` apart (negative steps run backwards)."""
+    """A slice of an axis: `size` elements from `start` on, `step` apart (negative steps run
+    backwards)."""
 
     axis: int
     start: int
@@ -46,8 +48,10 @@ class NewAxis:
 class Plan:
     """An index expression for an array of shape `shape`.
 
-    `items` follows the order of the expression. `looked` are its `Looked` items when at least one of them holds an array
-    (`advanced`); their common shape `batch` comes in the result at position `place` of the other result axes.
+    `items` follows the order of the expression. `looked` are its `Looked` items when at least one
+    of them holds an array
+    (`advanced`); their common shape `batch` comes in the result at position `place` of the other
+    result axes.
     """
 
     shape: Shape
@@ -61,7 +65,9 @@ class Plan:
     def basic_shape(self) -> Shape:
         """Sizes of the result axes that come from slices and new axes, in order."""
         return tuple(
-            1 if isinstance(item, NewAxis) else item.size for item in self.items if not isinstance(item, Looked)
+            1 if isinstance(item, NewAxis) else item.size
+            for item in self.items
+            if not isinstance(item, Looked)
         )
 
     @property
@@ -76,19 +82,25 @@ class Plan:
 
 def _refuse(entry: Any) -> TypeError | IndexError:
     if isinstance(entry, str):
-        return TypeError(f"getitem: needs integers, slices, None, ... or arrays as index; got the string {entry!r}")
+        return TypeError(
+            "getitem: needs integers, slices, None, ... or arrays as index; got the string "
+            f"{entry!r}"
+        )
     if isinstance(entry, (list, tuple)):
         return TypeError(
-            f"getitem: needs integers, slices, None, ... or arrays as index; got {type(entry).__name__} {entry!r:.60}; "
+            "getitem: needs integers, slices, None, ... or arrays as index; got "
+            f"{type(entry).__name__} {entry!r:.60}; "
             "try x[numpy.array(index)], or a tuple to index several axes"
         )
     return TypeError(
-        f"getitem: needs integers, slices, None, ... or arrays as index; got {type(entry).__name__} {entry!r:.60}"
+        "getitem: needs integers, slices, None, ... or arrays as index; got "
+        f"{type(entry).__name__} {entry!r:.60}"
     )
 
 
 def _entry(entry: Any) -> Any:
-    """An entry in one of the forms: int, slice, None, Ellipsis, bool, NumPy array of bool or integers, tracer."""
+    """An entry in one of the forms: int, slice, None, Ellipsis, bool, NumPy array of bool or
+    integers, tracer."""
     cls = entry.__class__
     if cls is int or cls is slice or entry is None or entry is Ellipsis or cls is bool:
         return entry
@@ -100,7 +112,9 @@ def _entry(entry: Any) -> Any:
         if kind == "bool":
             raise NonConcreteBooleanIndexError(entry)
         if kind not in ("signed", "unsigned"):
-            raise TypeError(f"getitem: needs an index of integers or bools; got {entry.aval.dtype.name}")
+            raise TypeError(
+                f"getitem: needs an index of integers or bools; got {entry.aval.dtype.name}"
+            )
         return entry
     if cls is Array:
         entry = entry._numpy()
@@ -170,10 +184,13 @@ def _whole_slice(entry: slice, axis: int, size: int) -> Strided:
     try:
         start, stop, step = entry.indices(size)
     except TypeError as error:
-        bad = next((x for x in (entry.start, entry.stop, entry.step) if isinstance(x, Tracer)), None)
+        bad = next(
+            (x for x in (entry.start, entry.stop, entry.step) if isinstance(x, Tracer)), None
+        )
         if bad is not None:
             raise IndexError(
-                f"getitem: needs static start, stop and step of a slice; got the traced value {bad.aval.str_short()}; "
+                "getitem: needs static start, stop and step of a slice; got the traced value "
+                f"{bad.aval.str_short()}; "
                 "try lax.dynamic_slice_in_dim(x, start, size), or numpy.where with a mask"
             ) from error
         raise TypeError(f"getitem: needs integers in a slice; got {entry}") from error
@@ -188,7 +205,8 @@ def check_bounds(index: int, axis: int, size: int) -> int:
 
 
 def make_plan(shape: Shape, index: Any, checked: bool = True) -> Plan:
-    """The plan of an index expression. `checked`: concrete indices outside their axis raise IndexError."""
+    """The plan of an index expression. `checked`: concrete indices outside their axis raise
+    IndexError."""
     if isinstance(index, list):
         raise _refuse(index)
     entries = [_entry(entry) for entry in (index if isinstance(index, tuple) else (index,))]
@@ -229,12 +247,16 @@ def make_plan(shape: Shape, index: Any, checked: bool = True) -> Plan:
     looked = [item for item in items if isinstance(item, Looked)]
     if not arrays:
         return Plan(shape, [item for item in items if item is not _GAP], looked)
-    shapes = [np.shape(item.index) if not isinstance(item.index, Tracer) else item.index.aval.shape for item in looked]
+    shapes = [
+        np.shape(item.index) if not isinstance(item.index, Tracer) else item.index.aval.shape
+        for item in looked
+    ]
     try:
         batch = common_shape("getitem", *shapes)
     except ShapeError as error:
         raise IndexError(
-            f"getitem: needs index arrays that broadcast together; got shapes {', '.join(map(str, shapes))}"
+            "getitem: needs index arrays that broadcast together; got shapes "
+            f"{', '.join(map(str, shapes))}"
         ) from error
     contiguous = groups == list(range(groups[0], groups[-1] + 1))
     before = sum(not isinstance(item, (Looked, _Gap)) for item in items[: _first_looked(items)])

@@ -17,7 +17,8 @@ from vires.numpy.operands import axis_index, broadcast_all, convert, operand, pr
 from vires.numpy.reductions import any as any_
 from vires.numpy.reductions import sum as sum_
 from vires.numpy.shaping import moveaxis
-from vires.ops import compare, elementwise as ops
+from vires.ops import compare
+from vires.ops import elementwise as ops
 from vires.ops.join import pad
 from vires.ops.shape import full_like, reshape, scalar
 
@@ -27,7 +28,9 @@ __all__ = ["gcd", "lcm", "packbits", "unpackbits"]
 def _integers(function: str, x1: Any, x2: Any) -> list[Any]:
     xs = promote(operand(x1, function, "x1"), operand(x2, function, "x2"))
     if not dtypes.is_integer(xs[0].aval.dtype):
-        raise ValueError(f"{function}: needs integers; got {xs[0].aval.dtype.name}; try x.astype(int)")
+        raise ValueError(
+            f"{function}: needs integers; got {xs[0].aval.dtype.name}; try x.astype(int)"
+        )
     return broadcast_all(function, *xs)
 
 
@@ -43,8 +46,12 @@ def gcd(x1: Any, x2: Any) -> Any:
         remainder = ops.rem(a, where_(done, full_like(b, 1), b))
         return where_(done, a, b), where_(done, b, remainder)
 
-    result, _ = while_loop(lambda pair: any_(compare.ne(pair[1], full_like(pair[1], 0))), divide, (x, y))
-    return result if unsigned else abs_(result)  # the most negative integer is its own absolute value
+    result, _ = while_loop(
+        lambda pair: any_(compare.ne(pair[1], full_like(pair[1], 0))), divide, (x, y)
+    )
+    return (
+        result if unsigned else abs_(result)
+    )  # the most negative integer is its own absolute value
 
 
 def lcm(x1: Any, x2: Any) -> Any:
@@ -66,7 +73,8 @@ def _byte_order(bitorder: str) -> np.ndarray:
 
 
 def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Any:
-    """Groups of eight truth values along an axis (None: of the flattened array) as the bits of uint8, zeros at the
+    """Groups of eight truth values along an axis (None: of the flattened array) as the bits of
+    uint8, zeros at the
     end."""
     x = operand(a, "packbits", "a")
     if not (dtypes.is_integer(x.aval.dtype) or x.aval.dtype == dtypes.bool_):
@@ -86,8 +94,11 @@ def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Any:
     return moveaxis(sum_(groups << places, -1, dtype=np.uint8), -1, axis)
 
 
-def unpackbits(a: Any, axis: int | None = None, count: int | None = None, bitorder: str = "big") -> Any:
-    """The bits of uint8 along an axis (None: of the flattened array), as uint8 0 and 1; `count` of them."""
+def unpackbits(
+    a: Any, axis: int | None = None, count: int | None = None, bitorder: str = "big"
+) -> Any:
+    """The bits of uint8 along an axis (None: of the flattened array), as uint8 0 and 1; `count` of
+    them."""
     x = operand(a, "unpackbits", "a")
     if x.aval.dtype != np.dtype(np.uint8):
         raise TypeError(f"unpackbits: needs uint8; got {x.aval.dtype.name}")

@@ -1,9 +1,9 @@
-"""Joining and cutting arrays: `concatenate`, `stack`, `split`, `tile`, `repeat`, `insert`, `delete`, ..."""
+"""Joining and cutting arrays: `concatenate`, `stack`, `split`, `tile`, `repeat`, `insert`,
+`delete`, ..."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from vires.core import dtypes
 from vires.core.errors import ConcretizationTypeError
 from vires.core.trace import Tracer
 from vires.numpy.creation import asarray, flat
-from vires.numpy.planned import planned
 from vires.numpy.operands import (
     ShapeError,
     axis_index,
@@ -25,9 +24,19 @@ from vires.numpy.operands import (
     sequence_operands,
     shape_tuple,
 )
+from vires.numpy.planned import planned
 from vires.numpy.shaping import atleast_1d, atleast_2d, atleast_3d, moveaxis
 from vires.ops.join import concatenate as concatenate_p
-from vires.ops.shape import broadcast_in_dim, expand_dims as expand_dims_p, reshape, slice as slice_p
+from vires.ops.shape import (
+    broadcast_in_dim,
+    reshape,
+)
+from vires.ops.shape import (
+    expand_dims as expand_dims_p,
+)
+from vires.ops.shape import (
+    slice as slice_p,
+)
 from vires.ops.shape import split as split_p
 
 # --- joining
@@ -44,7 +53,9 @@ def _join(function: str, arrays: list[Any], axis: int, dtype: Any) -> Any:
         shape = x.aval.shape
         if len(shape) != len(first) or shape[:axis] + shape[axis + 1 :] != rest:
             shapes = ", ".join(str(x.aval.shape) for x in arrays[:6])
-            raise ShapeError(f"{function}: needs shapes that are equal but for axis {axis}; got {shapes}")
+            raise ShapeError(
+                f"{function}: needs shapes that are equal but for axis {axis}; got {shapes}"
+            )
     arrays = [convert(x, dtype, weak) for x in arrays]
     return arrays[0] if len(arrays) == 1 else concatenate_p(*arrays, dimension=axis)
 
@@ -63,7 +74,9 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
     if axis is None:
         xs, axis = [flat(x) for x in xs], 0
     if not xs[0].aval.ndim:
-        raise ValueError("concatenate: needs arrays of at least 1 axis; got a 0-d array; try numpy.stack")
+        raise ValueError(
+            "concatenate: needs arrays of at least 1 axis; got a 0-d array; try numpy.stack"
+        )
     return _join("concatenate", xs, axis_index("concatenate", axis, xs[0].aval.ndim), dtype)
 
 
@@ -82,7 +95,9 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> An
     shape = xs[0].aval.shape
     if any(x.aval.shape != shape for x in xs):
         shapes = ", ".join(str(x.aval.shape) for x in xs[:6])
-        raise ShapeError(f"stack: needs arrays of one shape; got {shapes}; try numpy.broadcast_arrays")
+        raise ShapeError(
+            f"stack: needs arrays of one shape; got {shapes}; try numpy.broadcast_arrays"
+        )
     place = axis_index("stack", axis, len(shape) + 1)
     return _join("stack", [expand_dims_p(x, (place,)) for x in xs], place, dtype)
 
@@ -110,7 +125,8 @@ def dstack(tup: Any, dtype: Any = None) -> Any:
 def column_stack(tup: Any) -> Any:
     """1-d arrays as the columns of a matrix, beside 2-d ones."""
     xs = sequence_operands(tup, "column_stack", "tup")
-    return concatenate([x if x.aval.ndim > 1 else reshape(x, new_sizes=(x.aval.size, 1), dimensions=None) for x in xs],
+    return concatenate([x if x.aval.ndim > 1 else reshape(x, new_sizes=(x.aval.size, 1),
+        dimensions=None) for x in xs],
                        1)  # fmt: skip
 
 
@@ -181,14 +197,17 @@ def _split(function: str, ary: Any, where: Any, axis: int, equal: bool) -> list[
     x = operand(ary, function, "ary")
     axis = axis_index(function, axis, x.aval.ndim)
     size = x.aval.shape[axis]
-    if isinstance(where, (int, np.integer)) or (not isinstance(where, (list, tuple)) and np.ndim(where) == 0):
+    if isinstance(where, (int, np.integer)) or (
+        not isinstance(where, (list, tuple)) and np.ndim(where) == 0
+    ):
         parts = operator.index(where)
         if parts < 1:
             raise ValueError(f"{function}: needs at least 1 part; got {parts}")
         small, larger = divmod(size, parts)
         if larger and equal:
             raise ValueError(
-                f"{function}: needs a number of parts that divides size {size} of axis {axis}; got {parts}; "
+                f"{function}: needs a number of parts that divides size {size} of axis {axis}; "
+                f"got {parts}; "
                 "try numpy.array_split"
             )
         sizes = [small + 1] * larger + [small] * (parts - larger)
@@ -256,11 +275,17 @@ def tile(A: Any, reps: Any) -> Any:
 
 
 def repeat(
-    a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None, out_sharding: Any = None
+    a: Any,
+    repeats: Any,
+    axis: int | None = None,
+    *,
+    total_repeat_length: int | None = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Each element along an axis repeated (None: flattened first).
 
-    Traced `repeats` need `total_repeat_length`: the result is cut to it, or its last element repeated.
+    Traced `repeats` need `total_repeat_length`: the result is cut to it, or its last element
+    repeated.
     """
     x = operand(a, "repeat", "a")
     if axis is None:
@@ -284,7 +309,9 @@ def repeat(
             shape=(*shape[: axis + 1], n, *shape[axis + 1 :]),
             broadcast_dimensions=tuple(d + (d > axis) for d in range(len(shape))),
         )
-        return reshape(spread, new_sizes=(*shape[:axis], size * n, *shape[axis + 1 :]), dimensions=None)
+        return reshape(
+            spread, new_sizes=(*shape[:axis], size * n, *shape[axis + 1 :]), dimensions=None
+        )
     counts = np.broadcast_to(counts, (size,)) if counts.size == 1 else counts
     if counts.shape != (size,):
         raise ValueError(f"repeat: needs 1 or {size} repeats; got shape {counts.shape}")
@@ -294,7 +321,11 @@ def repeat(
     if total_repeat_length is not None:
         missing = total_repeat_length - source.size
         last = source[-1:] if source.size else np.full(1, max(size - 1, 0), np.int32)
-        source = np.concatenate([source, np.repeat(last, missing)]) if missing > 0 else source[:total_repeat_length]
+        source = (
+            np.concatenate([source, np.repeat(last, missing)])
+            if missing > 0
+            else source[:total_repeat_length]
+        )
     return x[(slice(None),) * axis + (source,)]
 
 
@@ -310,8 +341,11 @@ def _repeat_traced(x: Any, repeats: Any, axis: int, total: int) -> Any:
 # --- insertion and removal
 
 
-def delete(arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices: bool = False) -> Any:
-    """`arr` without the slices at `obj`, an index, a slice, a mask or indices, along an axis (None: flattened)."""
+def delete(
+    arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices: bool = False
+) -> Any:
+    """`arr` without the slices at `obj`, an index, a slice, a mask or indices, along an axis (None:
+    flattened)."""
     x = operand(arr, "delete", "arr")
     if axis is None:
         x, axis = flat(x), 0
@@ -330,13 +364,16 @@ def delete(arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices
     if isinstance(chosen, int) or (isinstance(chosen, np.ndarray) and chosen.dtype != bool):
         for index in np.ravel(chosen).tolist():
             if not -size <= index < size:
-                raise IndexError(f"delete: needs an index in [{-size}, {size}); got {index} for axis {axis}")
+                raise IndexError(
+                    f"delete: needs an index in [{-size}, {size}); got {index} for axis {axis}"
+                )
     keep[chosen] = False
     return x[(slice(None),) * axis + (np.flatnonzero(keep),)]
 
 
 def _delete_traced(x: Any, obj: Any, axis: int, unique: bool) -> Any:
-    """A traced index removes one slice; several need `assume_unique_indices`, so that the shape is known."""
+    """A traced index removes one slice; several need `assume_unique_indices`, so that the shape is
+    known."""
     if not dtypes.is_integer(obj.aval.dtype):
         raise ConcretizationTypeError(obj, "delete (the mask decides the shape)")
     if obj.aval.size != 1 and not unique:
@@ -347,7 +384,9 @@ def _delete_traced(x: Any, obj: Any, axis: int, unique: bool) -> Any:
     removed = flat(obj)
     removed = (removed + (removed < 0) * size).sort()
     places = np.arange(size - removed.aval.size, dtype=np.int32)
-    shift = (places[None, :] >= (removed - np.arange(removed.aval.size, dtype=np.int32))[:, None]).sum(axis=0)
+    shift = (
+        places[None, :] >= (removed - np.arange(removed.aval.size, dtype=np.int32))[:, None]
+    ).sum(axis=0)
     return x.at[(slice(None),) * axis + (places + shift,)].get(mode="clip")
 
 
@@ -368,13 +407,16 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         if host.dtype == bool:
             host = np.flatnonzero(host)
         if host.size and not (-size <= host.min() and host.max() <= size):
-            raise IndexError(f"insert: needs indices in [{-size}, {size}]; got {host.tolist()} for axis {axis}")
+            raise IndexError(
+                f"insert: needs indices in [{-size}, {size}]; got {host.tolist()} for axis {axis}"
+            )
         scalar = host.ndim == 0
         places = asarray(host.reshape(-1).astype(np.int32))
     count = places.aval.size
     places = places + (places < 0) * size
     if count == 1:
-        # One place takes any number of slices; for a scalar place the first axis of the values counts them.
+        # One place takes any number of slices; for a scalar place the first axis of the values
+        # counts them.
         new = expand_dims_p(new, tuple(range(x.aval.ndim - new.aval.ndim)))
         new = moveaxis(new, 0, axis) if scalar else new
         count = new.aval.shape[axis]
@@ -389,8 +431,12 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     taken = (np.arange(size + count, dtype=np.int32)[:, None] == landing[None, :]).any(axis=1)
     source = (~taken).cumsum() - 1
     dtype, weak = promote_dtypes(x)
-    spread = x.at[(slice(None),) * axis + (source,)].get(mode="clip") if size else broadcast(
-        asarray(np.zeros((), dtype)), (*x.aval.shape[:axis], count, *x.aval.shape[axis + 1 :])
+    spread = (
+        x.at[(slice(None),) * axis + (source,)].get(mode="clip")
+        if size
+        else broadcast(
+            asarray(np.zeros((), dtype)), (*x.aval.shape[:axis], count, *x.aval.shape[axis + 1 :])
+        )
     )
     return spread.at[(slice(None),) * axis + (landing,)].set(convert(new, dtype, weak))
 

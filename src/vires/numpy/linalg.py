@@ -1,4 +1,5 @@
-"""Linear algebra: decompositions, solutions, norms, with NumPy's names. Leading axes are batch axes."""
+"""Linear algebra: decompositions, solutions, norms, with NumPy's names. Leading axes are batch
+axes."""
 
 from __future__ import annotations
 
@@ -17,9 +18,17 @@ from vires.numpy.arithmetic import absolute, divide, multiply, power, sqrt, subt
 from vires.numpy.choosing import where
 from vires.numpy.contraction import (
     dot,
+)
+from vires.numpy.contraction import (
     matmul as _matmul,
+)
+from vires.numpy.contraction import (
     outer as _outer,
+)
+from vires.numpy.contraction import (
     tensordot as _tensordot,
+)
+from vires.numpy.contraction import (
     vecdot as _vecdot,
 )
 from vires.numpy.creation import asarray
@@ -91,7 +100,8 @@ class SlogdetResult(NamedTuple):
 
 
 def _matrix(function: str, a: Any, square_matrix: bool = False) -> Any:
-    """The operand in a float or complex dtype of at least 32 bits per number, with at least two axes."""
+    """The operand in a float or complex dtype of at least 32 bits per number, with at least two
+    axes."""
     (x,) = promote_inexact(operand(a, function, "a"))
     if x.aval.ndim < 2:
         raise ShapeError(f"{function}: needs matrices, at least 2 axes; got {shape_text(x)}")
@@ -112,7 +122,8 @@ def _tiny(dtype: Any) -> float:
 
 
 def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> Any:
-    """Lower triangular L with L L^H = a (upper triangular U with U^H U = a); nan where a is not positive definite."""
+    """Lower triangular L with L L^H = a (upper triangular U with U^H U = a); nan where a is not
+    positive definite."""
     x = _matrix("cholesky", a, square_matrix=True)
     lower = lax_linalg.cholesky(x, symmetrize_input=symmetrize_input)
     return _adjoint(lower) if upper else lower
@@ -121,7 +132,8 @@ def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> A
 def qr(a: Any, mode: str = "reduced") -> Any:
     """(Q, R) with orthonormal columns of Q, upper triangular R and a = Q R.
 
-    mode: "reduced", "complete" (square Q), "r" (R alone) or "raw" (Householder vectors, transposed, and factors).
+    mode: "reduced", "complete" (square Q), "r" (R alone) or "raw" (Householder vectors, transposed,
+    and factors).
     """
     x = _matrix("qr", a)
     if mode == "raw":
@@ -153,7 +165,11 @@ def svd(
     values = _pick(values, order)
     vectors = _pick(vectors, order[..., None, :])
     signs = where(values < 0, -1, 1)
-    return SVDResult(vectors, size, _adjoint(multiply(vectors, convert(signs, dtypes.real_of(x.aval.dtype))[..., None, :])))
+    return SVDResult(
+        vectors,
+        size,
+        _adjoint(multiply(vectors, convert(signs, dtypes.real_of(x.aval.dtype))[..., None, :])),
+    )
 
 
 def _pick(x: Any, order: Any) -> Any:
@@ -217,11 +233,18 @@ def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
     size = absolute(diagonal_)
     singular = any_(diagonal_ == 0, -1)
     safe = where(diagonal_ == 0, 1, diagonal_)
-    signs = divide(safe, absolute(safe)) if dtypes.kind(x.aval.dtype) == "complex" else where(safe < 0, -1, 1)
-    sign = prod_(convert(signs, x.aval.dtype), -1) * convert(_parity(pivots), dtypes.real_of(x.aval.dtype))
+    signs = (
+        divide(safe, absolute(safe))
+        if dtypes.kind(x.aval.dtype) == "complex"
+        else where(safe < 0, -1, 1)
+    )
+    sign = prod_(convert(signs, x.aval.dtype), -1) * convert(
+        _parity(pivots), dtypes.real_of(x.aval.dtype)
+    )
     total = sum_(log(where(diagonal_ == 0, 1, size)), -1)
     return SlogdetResult(
-        where(singular, full_like(sign, 0), sign), where(singular, full_like(total, -math.inf), total)
+        where(singular, full_like(sign, 0), sign),
+        where(singular, full_like(total, -math.inf), total),
     )
 
 
@@ -247,7 +270,8 @@ def det(a: Any) -> Any:
 
 
 def solve(a: Any, b: Any) -> Any:
-    """X with a X = b for square a; b is a vector (1 axis) or a stack of matrices. nan or inf where a is singular."""
+    """X with a X = b for square a; b is a vector (1 axis) or a stack of matrices. nan or inf where
+    a is singular."""
     x, y = operand(a, "solve", "a"), operand(b, "solve", "b")
     x, y = promote_inexact(x, y)
     x = _matrix("solve", x, square_matrix=True)
@@ -257,7 +281,8 @@ def solve(a: Any, b: Any) -> Any:
         y = expand_dims(y, (1,))
     if y.aval.ndim < 2 or y.aval.shape[-2] != x.aval.shape[-1]:
         raise ShapeError(
-            f"solve: needs b with {x.aval.shape[-1]} rows; got {shape_text(operand(b, 'solve'))} for a of {shape_text(x)}"
+            f"solve: needs b with {x.aval.shape[-1]} rows; got {shape_text(operand(b, 'solve'))} "
+            f"for a of {shape_text(x)}"
         )
     batch = common_shape("solve", x.aval.shape[:-2], y.aval.shape[:-2])
     x = broadcast(x, (*batch, *x.aval.shape[-2:]))
@@ -310,12 +335,18 @@ def matrix_rank(M: Any, rtol: Any = None, *, hermitian: bool = False, tol: Any =
     return sum_(_cutoff(s, tolerance), -1)
 
 
-def lstsq(a: Any, b: Any, rcond: float | None = None, *, numpy_resid: bool = False) -> tuple[Any, Any, Any, Any]:
-    """(x, residuals, rank, singular values) for the x of least norm that makes |b - a x| smallest."""
+def lstsq(
+    a: Any, b: Any, rcond: float | None = None, *, numpy_resid: bool = False
+) -> tuple[Any, Any, Any, Any]:
+    """(x, residuals, rank, singular values) for the x of least norm that makes |b - a x|
+    smallest."""
     x, y = promote_inexact(operand(a, "lstsq", "a"), operand(b, "lstsq", "b"))
     x = _matrix("lstsq", x)
     if x.aval.ndim != 2 or y.aval.ndim not in (1, 2) or x.aval.shape[0] != y.aval.shape[0]:
-        raise ShapeError(f"lstsq: needs a matrix a and b with as many rows; got {shape_text(x)} and {shape_text(y)}")
+        raise ShapeError(
+            f"lstsq: needs a matrix a and b with as many rows; got {shape_text(x)} and "
+            f"{shape_text(y)}"
+        )
     y = convert(y, x.aval.dtype)
     vector = y.aval.ndim == 1
     y = expand_dims(y, (1,)) if vector else y
@@ -361,10 +392,18 @@ def multi_dot(arrays: Sequence[Any], *, precision: Any = None) -> Any:
     xs = [operand(x, "multi_dot", "arrays") for x in arrays]
     if len(xs) < 2:
         raise ValueError(f"multi_dot: needs at least 2 arrays; got {len(xs)}")
-    if {x.aval.ndim for x in xs[1:-1]} - {2} or xs[0].aval.ndim not in (1, 2) or xs[-1].aval.ndim not in (1, 2):
-        raise ShapeError("multi_dot: needs matrices, and vectors at the ends only; got " + ", ".join(map(shape_text, xs)))
+    if (
+        {x.aval.ndim for x in xs[1:-1]} - {2}
+        or xs[0].aval.ndim not in (1, 2)
+        or xs[-1].aval.ndim not in (1, 2)
+    ):
+        raise ShapeError(
+            "multi_dot: needs matrices, and vectors at the ends only; got "
+            + ", ".join(map(shape_text, xs))
+        )
     left, right = xs[0].aval.ndim == 1, xs[-1].aval.ndim == 1
-    sizes = [1 if left else xs[0].aval.shape[0], *(x.aval.shape[0 if x.aval.ndim == 1 and k == 0 else -1] if not (
+    sizes = [1 if left else xs[0].aval.shape[0],
+        *(x.aval.shape[0 if x.aval.ndim == 1 and k == 0 else -1] if not (
         k == len(xs) - 1 and right) else 1 for k, x in enumerate(xs))]  # fmt: skip
     order = _cheapest(tuple(sizes))
 
@@ -379,7 +418,8 @@ def multi_dot(arrays: Sequence[Any], *, precision: Any = None) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def _cheapest(sizes: tuple[int, ...]) -> dict[tuple[int, int], int]:
-    """Where to split each chain of matrices, by dynamic programming on the number of multiplications."""
+    """Where to split each chain of matrices, by dynamic programming on the number of
+    multiplications."""
     n = len(sizes) - 1
     cost = {(i, i): 0 for i in range(n)}
     split: dict[tuple[int, int], int] = {}
@@ -387,7 +427,8 @@ def _cheapest(sizes: tuple[int, ...]) -> dict[tuple[int, int], int]:
         for i in range(n - length):
             j = i + length
             options = {
-                k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1] for k in range(i, j)
+                k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1]
+                for k in range(i, j)
             }
             split[i, j] = min(options, key=options.__getitem__)
             cost[i, j] = options[split[i, j]]
@@ -402,7 +443,9 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
     shape = x.aval.shape
     n = math.prod(shape[ind:])
     if n * n != x.aval.size:
-        raise ShapeError(f"tensorinv: needs axes that form a square matrix; got {shape_text(x)} with ind {ind}")
+        raise ShapeError(
+            f"tensorinv: needs axes that form a square matrix; got {shape_text(x)} with ind {ind}"
+        )
     matrix = inv(reshape(x, new_sizes=(x.aval.size // n, n), dimensions=None))
     return reshape(matrix, new_sizes=(*shape[ind:], *shape[:ind]), dimensions=None)
 
@@ -416,8 +459,13 @@ def tensorsolve(a: Any, b: Any, axes: Sequence[int] | None = None) -> Any:
     shape = x.aval.shape[y.aval.ndim :]
     n = math.prod(shape)
     if n != y.aval.size or x.aval.size != n * n:
-        raise ShapeError(f"tensorsolve: needs axes that form a square matrix; got {shape_text(x)} and {shape_text(y)}")
-    flat = solve(reshape(x, new_sizes=(n, n), dimensions=None), reshape(y, new_sizes=(n,), dimensions=None))
+        raise ShapeError(
+            f"tensorsolve: needs axes that form a square matrix; got {shape_text(x)} and "
+            f"{shape_text(y)}"
+        )
+    flat = solve(
+        reshape(x, new_sizes=(n, n), dimensions=None), reshape(y, new_sizes=(n,), dimensions=None)
+    )
     return reshape(flat, new_sizes=shape, dimensions=None)
 
 
@@ -454,18 +502,28 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
     if order in (1, -1, math.inf, -math.inf):
         first, second = (rows, columns) if abs(order) == 1 else (columns, rows)
         sums = sum_(absolute(x), first, keepdims=True)
-        result = max_(sums, second, keepdims=True, initial=0) if order > 0 else min_(sums, second, keepdims=True)
+        result = (
+            max_(sums, second, keepdims=True, initial=0)
+            if order > 0
+            else min_(sums, second, keepdims=True)
+        )
         return result if keepdims else result.squeeze(axes)
     if order not in (2, -2, "nuc"):
-        raise ValueError(f"norm: needs ord None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf for matrices; got {order!r}")
+        raise ValueError(
+            "norm: needs ord None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf for matrices; got "
+            f"{order!r}"
+        )
     s = svdvals(moveaxis(x, axes, (-2, -1)))
-    result = sum_(s, -1) if order == "nuc" else max_(s, -1, initial=0) if order == 2 else min_(s, -1)
+    result = (
+        sum_(s, -1) if order == "nuc" else max_(s, -1, initial=0) if order == 2 else min_(s, -1)
+    )
     return expand_dims(result, tuple(sorted(axes))) if keepdims else result
 
 
 @planned("x")
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The norm of vectors along one axis, or of matrices along two: Euclidean and Frobenius by default.
+    """The norm of vectors along one axis, or of matrices along two: Euclidean and Frobenius by
+    default.
 
     >>> from vires import numpy as np
     >>> np.linalg.norm(np.array([3., 4.]))
@@ -505,7 +563,8 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 
 def cond(x: Any, p: Any = None) -> Any:
-    """The condition number: the ratio of the extreme singular values, or |x| |x^-1| in the norm p."""
+    """The condition number: the ratio of the extreme singular values, or |x| |x^-1| in the norm
+    p."""
     value = _matrix("cond", x)
     if not value.aval.size:
         raise ValueError(f"cond: needs matrices with elements; got {shape_text(value)}")
@@ -526,7 +585,9 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """The cross product of vectors of 3 components."""
     x, y = operand(x1, "cross", "x1"), operand(x2, "cross", "x2")
     if x.aval.shape[axis] != 3 or y.aval.shape[axis] != 3:
-        raise ShapeError(f"cross: needs vectors of 3 components; got {shape_text(x)} and {shape_text(y)}")
+        raise ShapeError(
+            f"cross: needs vectors of 3 components; got {shape_text(x)} and {shape_text(y)}"
+        )
     return contraction.cross(x, y, axis=axis)
 
 
@@ -535,7 +596,9 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Any:
     return triangles.diagonal(x, offset, -2, -1)
 
 
-def matmul(x1: Any, x2: Any, /, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
+def matmul(
+    x1: Any, x2: Any, /, *, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
     """The matrix product over the last two axes."""
     return _matmul(x1, x2, precision=precision, preferred_element_type=preferred_element_type)
 
@@ -549,11 +612,14 @@ def outer(x1: Any, x2: Any, /) -> Any:
 
 
 def tensordot(
-    x1: Any, x2: Any, /, *, axes: Any = 2, precision: Any = None, preferred_element_type: Any = None,
+    x1: Any, x2: Any, /, *, axes: Any = 2, precision: Any = None,
+    preferred_element_type: Any = None,
     out_sharding: Any = None,
 ) -> Any:  # fmt: skip
     """The sum of products over axes of both arrays."""
-    return _tensordot(x1, x2, axes, precision=precision, preferred_element_type=preferred_element_type)
+    return _tensordot(
+        x1, x2, axes, precision=precision, preferred_element_type=preferred_element_type
+    )
 
 
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
@@ -562,8 +628,15 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 
 
 def vecdot(
-    x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None, preferred_element_type: Any = None
+    x1: Any,
+    x2: Any,
+    /,
+    *,
+    axis: int = -1,
+    precision: Any = None,
+    preferred_element_type: Any = None,
 ) -> Any:
     """The sum of conj(x1) x2 along an axis."""
-    return _vecdot(x1, x2, axis=axis, precision=precision, preferred_element_type=preferred_element_type)
-
+    return _vecdot(
+        x1, x2, axis=axis, precision=precision, preferred_element_type=preferred_element_type
+    )

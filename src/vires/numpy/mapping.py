@@ -1,4 +1,5 @@
-"""Python functions of few elements applied to many: `vectorize`, `apply_along_axis`, `frompyfunc`."""
+"""Python functions of few elements applied to many: `vectorize`, `apply_along_axis`,
+`frompyfunc`."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def _core_dimensions(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[
     """The names of the core axes of arguments and results: "(m,n),(n)->(m)"."""
     text = signature.replace(" ", "")
     if not _SIGNATURE.match(text):
-        raise ValueError(f"vectorize: needs a signature such as '(m,n),(n)->(m)'; got {signature!r}")
+        raise ValueError(
+            f"vectorize: needs a signature such as '(m,n),(n)->(m)'; got {signature!r}"
+        )
 
     def names(side: str) -> list[tuple[str, ...]]:
         return [tuple(filter(None, part.split(","))) for part in re.findall(r"\(([^)]*)\)", side)]
@@ -33,8 +36,11 @@ def _core_dimensions(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[
     return names(inputs), names(outputs)
 
 
-def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = frozenset(), signature: str | None = None) -> Any:
-    """A function of single elements as one of arrays that broadcast, by vmap; `signature` names axes that it takes whole.
+def vectorize(
+    pyfunc: Callable[..., Any], *, excluded: Any = frozenset(), signature: str | None = None
+) -> Any:
+    """A function of single elements as one of arrays that broadcast, by vmap; `signature` names
+    axes that it takes whole.
 
     Args:
       pyfunc: the function.
@@ -64,7 +70,8 @@ def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = frozenset(), signat
             cores, outputs = _core_dimensions(signature)
             if len(cores) != len(arrays):
                 raise TypeError(
-                    f"vectorize: needs {len(cores)} arguments for the signature {signature!r}; got {len(arrays)}"
+                    f"vectorize: needs {len(cores)} arguments for the signature {signature!r}; "
+                    f"got {len(arrays)}"
                 )
             call = _checked(call, outputs, _sizes(arrays, cores, signature), signature)
         return _map(call, arrays, [len(core) for core in cores])
@@ -77,12 +84,14 @@ def _sizes(arrays: list[Any], cores: list[tuple[str, ...]], signature: str) -> d
     for x, core in zip(arrays, cores, strict=True):
         if x.aval.ndim < len(core):
             raise ValueError(
-                f"vectorize: needs at least {len(core)} axes for {signature!r}; got shape {x.aval.shape}"
+                f"vectorize: needs at least {len(core)} axes for {signature!r}; got shape "
+                f"{x.aval.shape}"
             )
         for name, size in zip(core, x.aval.shape[x.aval.ndim - len(core) :], strict=True):
             if sizes.setdefault(name, size) != size:
                 raise ValueError(
-                    f"vectorize: needs one size for axis '{name}' of {signature!r}; got {sizes[name]} and {size}"
+                    f"vectorize: needs one size for axis '{name}' of {signature!r}; got "
+                    f"{sizes[name]} and {size}"
                 )
     return sizes
 
@@ -94,30 +103,43 @@ def _checked(
         result = call(*values)
         results = result if isinstance(result, tuple) else (result,)
         if len(results) != len(outputs):
-            raise TypeError(f"vectorize: needs {len(outputs)} results for {signature!r}; got {len(results)}")
+            raise TypeError(
+                f"vectorize: needs {len(outputs)} results for {signature!r}; got {len(results)}"
+            )
         for x, core in zip(results, outputs, strict=True):
             shape = operand(x, "vectorize", "the result").aval.shape
             if len(shape) != len(core) or any(
                 sizes.setdefault(name, n) != n for name, n in zip(core, shape, strict=True)
             ):
-                raise ValueError(f"vectorize: needs a result with axes {core} for {signature!r}; got shape {shape}")
+                raise ValueError(
+                    f"vectorize: needs a result with axes {core} for {signature!r}; got shape "
+                    f"{shape}"
+                )
         return result
 
     return checked
 
 
 def _map(call: Callable[..., Any], arrays: list[Any], core_ranks: list[int]) -> Any:
-    """vmap over all leading axes; an argument that lacks one, or has it with size 1, is the same along it."""
-    leading = [x.aval.shape[: x.aval.ndim - rank] for x, rank in zip(arrays, core_ranks, strict=True)]
+    """vmap over all leading axes; an argument that lacks one, or has it with size 1, is the same
+    along it."""
+    leading = [
+        x.aval.shape[: x.aval.ndim - rank] for x, rank in zip(arrays, core_ranks, strict=True)
+    ]
     batch = common_shape("vectorize", (), *leading)
     squeezed, maps = [], []
     for x, shape in zip(arrays, leading, strict=True):
         padded = (1,) * (len(batch) - len(shape)) + shape
-        maps.append([n == size and not (n == 1 and size == 1 and d < len(batch) - len(shape)) for d, (n, size) in
+        maps.append([n == size and not (n == 1 and size == 1 and d < len(batch) - len(shape)) for d,
+        (n, size) in
                      enumerate(zip(padded, batch, strict=True))])  # fmt: skip
         kept = tuple(n for n, mapped in zip(padded, maps[-1], strict=True) if mapped)
         core = x.aval.shape[len(shape) :]
-        squeezed.append(x if (*kept, *core) == x.aval.shape else reshape(x, new_sizes=(*kept, *core), dimensions=None))
+        squeezed.append(
+            x
+            if (*kept, *core) == x.aval.shape
+            else reshape(x, new_sizes=(*kept, *core), dimensions=None)
+        )
     for d in reversed(range(len(batch))):
         in_axes = tuple(0 if mapped[d] else None for mapped in maps)
         if all(axis is None for axis in in_axes):
@@ -139,8 +161,11 @@ def _with_axis(call: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """A function of 1-d arrays applied to each line along an axis; the axes of its result take that axis' place."""
+def apply_along_axis(
+    func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any
+) -> Any:
+    """A function of 1-d arrays applied to each line along an axis; the axes of its result take that
+    axis' place."""
     x = operand(arr, "apply_along_axis", "arr")
     axis = axis_index("apply_along_axis", axis, x.aval.ndim)
     lines = moveaxis(x, axis, -1)
@@ -152,7 +177,9 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
         call = vmap(call)
     result = call(lines)
     rank = result.aval.ndim - (x.aval.ndim - 1)
-    return moveaxis(result, tuple(range(x.aval.ndim - 1, result.aval.ndim)), tuple(range(axis, axis + rank)))
+    return moveaxis(
+        result, tuple(range(x.aval.ndim - 1, result.aval.ndim)), tuple(range(axis, axis + rank))
+    )
 
 
 class _UfuncMeta(type):
@@ -167,7 +194,8 @@ class ufunc(metaclass=_UfuncMeta):
     """
 
     def __init__(
-        self, func: Callable[..., Any], /, nin: int, nout: int, *, name: str | None = None, nargs: int | None = None,
+        self, func: Callable[..., Any], /, nin: int, nout: int, *, name: str | None = None,
+        nargs: int | None = None,
         identity: Any = None,
     ) -> None:  # fmt: skip
         self.func = func

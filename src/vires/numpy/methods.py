@@ -1,4 +1,5 @@
-"""The array's methods and operators: the functions of the namespace, attached to arrays and tracers alike."""
+"""The array's methods and operators: the functions of the namespace, attached to arrays and tracers
+alike."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from vires.numpy import (
     shaping,
     sorting,
     triangles,
-    ufunc_methods as _ufunc_methods,
+    ufunc_methods,
 )
 from vires.numpy.at import At
 from vires.numpy.getitem import getitem
@@ -51,18 +52,21 @@ def _iterate(x: Any) -> Iterator[Any]:
 
 
 _BINARY: dict[str, Any] = {
-    "add": arithmetic.add, "sub": arithmetic.subtract, "mul": arithmetic.multiply, "truediv": arithmetic.divide,
+    "add": arithmetic.add, "sub": arithmetic.subtract, "mul": arithmetic.multiply,
+    "truediv": arithmetic.divide,
     "floordiv": arithmetic.floor_divide, "mod": arithmetic.remainder, "divmod": arithmetic.divmod,
     "pow": arithmetic.power, "matmul": contraction.matmul, "lshift": comparison.left_shift,
     "rshift": comparison.right_shift, "and": comparison.bitwise_and, "or": comparison.bitwise_or,
     "xor": comparison.bitwise_xor,
 }  # fmt: skip
 _COMPARISONS: dict[str, Any] = {
-    "lt": comparison.less, "le": comparison.less_equal, "eq": comparison.equal, "ne": comparison.not_equal,
+    "lt": comparison.less, "le": comparison.less_equal, "eq": comparison.equal,
+    "ne": comparison.not_equal,
     "gt": comparison.greater, "ge": comparison.greater_equal,
 }  # fmt: skip
 _UNARY: dict[str, Any] = {
-    "neg": arithmetic.negative, "pos": arithmetic.positive, "abs": arithmetic.absolute, "invert": comparison.invert,
+    "neg": arithmetic.negative, "pos": arithmetic.positive, "abs": arithmetic.absolute,
+    "invert": comparison.invert,
 }  # fmt: skip
 
 
@@ -99,8 +103,11 @@ def _operator(function: Any, name: str) -> tuple[Callable[..., Any], Callable[..
 # --- methods that are not functions of the namespace
 
 
-def _reshape(self: Any, *args: Any, order: str = "C", out_sharding: Any = None, **keywords: Any) -> Any:
-    """The elements in row-major order in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
+def _reshape(
+    self: Any, *args: Any, order: str = "C", out_sharding: Any = None, **keywords: Any
+) -> Any:
+    """The elements in row-major order in another shape: `x.reshape(2, -1)` or `x.reshape((2,
+    -1))`."""
     shape = keywords.pop("shape", keywords.pop("newshape", None))
     keywords.pop("copy", None)
     if keywords:
@@ -111,15 +118,19 @@ def _reshape(self: Any, *args: Any, order: str = "C", out_sharding: Any = None, 
 
 
 def _transpose(self: Any, *args: Any) -> Any:
-    """The axes in reverse order, or in the order given: `x.transpose(1, 0)` or `x.transpose((1, 0))`."""
+    """The axes in reverse order, or in the order given: `x.transpose(1, 0)` or `x.transpose((1,
+    0))`."""
     if not args or (len(args) == 1 and args[0] is None):
         return shaping.transpose(self)
-    return shaping.transpose(self, args[0] if len(args) == 1 and not isinstance(args[0], int) else args)
+    return shaping.transpose(
+        self, args[0] if len(args) == 1 and not isinstance(args[0], int) else args
+    )
 
 
 @planned("self")
 def _astype(self: Any, dtype: Any, copy: bool = False, device: Any = None) -> Any:
-    """The array converted to a dtype: floats truncate to integers, != 0 to bool; complex gives its real part."""
+    """The array converted to a dtype: floats truncate to integers, != 0 to bool; complex gives its
+    real part."""
     return creation.astype(self, dtype)
 
 
@@ -157,13 +168,17 @@ def _view(self: Any, dtype: Any = None, type: None = None) -> Any:
         return bitcast_convert_type(source, new_dtype=target)
     shape = self.aval.shape
     if not shape:
-        raise ValueError(f"view: needs dtypes of one width for a 0-d array; got {own.name} and {target.name}")
+        raise ValueError(
+            f"view: needs dtypes of one width for a 0-d array; got {own.name} and {target.name}"
+        )
     if new < old:
         split = bitcast_convert_type(source, new_dtype=target)
         return reshape_p(split, new_sizes=(*shape[:-1], shape[-1] * (old // new)), dimensions=None)
     if shape[-1] % (new // old):
         raise ValueError(f"view: needs a last axis divisible by {new // old}; got shape {shape}")
-    grouped = reshape_p(source, new_sizes=(*shape[:-1], shape[-1] // (new // old), new // old), dimensions=None)
+    grouped = reshape_p(
+        source, new_sizes=(*shape[:-1], shape[-1] // (new // old), new // old), dimensions=None
+    )
     return bitcast_convert_type(grouped, new_dtype=target)
 
 
@@ -188,7 +203,9 @@ def _contains(self: Any, other: Any) -> bool:
 
 def _round(self: Any, ndigits: int | None = None) -> Any:
     result = float_parts.round(self, 0 if ndigits is None else ndigits)
-    return result.astype(dtypes.default_int()) if ndigits is None and not result.aval.shape else result
+    return (
+        result.astype(dtypes.default_int()) if ndigits is None and not result.aval.shape else result
+    )
 
 
 def _reversed(self: Any) -> Iterator[Any]:
@@ -206,28 +223,38 @@ def _at(self: Any) -> At:
 
 
 _METHODS: dict[str, Any] = {
-    "all": reductions.all, "any": reductions.any, "argmax": reductions.argmax, "argmin": reductions.argmin,
-    "argpartition": sorting.argpartition, "argsort": sorting.argsort, "astype": _astype, "byteswap": _byteswap,
-    "choose": choosing.choose, "clip": _clip, "conj": float_parts.conj, "conjugate": float_parts.conj, "copy": _copy,
-    "cumprod": cumulative.cumprod, "cumsum": cumulative.cumsum, "diagonal": triangles.diagonal, "dot": contraction.dot,
+    "all": reductions.all, "any": reductions.any, "argmax": reductions.argmax,
+    "argmin": reductions.argmin,
+    "argpartition": sorting.argpartition, "argsort": sorting.argsort, "astype": _astype,
+    "byteswap": _byteswap,
+    "choose": choosing.choose, "clip": _clip, "conj": float_parts.conj,
+    "conjugate": float_parts.conj, "copy": _copy,
+    "cumprod": cumulative.cumprod, "cumsum": cumulative.cumsum, "diagonal": triangles.diagonal,
+    "dot": contraction.dot,
     "flatten": _flatten, "max": reductions.max, "mean": reductions.mean, "min": reductions.min,
-    "nonzero": choosing.nonzero, "prod": reductions.prod, "ptp": reductions.ptp, "ravel": shaping.ravel,
-    "repeat": joining.repeat, "reshape": _reshape, "round": float_parts.round, "searchsorted": sorting.searchsorted,
+    "nonzero": choosing.nonzero, "prod": reductions.prod, "ptp": reductions.ptp,
+    "ravel": shaping.ravel,
+    "repeat": joining.repeat, "reshape": _reshape, "round": float_parts.round,
+    "searchsorted": sorting.searchsorted,
     "sort": sorting.sort, "squeeze": shaping.squeeze, "std": reductions.std, "sum": reductions.sum,
-    "swapaxes": shaping.swapaxes, "take": choosing.take, "tobytes": _tobytes, "trace": triangles.trace,
-    "transpose": _transpose, "var": reductions.var, "view": _view, "__round__": _round, "__contains__": _contains,
+    "swapaxes": shaping.swapaxes, "take": choosing.take, "tobytes": _tobytes,
+    "trace": triangles.trace,
+    "transpose": _transpose, "var": reductions.var, "view": _view, "__round__": _round,
+    "__contains__": _contains,
     "__reversed__": _reversed, "__array_namespace__": _namespace, "clone": _copy,
 }  # fmt: skip
 
 
-def _compress(self: Any, condition: Any, axis: int | None = None, *, out: None = None, size: int | None = None,
+def _compress(self: Any, condition: Any, axis: int | None = None, *, out: None = None,
+    size: int | None = None,
               fill_value: Any = 0) -> Any:  # fmt: skip
     """The slices along an axis where the condition holds."""
     return choosing.compress(condition, self, axis, out=out, size=size, fill_value=fill_value)
 
 
 _PROPERTIES: dict[str, Callable[[Any], Any]] = {
-    "T": shaping.transpose, "mT": shaping.matrix_transpose, "real": float_parts.real, "imag": float_parts.imag, "at": _at,
+    "T": shaping.transpose, "mT": shaping.matrix_transpose, "real": float_parts.real,
+    "imag": float_parts.imag, "at": _at,
 }  # fmt: skip
 
 
@@ -249,6 +276,7 @@ def _on_host(array_type: type) -> None:
 def attach(array_type: type = Array, tracer_type: type = Tracer, native: Any = _native) -> None:
     """Give arrays and tracers their operators, methods and text."""
     native.set_operators(_BINARY | _COMPARISONS | _UNARY | {"getitem": getitem, "iter": _iterate})
+    ufunc_methods.attach()
     native.set_array_text(printing.array_repr, printing.array_str)
     for name, function in _BINARY.items():
         forward, reflected = _operator(function, name)

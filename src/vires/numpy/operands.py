@@ -1,4 +1,5 @@
-"""What every function of the namespace does first: accept operands, promote them, broadcast them."""
+"""What every function of the namespace does first: accept operands, promote them, broadcast
+them."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ class AxisError(np.exceptions.AxisError):
 
     def __init__(self, function: str, axis: Any, ndim: int) -> None:
         super().__init__(
-            f"{function}: needs an axis in [{-ndim}, {ndim}); got axis {axis} for an array of {ndim} dimension"
-            + ("s" if ndim != 1 else "")
+            f"{function}: needs an axis in [{-ndim}, {ndim}); got axis {axis} for an array of "
+            f"{ndim} dimension" + ("s" if ndim != 1 else "")
         )
 
 
@@ -49,19 +50,24 @@ def operand(x: Any, function: str, argument: str = "x") -> Any:
     if isinstance(getattr(x, "aval", None), ShapedArray):
         return x
     raise TypeError(
-        f"{function}: needs an array or a number for {argument}; got {type(x).__name__}; try numpy.asarray(...)"
+        f"{function}: needs an array or a number for {argument}; got {type(x).__name__}; try "
+        "numpy.asarray(...)"
     )
 
 
 def sequence_operands(xs: Any, function: str, argument: str = "arrays") -> list[Any]:
-    """The operands of a function that joins arrays: a sequence, or an array that is cut along its first axis."""
+    """The operands of a function that joins arrays: a sequence, or an array that is cut along its
+    first axis."""
     if isinstance(xs, (Array, Tracer, np.ndarray)):
         if not xs.ndim:
-            raise TypeError(f"{function}: needs a sequence of arrays for {argument}; got a 0-d array")
+            raise TypeError(
+                f"{function}: needs a sequence of arrays for {argument}; got a 0-d array"
+            )
         return [operand(x, function, argument) for x in xs]
     if not isinstance(xs, Sequence) or isinstance(xs, str):
         raise TypeError(
-            f"{function}: needs a sequence of arrays for {argument}; got {type(xs).__name__}; try a tuple or a list"
+            f"{function}: needs a sequence of arrays for {argument}; got {type(xs).__name__}; try "
+            "a tuple or a list"
         )
     return [operand(x, function, f"{argument}[{i}]") for i, x in enumerate(xs)]
 
@@ -86,7 +92,8 @@ def scalar_of(value: Any, dtype: Any, weak: bool = False) -> Array:
                 value &= limits[1]  # -1 next to an unsigned array wraps around, as in JAX
             else:
                 raise OverflowError(
-                    f"array: needs an integer that fits {dtype.name}; got {value}; try an array of a wider dtype"
+                    f"array: needs an integer that fits {dtype.name}; got {value}; try an array "
+                    "of a wider dtype"
                 )
     elif value.__class__ is complex and not dtypes.kind(dtype) == "complex":
         value = value.real
@@ -148,7 +155,8 @@ def common_shape(function: str, *shapes: Shape) -> Shape:
                 if result[axis] != 1:
                     shown = " and ".join(str(shape) for shape in dict.fromkeys(shapes))
                     raise ShapeError(
-                        f"{function}: needs shapes that broadcast (equal sizes, or 1); got {shown}; "
+                        f"{function}: needs shapes that broadcast (equal sizes, or 1); got "
+                        f"{shown}; "
                         "try reshape or expand_dims so that trailing axes agree"
                     )
                 result[axis] = size
@@ -160,7 +168,9 @@ def broadcast(x: Any, shape: Shape) -> Any:
     own = x.aval.shape
     if own == shape:
         return x
-    return broadcast_in_dim(x, shape=shape, broadcast_dimensions=tuple(range(len(shape) - len(own), len(shape))))
+    return broadcast_in_dim(
+        x, shape=shape, broadcast_dimensions=tuple(range(len(shape) - len(own), len(shape)))
+    )
 
 
 def broadcast_all(function: str, *xs: Any) -> list[Any]:
@@ -198,7 +208,8 @@ def axis_index(function: str, axis: Any, ndim: int) -> int:
 
 
 def axes_tuple(function: str, axis: Any, ndim: int) -> tuple[int, ...]:
-    """Axes, given as None (all), one integer or a sequence, as sorted distinct numbers in [0, ndim)."""
+    """Axes, given as None (all), one integer or a sequence, as sorted distinct numbers in [0,
+    ndim)."""
     if axis is None:
         return tuple(range(ndim))
     if isinstance(axis, (tuple, list)):
@@ -223,11 +234,15 @@ def shape_tuple(function: str, shape: Any) -> Shape:
         try:
             return (operator.index(shape),)
         except TypeError:
-            raise TypeError(f"{function}: needs a shape, a tuple of integers; got {shape!r}") from error
+            raise TypeError(
+                f"{function}: needs a shape, a tuple of integers; got {shape!r}"
+            ) from error
     return sizes
 
 
 def no_out(function: str, out: Any) -> None:
     """Refuse `out=`: arrays are immutable."""
     if out is not None:
-        raise NotImplementedError(f"{function}: needs out=None, since arrays are immutable; use the returned array")
+        raise NotImplementedError(
+            f"{function}: needs out=None, since arrays are immutable; use the returned array"
+        )

@@ -45,7 +45,8 @@ def _static_pairs(pad_width: Any, ndim: int) -> Widths:
         widths = np.broadcast_to(widths, (ndim, 2))
     except ValueError as error:
         raise ValueError(
-            f"pad: needs pad_width as an integer, a pair, or a pair for each of {ndim} axes; got {pad_width!r}"
+            f"pad: needs pad_width as an integer, a pair, or a pair for each of {ndim} axes; got "
+            f"{pad_width!r}"
         ) from error
     if (widths < 0).any():
         raise ValueError(f"pad: needs widths >= 0; got {pad_width!r}")
@@ -73,7 +74,10 @@ def _join(x: Any, axis: int, before: Any, after: Any) -> Any:
 
 def _pad_constant(x: Any, widths: Widths, constant_values: Any) -> Any:
     pairs = _value_pairs(constant_values, x.aval.ndim, x.aval.dtype)
-    same = isinstance(constant_values, (int, float, complex)) or asarray(constant_values).aval.ndim == 0
+    same = (
+        isinstance(constant_values, (int, float, complex))
+        or asarray(constant_values).aval.ndim == 0
+    )
     if same:
         config = tuple((before, after, 0) for before, after in widths)
         return pad_p(x, convert(asarray(constant_values), x.aval.dtype), padding_config=config)
@@ -99,15 +103,22 @@ def _pad_edge(x: Any, widths: Widths) -> Any:
     return x
 
 
-def _mirrored(x: Any, axis: int, width: int, low: bool, symmetric: bool, odd: bool) -> tuple[Any, int]:
-    """As much of a mirror image at one end as one reflection gives: the array with it, and what is still missing."""
+def _mirrored(
+    x: Any, axis: int, width: int, low: bool, symmetric: bool, odd: bool
+) -> tuple[Any, int]:
+    """As much of a mirror image at one end as one reflection gives: the array with it, and what is
+    still missing."""
     size = x.aval.shape[axis]
     offset = 0 if symmetric else 1
     amount = min(width, size - offset)
     if amount <= 0:  # a single element has no neighbour to mirror: it is repeated
         edge = _edge(x, axis, not low, width)
         return _join(x, axis, edge if low else None, None if low else edge), 0
-    part = along(x, axis, offset, offset + amount) if low else along(x, axis, size - offset - amount, size - offset)
+    part = (
+        along(x, axis, offset, offset + amount)
+        if low
+        else along(x, axis, size - offset - amount, size - offset)
+    )
     part = rev(part, dimensions=(axis,))
     if odd:
         part = 2 * _edge(x, axis, not low, amount) - part
@@ -136,7 +147,11 @@ def _pad_wrap(x: Any, widths: Widths) -> Any:
 
 
 def _pad_statistic(x: Any, widths: Widths, statistic: Callable[..., Any], stat_length: Any) -> Any:
-    lengths = [(None, None)] * x.aval.ndim if stat_length is None else _static_pairs(stat_length, x.aval.ndim)
+    lengths = (
+        [(None, None)] * x.aval.ndim
+        if stat_length is None
+        else _static_pairs(stat_length, x.aval.ndim)
+    )
     for axis, ((before, after), (low, high)) in enumerate(zip(widths, lengths, strict=True)):
         size = x.aval.shape[axis]
         ends = (
@@ -171,12 +186,16 @@ def _pad_ramp(x: Any, widths: Widths, end_values: Any) -> Any:
 
 
 def _pad_function(x: Any, widths: Widths, function: Callable[..., Any], **keywords: Any) -> Any:
-    """A function of NumPy's protocol, applied to each line; it returns the line instead of changing it."""
+    """A function of NumPy's protocol, applied to each line; it returns the line instead of changing
+    it."""
     from_constant = _pad_constant(x, widths, 0)
     for axis, width in enumerate(widths):
         lines = from_constant.swapaxes(axis, -1)
         flat = lines.reshape(-1, lines.aval.shape[-1])
-        rows = [operand(function(row, width, axis, keywords), "pad", "the function's result") for row in flat]
+        rows = [
+            operand(function(row, width, axis, keywords), "pad", "the function's result")
+            for row in flat
+        ]
         joined = concatenate(*(row[None] for row in rows), dimension=0) if rows else flat
         from_constant = joined.reshape(lines.aval.shape).swapaxes(axis, -1)
     return from_constant
@@ -186,10 +205,13 @@ _STATISTICS = {"maximum": max_, "minimum": min_, "mean": mean_, "median": median
 
 
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    """`array` with `pad_width` elements before and after each axis: (before, after) for each, a pair, or a number.
+    """`array` with `pad_width` elements before and after each axis: (before, after) for each, a
+    pair, or a number.
 
-    mode: "constant" (constant_values=0), "edge", "reflect" and "symmetric" (reflect_type="even"), "wrap",
-    "linear_ramp" (end_values=0), "maximum", "minimum", "mean", "median" (stat_length=None), "empty", or a function.
+    mode: "constant" (constant_values=0), "edge", "reflect" and "symmetric" (reflect_type="even"),
+    "wrap",
+    "linear_ramp" (end_values=0), "maximum", "minimum", "mean", "median" (stat_length=None),
+    "empty", or a function.
 
     >>> from vires import numpy as np
     >>> np.pad(np.arange(3), (1, 2), mode="edge")
@@ -200,13 +222,17 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     if callable(mode):
         return _pad_function(x, widths, mode, **kwargs)
     allowed = {
-        "constant": {"constant_values"}, "edge": set(), "empty": set(), "wrap": set(), "reflect": {"reflect_type"},
-        "symmetric": {"reflect_type"}, "linear_ramp": {"end_values"}, **{s: {"stat_length"} for s in _STATISTICS},
+        "constant": {"constant_values"}, "edge": set(), "empty": set(), "wrap": set(),
+        "reflect": {"reflect_type"},
+        "symmetric": {"reflect_type"}, "linear_ramp": {"end_values"},
+        **{s: {"stat_length"} for s in _STATISTICS},
     }  # fmt: skip
     if mode not in allowed:
         raise NotImplementedError(f"pad: needs a mode among {', '.join(allowed)}; got {mode!r}")
     if not set(kwargs) <= allowed[mode]:
-        raise ValueError(f"pad: needs no {', '.join(set(kwargs) - allowed[mode])} with mode {mode!r}")
+        raise ValueError(
+            f"pad: needs no {', '.join(set(kwargs) - allowed[mode])} with mode {mode!r}"
+        )
     if not kwargs:
         return _pad_plain(x, tuple(widths), mode)
     return _pad(x, widths, mode, kwargs)
@@ -223,7 +249,9 @@ def _pad(x: Any, widths: Widths, mode: str, kwargs: dict[str, Any]) -> Any:
     if mode in ("constant", "empty"):
         return _pad_constant(x, widths, kwargs.get("constant_values", 0))
     if any(sum(width) and not n for width, n in zip(widths, x.aval.shape, strict=True)):
-        raise ValueError(f"pad: needs axes with elements for mode {mode!r}; got shape {x.aval.shape}")
+        raise ValueError(
+            f"pad: needs axes with elements for mode {mode!r}; got shape {x.aval.shape}"
+        )
     if mode == "edge":
         return _pad_edge(x, widths)
     if mode in ("reflect", "symmetric"):

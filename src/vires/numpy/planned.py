@@ -1,7 +1,9 @@
 """The decorator of eager functions whose work is mostly Python: their calls are planned.
 
-`sum(x, axis=0)` normalises the axis, chooses an accumulator, binds operations and finds out how the engine runs each:
-microseconds of Python for nanoseconds of arithmetic. From the second call with the same types and static arguments on, a
+`sum(x, axis=0)` normalises the axis, chooses an accumulator, binds operations and finds out how the
+engine runs each:
+microseconds of Python for nanoseconds of arithmetic. From the second call with the same types and
+static arguments on, a
 plan made of the recorded operations runs instead. While tracing, the function itself runs.
 """
 
@@ -22,7 +24,8 @@ _MOST_SEEN = 1024
 
 
 def planned(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
-    """Plan the eager calls of a function; `arrays` names its array arguments, the others are static.
+    """Plan the eager calls of a function; `arrays` names its array arguments, the others are
+    static.
 
     The shape of the result must follow from the types of the arrays and the static arguments.
     """

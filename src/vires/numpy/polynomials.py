@@ -37,7 +37,8 @@ def _coefficients(function: str, p: Any, argument: str = "p") -> Any:
 
 
 def polyval(p: Any, x: Any, *, unroll: int = 16) -> Any:
-    """The value at x of the polynomial with coefficients p, by Horner's rule; further axes of p are kept in front.
+    """The value at x of the polynomial with coefficients p, by Horner's rule; further axes of p are
+    kept in front.
 
     >>> from vires import numpy as np
     >>> np.polyval(np.array([1, 0, -1]), 3)
@@ -49,11 +50,15 @@ def polyval(p: Any, x: Any, *, unroll: int = 16) -> Any:
     result = multiply(x, 0) if not c.aval.size else None
     for k in range(c.aval.shape[0]):
         coefficient = c[k]
-        if coefficient.aval.ndim and x.aval.ndim and result is None:
+        if (coefficient.aval.ndim and x.aval.ndim and result is None) or (
+            coefficient.aval.ndim and x.aval.ndim
+        ):
             coefficient = coefficient.reshape((*coefficient.aval.shape, *(1,) * x.aval.ndim))
-        elif coefficient.aval.ndim and x.aval.ndim:
-            coefficient = coefficient.reshape((*coefficient.aval.shape, *(1,) * x.aval.ndim))
-        result = add(multiply(x, 0), coefficient) if result is None else add(multiply(result, x), coefficient)
+        result = (
+            add(multiply(x, 0), coefficient)
+            if result is None
+            else add(multiply(result, x), coefficient)
+        )
     return result
 
 
@@ -62,7 +67,8 @@ def _aligned(function: str, a1: Any, a2: Any) -> tuple[Any, Any]:
     size = max(x.aval.size, y.aval.size)
     zero = convert(asarray(0), x.aval.dtype)
     x, y = (
-        z if z.aval.size == size else pad(z, zero, padding_config=((size - z.aval.size, 0, 0),)) for z in (x, y)
+        z if z.aval.size == size else pad(z, zero, padding_config=((size - z.aval.size, 0, 0),))
+        for z in (x, y)
     )
     return x, y
 
@@ -80,7 +86,9 @@ def polysub(a1: Any, a2: Any) -> Any:
 def _trimmed(function: str, *polynomials: Any) -> list[Any]:
     for p in polynomials:
         if isinstance(p, Tracer) and p.concrete() is None:
-            raise ConcretizationTypeError(p, f"{function} (trim_leading_zeros=True: the zeros decide the shape)")
+            raise ConcretizationTypeError(
+                p, f"{function} (trim_leading_zeros=True: the zeros decide the shape)"
+            )
     return [trim_zeros(p, "f") if bool((p != 0).any()) else p[-1:] for p in polynomials]
 
 
@@ -97,7 +105,8 @@ def polymul(a1: Any, a2: Any, *, trim_leading_zeros: bool = False) -> Any:
 
 
 def polydiv(u: Any, v: Any, *, trim_leading_zeros: bool = False) -> tuple[Any, Any]:
-    """(quotient, remainder) of two polynomials; leading zeros of the remainder stay unless they are trimmed."""
+    """(quotient, remainder) of two polynomials; leading zeros of the remainder stay unless they are
+    trimmed."""
     x, y = promote_inexact(_coefficients("polydiv", u, "u"), _coefficients("polydiv", v, "v"))
     steps = x.aval.size - y.aval.size + 1
     if steps < 1:
@@ -131,7 +140,8 @@ def polyder(p: Any, m: int = 1) -> Any:
 
 
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
-    """The m-th antiderivative, with constants of integration k (default 0), the first integration's first."""
+    """The m-th antiderivative, with constants of integration k (default 0), the first integration's
+    first."""
     (x,) = promote_inexact(_coefficients("polyint", p))
     m = operator.index(m)
     if m < 0:
@@ -141,33 +151,43 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
         raise ValueError(f"polyint: needs 1 or {m} constants; got {constants.aval.size}")
     for step in range(m):
         divisors = np.arange(x.aval.size, 0, -1).astype(dtypes.real_of(x.aval.dtype))
-        constant = constants[step if constants.aval.size > 1 else 0 if step == 0 or k is not None else 0]
+        constant = constants[
+            step if constants.aval.size > 1 else 0 if step == 0 or k is not None else 0
+        ]
         x = concatenate([x / asarray(divisors), convert(constant, x.aval.dtype)[None]])
     return x
 
 
 def poly(seq_of_zeros: Any) -> Any:
-    """The coefficients of the polynomial with these roots, or the characteristic polynomial of a matrix."""
+    """The coefficients of the polynomial with these roots, or the characteristic polynomial of a
+    matrix."""
     (x,) = promote_inexact(atleast_1d(operand(seq_of_zeros, "poly", "seq_of_zeros")))
     if x.aval.ndim == 2:
         if x.aval.shape[0] != x.aval.shape[1] or not x.aval.size:
-            raise ValueError(f"poly: needs a 1-d array or a square matrix; got shape {x.aval.shape}")
+            raise ValueError(
+                f"poly: needs a 1-d array or a square matrix; got shape {x.aval.shape}"
+            )
         x = linalg.eigvals(x)
     elif x.aval.ndim != 1:
         raise ValueError(f"poly: needs a 1-d array or a square matrix; got shape {x.aval.shape}")
     result = asarray(np.ones(1, x.aval.dtype))
     for k in range(x.aval.size):
-        result = concatenate([result, result[:1] * 0]) - concatenate([result[:1] * 0, result * x[k]])
+        result = concatenate([result, result[:1] * 0]) - concatenate(
+            [result[:1] * 0, result * x[k]]
+        )
     return result
 
 
 def roots(p: Any, *, strip_zeros: bool = True) -> Any:
-    """The roots, complex, as eigenvalues of the companion matrix. Under jit: strip_zeros=False and p[0] != 0."""
+    """The roots, complex, as eigenvalues of the companion matrix. Under jit: strip_zeros=False and
+    p[0] != 0."""
     (x,) = promote_inexact(_coefficients("roots", p))
     zeros = 0
     if strip_zeros:
         if isinstance(x, Tracer) and x.concrete() is None:
-            raise ConcretizationTypeError(x, "roots (zeros decide the shape: try strip_zeros=False)")
+            raise ConcretizationTypeError(
+                x, "roots (zeros decide the shape: try strip_zeros=False)"
+            )
         found = np.flatnonzero(np.asarray(x) != 0)
         if not found.size:
             return asarray(np.zeros(0, dtypes.complex_of(x.aval.dtype)))
@@ -183,18 +203,34 @@ def roots(p: Any, *, strip_zeros: bool = True) -> Any:
 
 
 def polyfit(
-    x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = False, w: Any = None, cov: Any = False
+    x: Any,
+    y: Any,
+    deg: int,
+    rcond: float | None = None,
+    full: bool = False,
+    w: Any = None,
+    cov: Any = False,
 ) -> Any:
-    """The coefficients of the polynomial of degree deg that fits the points (x, y) best in the least-squares sense.
+    """The coefficients of the polynomial of degree deg that fits the points (x, y) best in the
+    least-squares sense.
 
-    `full` adds (residuals, rank, singular values, rcond); `cov` the covariance matrix of the coefficients.
+    `full` adds (residuals, rank, singular values, rcond); `cov` the covariance matrix of the
+    coefficients.
     """
     xs, ys = promote_inexact(operand(x, "polyfit"), operand(y, "polyfit", "y"))
     deg = operator.index(deg)
     if deg < 0:
         raise ValueError(f"polyfit: needs deg >= 0; got {deg}")
-    if xs.aval.ndim != 1 or not xs.aval.size or ys.aval.ndim not in (1, 2) or ys.aval.shape[0] != xs.aval.size:
-        raise ValueError(f"polyfit: needs points x of shape (n,), n > 0, and y; got {xs.aval.shape}, {ys.aval.shape}")
+    if (
+        xs.aval.ndim != 1
+        or not xs.aval.size
+        or ys.aval.ndim not in (1, 2)
+        or ys.aval.shape[0] != xs.aval.size
+    ):
+        raise ValueError(
+            f"polyfit: needs points x of shape (n,), n > 0, and y; got {xs.aval.shape}, "
+            f"{ys.aval.shape}"
+        )
     order = deg + 1
     if rcond is None:
         rcond = xs.aval.size * float(np.finfo(xs.aval.dtype).eps)
@@ -215,8 +251,14 @@ def polyfit(
     if cov == "unscaled":
         return c, inverse
     if xs.aval.size <= order:
-        raise ValueError(f"polyfit: needs more than {order} points for the covariance; got {xs.aval.size}")
-    factor = sum_(residuals) / (xs.aval.size - order) if ys.aval.ndim == 1 else residuals / (xs.aval.size - order)
+        raise ValueError(
+            f"polyfit: needs more than {order} points for the covariance; got {xs.aval.size}"
+        )
+    factor = (
+        sum_(residuals) / (xs.aval.size - order)
+        if ys.aval.ndim == 1
+        else residuals / (xs.aval.size - order)
+    )
     if ys.aval.ndim == 1:
         return c, inverse * factor
     return c, inverse[:, :, None] * factor

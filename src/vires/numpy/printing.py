@@ -9,7 +9,11 @@ import numpy as np
 from vires.core import dtypes
 from vires.core.trace import Tracer
 
-get_printoptions, set_printoptions, printoptions = np.get_printoptions, np.set_printoptions, np.printoptions
+get_printoptions, set_printoptions, printoptions = (
+    np.get_printoptions,
+    np.set_printoptions,
+    np.printoptions,
+)
 
 
 def _printable(x: Any) -> np.ndarray:
@@ -34,7 +38,13 @@ def array_repr(arr: Any, max_line_width: int | None = None, precision: int | Non
         return f"{prefix}[], shape={arr.shape}{suffix}"
     # Without its suffix here: a long one would move the line breaks.
     text = np.array2string(
-        _printable(arr), max_line_width, precision, suppress_small, separator=", ", prefix=prefix, suffix=","
+        _printable(arr),
+        max_line_width,
+        precision,
+        suppress_small,
+        separator=", ",
+        prefix=prefix,
+        suffix=",",
     )
     width = np.get_printoptions()["linewidth"] if max_line_width is None else max_line_width
     last = text.rpartition("\n")[2] if "\n" in text else prefix + text
@@ -51,7 +61,11 @@ def array_str(a: Any, max_line_width: int | None = None, precision: int | None =
         return array_repr(a)
     if not a.shape:
         return str(a._numpy()[()])
-    return np.array2string(_printable(a), max_line_width, precision, suppress_small) if a.size else "[]"
+    return (
+        np.array2string(_printable(a), max_line_width, precision, suppress_small)
+        if a.size
+        else "[]"
+    )
 
 
 __all__ = ["array_repr", "array_str", "get_printoptions", "printoptions", "set_printoptions"]

@@ -14,7 +14,6 @@ from vires.core.errors import ConcretizationTypeError
 from vires.core.trace import EVAL, Tracer, thread
 from vires.numpy.arithmetic import add, multiply, power
 from vires.numpy.creation import array, asarray, convert_to, dtype_or, from_host
-from vires.numpy.planned import planned
 from vires.numpy.operands import (
     Shape,
     axis_index,
@@ -27,6 +26,7 @@ from vires.numpy.operands import (
     promote_dtypes,
     shape_tuple,
 )
+from vires.numpy.planned import planned
 from vires.numpy.transcendental import exp, log
 from vires.ops.join import concatenate
 from vires.ops.shape import broadcast_in_dim, expand_dims, full_like, iota, transpose
@@ -43,13 +43,21 @@ def _static(function: str, x: Any, argument: str) -> Any:
         return x
     values = np.asarray(x)
     if values.ndim:
-        raise TypeError(f"{function}: needs a number for {argument}; got an array of shape {values.shape}")
+        raise TypeError(
+            f"{function}: needs a number for {argument}; got an array of shape {values.shape}"
+        )
     return values.item() if values.dtype.kind in "biufc" else values.astype(float).item()
 
 
 @planned()
 def arange(
-    start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None, out_sharding: Any = None
+    start: Any,
+    stop: Any = None,
+    step: Any = None,
+    dtype: Any = None,
+    *,
+    device: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """start, start + step, ... below stop; with one argument 0, 1, ... below it.
 
@@ -58,7 +66,11 @@ def arange(
     Array([2, 5, 8], dtype=int32)
     """
     if dtype is None:
-        given = [operand(x, "arange", "start, stop and step") for x in (start, stop, step) if x is not None]
+        given = [
+            operand(x, "arange", "start, stop and step")
+            for x in (start, stop, step)
+            if x is not None
+        ]
         dtype = promote_dtypes(*given)[0]
     dtype = dtypes.canonical(dtype)
     start = _static("arange", start, "start")
@@ -69,7 +81,11 @@ def arange(
     step = 1 if step is None else step
     if step == 0:
         raise ValueError("arange: needs a step other than 0; got 0")
-    if thread.trace is not EVAL and all(isinstance(x, int) for x in (start, stop, step)) and dtype != dtypes.bool_:
+    if (
+        thread.trace is not EVAL
+        and all(isinstance(x, int) for x in (start, stop, step))
+        and dtype != dtypes.bool_
+    ):
         size = max(0, -(-(stop - start) // step))
         counts = iota(dtype=dtype, shape=(size,), dimension=0)
         if step != 1:
@@ -82,10 +98,12 @@ def arange(
 
 @planned("start", "stop")
 def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
+    dtype: Any = None,
     axis: int = 0, *, device: Any = None,
 ) -> Any:  # fmt: skip
-    """`num` evenly spaced numbers from start to stop, which is included when `endpoint`; (numbers, step) when
+    """`num` evenly spaced numbers from start to stop, which is included when `endpoint`; (numbers,
+    step) when
     `retstep`."""
     num = operator.index(num)
     if num < 0:
@@ -102,8 +120,16 @@ def linspace(
             values = np.linspace(low, high, num, endpoint, axis=axis)
             if dtypes.is_integer(dtype):
                 values = np.floor(values)
-            step = from_host(np.asarray((high - low) / max(intervals, 1) if intervals > 0 else np.nan).astype(dtype))
-            return (from_host(values.astype(dtype)), step) if retstep else from_host(values.astype(dtype))
+            step = from_host(
+                np.asarray((high - low) / max(intervals, 1) if intervals > 0 else np.nan).astype(
+                    dtype
+                )
+            )
+            return (
+                (from_host(values.astype(dtype)), step)
+                if retstep
+                else from_host(values.astype(dtype))
+            )
     computing = inexact_of(dtype)
     low, high = broadcast_all("linspace", convert(start, computing), convert(stop, computing))
     weights = iota(dtype=computing, shape=(num,), dimension=0)
@@ -127,12 +153,20 @@ def linspace(
 
 
 def _floor(x: Any) -> Any:
-    from_below = convert(convert(x, dtypes.int64 if x.aval.dtype == dtypes.float64 else dtypes.int32), x.aval.dtype)
+    from_below = convert(
+        convert(x, dtypes.int64 if x.aval.dtype == dtypes.float64 else dtypes.int32), x.aval.dtype
+    )
     return from_below - convert(from_below > x, x.aval.dtype)
 
 
 def logspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
 ) -> Any:
     """base^x for `num` evenly spaced x from start to stop."""
     exponents = linspace(start, stop, num, endpoint, axis=axis)
@@ -143,7 +177,8 @@ def logspace(
 def geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
-    """`num` numbers from start to stop whose ratios are equal; start and stop have one sign or are complex."""
+    """`num` numbers from start to stop whose ratios are equal; start and stop have one sign or are
+    complex."""
     low, high = promote(operand(start, "geomspace", "start"), operand(stop, "geomspace", "stop"))
     computing = inexact_of(low.aval.dtype)
     low, high = broadcast_all("geomspace", convert(low, computing), convert(high, computing))
@@ -177,7 +212,8 @@ def counts(dtype: Any, shape: Shape, dimension: int) -> Any:
 
 
 def indices(dimensions: Sequence[int], dtype: Any = None, sparse: bool = False) -> Any:
-    """The indices of each element of a shape, stacked along a first axis; a tuple of open grids when `sparse`."""
+    """The indices of each element of a shape, stacked along a first axis; a tuple of open grids
+    when `sparse`."""
     shape = shape_tuple("indices", dimensions)
     dtype = dtype_or(dtype, dtypes.default_int())
     if sparse:
@@ -187,11 +223,14 @@ def indices(dimensions: Sequence[int], dtype: Any = None, sparse: bool = False) 
         )
     if not shape:
         return asarray(np.zeros((0,), dtype))
-    return concatenate(*(expand_dims(counts(dtype, shape, d), (0,)) for d in range(len(shape))), dimension=0)
+    return concatenate(
+        *(expand_dims(counts(dtype, shape, d), (0,)) for d in range(len(shape))), dimension=0
+    )
 
 
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> list[Any]:
-    """Coordinate arrays of the grid spanned by 1-d arrays; "xy" swaps the first two axes, "ij" does not."""
+    """Coordinate arrays of the grid spanned by 1-d arrays; "xy" swaps the first two axes, "ij" does
+    not."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: needs indexing 'xy' or 'ij'; got {indexing!r}")
     axes = [operand(x, "meshgrid", f"xi[{i}]") for i, x in enumerate(xi)]
@@ -235,7 +274,11 @@ class _Grid:
         grids = meshgrid(*axes, sparse=self.sparse, indexing="ij")
         if self.sparse:
             return grids
-        return concatenate(*(expand_dims(grid, (0,)) for grid in grids), dimension=0) if grids else array([])
+        return (
+            concatenate(*(expand_dims(grid, (0,)) for grid in grids), dimension=0)
+            if grids
+            else array([])
+        )
 
 
 mgrid, ogrid = _Grid(sparse=False), _Grid(sparse=True)
@@ -286,10 +329,14 @@ def _window(name: str, doc: str) -> Any:
     return window
 
 
-hamming = _window("hamming", """0.54 - 0.46 cos(2 pi n / (M - 1)): M samples of the Hamming window.""")
+hamming = _window(
+    "hamming", """0.54 - 0.46 cos(2 pi n / (M - 1)): M samples of the Hamming window."""
+)
 hanning = _window("hanning", """0.5 - 0.5 cos(2 pi n / (M - 1)): M samples of the Hann window.""")
 bartlett = _window("bartlett", """M samples of the triangular window that is 0 at both ends.""")
-blackman = _window("blackman", """0.42 - 0.5 cos(a) + 0.08 cos(2 a), a = 2 pi n / (M - 1): the Blackman window.""")
+blackman = _window(
+    "blackman", """0.42 - 0.5 cos(a) + 0.08 cos(2 a), a = 2 pi n / (M - 1): the Blackman window."""
+)
 
 
 def kaiser(M: int, beta: Any) -> Any:

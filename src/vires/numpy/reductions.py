@@ -13,7 +13,6 @@ from vires.numpy.arithmetic import divide, maximum, minimum, multiply, sqrt, sub
 from vires.numpy.comparison import bitwise_and, bitwise_or, logical_and, logical_not, truth
 from vires.numpy.creation import flat
 from vires.numpy.float_parts import isnan
-from vires.numpy.planned import planned
 from vires.numpy.operands import (
     Shape,
     axes_tuple,
@@ -26,6 +25,7 @@ from vires.numpy.operands import (
     operand,
     promote_dtypes,
 )
+from vires.numpy.planned import planned
 from vires.ops import reduce
 from vires.ops.complex import imag, real
 from vires.ops.elementwise import div, mul, sub
@@ -53,7 +53,8 @@ def _with_initial(combine: Any, result: Any, initial: Any, dtype: Any, function:
 
 
 def _accumulator(dtype: Any, promote_integers: bool) -> Any:
-    """The dtype in which sums and products of a dtype are computed: at least 32 bits for integers."""
+    """The dtype in which sums and products of a dtype are computed: at least 32 bits for
+    integers."""
     kind = dtypes.kind(dtype)
     if kind == "bool":
         return dtypes.default_int()
@@ -65,15 +66,22 @@ def _accumulator(dtype: Any, promote_integers: bool) -> Any:
 
 
 def _accumulate(
-    function: str, primitive: Any, combine: Any, identity: int, a: Any, axis: Any, dtype: Any, out: Any,
+    function: str, primitive: Any, combine: Any, identity: int, a: Any, axis: Any, dtype: Any,
+    out: Any,
     keepdims: bool, initial: Any, where: Any, promote_integers: bool,
 ) -> Any:  # fmt: skip
     no_out(function, out)
     x = operand(a, function, "a")
     weak = x.aval.weak_type and dtype is None
-    target = dtypes.canonical(dtype) if dtype is not None else _accumulator(x.aval.dtype, promote_integers)
+    target = (
+        dtypes.canonical(dtype)
+        if dtype is not None
+        else _accumulator(x.aval.dtype, promote_integers)
+    )
     if dtypes.kind(target) == "bool":
-        primitive, combine = (reduce.reduce_or, bitwise_or) if identity == 0 else (reduce.reduce_and, bitwise_and)
+        primitive, combine = (
+            (reduce.reduce_or, bitwise_or) if identity == 0 else (reduce.reduce_and, bitwise_and)
+        )
         x = truth(x)
     x = convert(x, target, weak)
     axes = axes_tuple(function, axis, x.aval.ndim)
@@ -87,17 +95,30 @@ def _accumulate(
 
 @planned("a", "where", "initial")
 def sum(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+    initial: Any = None,
     where: Any = None, promote_integers: bool = True,
 ) -> Any:  # fmt: skip
-    """The sum over axes (None: all); small integers add up in 32 bits, float16 and bfloat16 in float32.
+    """The sum over axes (None: all); small integers add up in 32 bits, float16 and bfloat16 in
+    float32.
 
     >>> from vires import numpy as np
     >>> np.sum(np.array([[1, 2], [3, 4]]), axis=0)
     Array([4, 6], dtype=int32)
     """
     return _accumulate(
-        "sum", reduce.reduce_sum, _add, 0, a, axis, dtype, out, keepdims, initial, where, promote_integers
+        "sum",
+        reduce.reduce_sum,
+        _add,
+        0,
+        a,
+        axis,
+        dtype,
+        out,
+        keepdims,
+        initial,
+        where,
+        promote_integers,
     )
 
 
@@ -107,12 +128,24 @@ def _add(x: Any, y: Any) -> Any:
 
 @planned("a", "where", "initial")
 def prod(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+    initial: Any = None,
     where: Any = None, promote_integers: bool = True,
 ) -> Any:  # fmt: skip
     """The product over axes (None: all); small integers multiply in 32 bits."""
     return _accumulate(
-        "prod", reduce.reduce_prod, multiply, 1, a, axis, dtype, out, keepdims, initial, where, promote_integers
+        "prod",
+        reduce.reduce_prod,
+        multiply,
+        1,
+        a,
+        axis,
+        dtype,
+        out,
+        keepdims,
+        initial,
+        where,
+        promote_integers,
     )
 
 
@@ -120,7 +153,14 @@ def prod(
 
 
 def _extreme(
-    function: str, a: Any, axis: Any, out: Any, keepdims: bool, initial: Any, where: Any, largest: bool
+    function: str,
+    a: Any,
+    axis: Any,
+    out: Any,
+    keepdims: bool,
+    initial: Any,
+    where: Any,
+    largest: bool,
 ) -> Any:
     no_out(function, out)
     x = operand(a, function, "a")
@@ -128,7 +168,9 @@ def _extreme(
     dtype = x.aval.dtype
     if where is not None:
         if initial is None:
-            raise ValueError(f"{function}: needs initial= next to where=, for places where nothing is chosen")
+            raise ValueError(
+                f"{function}: needs initial= next to where=, for places where nothing is chosen"
+            )
         x = _masked(function, x, where, lowest(dtype) if largest else highest(dtype))
     empty = builtins.any(x.aval.shape[d] == 0 for d in axes)
     if initial is None and empty:
@@ -149,17 +191,29 @@ def _extreme(
 
 @planned("a", "where", "initial")
 def max(
-    a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+    a: Any,
+    axis: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
 ) -> Any:
-    """The largest element along axes (None: all); nan when one is nan. Empty axes need `initial`."""
+    """The largest element along axes (None: all); nan when one is nan. Empty axes need
+    `initial`."""
     return _extreme("max", a, axis, out, keepdims, initial, where, largest=True)
 
 
 @planned("a", "where", "initial")
 def min(
-    a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+    a: Any,
+    axis: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
 ) -> Any:
-    """The smallest element along axes (None: all); nan when one is nan. Empty axes need `initial`."""
+    """The smallest element along axes (None: all); nan when one is nan. Empty axes need
+    `initial`."""
     return _extreme("min", a, axis, out, keepdims, initial, where, largest=False)
 
 
@@ -177,7 +231,14 @@ def ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> A
 
 
 def _truth_reduction(
-    function: str, primitive: Any, identity: bool, a: Any, axis: Any, out: Any, keepdims: bool, where: Any
+    function: str,
+    primitive: Any,
+    identity: bool,
+    a: Any,
+    axis: Any,
+    out: Any,
+    keepdims: bool,
+    where: Any,
 ) -> Any:
     no_out(function, out)
     x = truth(operand(a, function, "a"))
@@ -188,13 +249,17 @@ def _truth_reduction(
 
 
 @planned("a", "where")
-def all(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None) -> Any:
+def all(
+    a: Any, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None
+) -> Any:
     """Whether all elements along axes are true (not zero)."""
     return _truth_reduction("all", reduce.reduce_and, True, a, axis, out, keepdims, where)
 
 
 @planned("a", "where")
-def any(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None) -> Any:
+def any(
+    a: Any, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None
+) -> Any:
     """Whether some element along axes is true (not zero)."""
     return _truth_reduction("any", reduce.reduce_or, False, a, axis, out, keepdims, where)
 
@@ -218,7 +283,13 @@ def _count(x: Any, axes: Shape, where: Any, keepdims: bool, function: str) -> An
 
 @planned("a", "where")
 def mean(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    *,
+    where: Any = None,
 ) -> Any:
     """The arithmetic mean over axes (None: all), in a float dtype; nan for no elements.
 
@@ -242,12 +313,15 @@ def mean(
 
 
 def _variance(
-    function: str, a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: bool, where: Any, given_mean: Any,
+    function: str, a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: bool, where: Any,
+    given_mean: Any,
     correction: Any,
 ) -> Any:  # fmt: skip
     if correction is not None:
         if ddof:
-            raise ValueError(f"{function}: needs one of ddof and correction; got {ddof} and {correction}")
+            raise ValueError(
+                f"{function}: needs one of ddof and correction; got {ddof} and {correction}"
+            )
         ddof = correction
     x = operand(a, function, "a")
     own = x.aval.dtype
@@ -260,7 +334,11 @@ def _variance(
         computing = dtypes.float32
     x = convert(x, computing, weak)
     axes = axes_tuple(function, axis, x.aval.ndim)
-    center = mean(x, axes, keepdims=True, where=where) if given_mean is None else operand(given_mean, function, "mean")
+    center = (
+        mean(x, axes, keepdims=True, where=where)
+        if given_mean is None
+        else operand(given_mean, function, "mean")
+    )
     if given_mean is not None and center.aval.ndim != x.aval.ndim:
         center = expand_dims(center, axes)
     deviation = sub(x, broadcast(convert(center, computing, weak), x.aval.shape))
@@ -281,7 +359,8 @@ def _variance(
 
 @planned("a", "where")
 def var(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False, *,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0,
+    keepdims: bool = False, *,
     where: Any = None, mean: Any = None, correction: Any = None,
 ) -> Any:  # fmt: skip
     """The variance over axes: the sum of |x - mean|^2 over N - ddof."""
@@ -292,7 +371,8 @@ def var(
 
 @planned("a", "where")
 def std(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False, *,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0,
+    keepdims: bool = False, *,
     where: Any = None, mean: Any = None, correction: Any = None,
 ) -> Any:  # fmt: skip
     """The standard deviation over axes: the square root of `var`."""
@@ -318,10 +398,13 @@ def average(
         if w.aval.shape != x.aval.shape:
             if axis is None or w.aval.shape != tuple(x.aval.shape[d] for d in axes):
                 raise ValueError(
-                    f"average: needs weights of the array's shape or of its axes; got {w.aval.shape} for "
+                    "average: needs weights of the array's shape or of its axes; got "
+                    f"{w.aval.shape} for "
                     f"{x.aval.shape} and axis {axis}"
                 )
-            w = broadcast(expand_dims(w, tuple(d for d in range(x.aval.ndim) if d not in axes)), x.aval.shape)
+            w = broadcast(
+                expand_dims(w, tuple(d for d in range(x.aval.ndim) if d not in axes)), x.aval.shape
+            )
         total = sum(w, axes, keepdims=keepdims)
         result = divide(sum(mul(x, w), axes, keepdims=keepdims), total)
     return (result, total) if returned else result
@@ -339,7 +422,9 @@ def _position(function: str, primitive: Any, a: Any, axis: Any, out: Any, keepdi
     else:
         d = axis_index(function, axis, ndim)
     if x.aval.shape[d] == 0:
-        raise ValueError(f"{function}: needs at least one element; got an empty axis of shape {x.aval.shape}")
+        raise ValueError(
+            f"{function}: needs at least one element; got an empty axis of shape {x.aval.shape}"
+        )
     if dtypes.kind(x.aval.dtype) == "complex":
         raise TypeError(f"{function}: needs a real dtype; got {x.aval.dtype.name}; try abs(x)")
     result = primitive(x, axes=(d,), index_dtype=dtypes.default_int())
@@ -350,13 +435,15 @@ def _position(function: str, primitive: Any, a: Any, axis: Any, out: Any, keepdi
 
 @planned("a")
 def argmax(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Any:
-    """The index of the first largest element along an axis (None: of the flattened array); nan is the largest."""
+    """The index of the first largest element along an axis (None: of the flattened array); nan is
+    the largest."""
     return _position("argmax", reduce.argmax, a, axis, out, keepdims)
 
 
 @planned("a")
 def argmin(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Any:
-    """The index of the first smallest element along an axis (None: of the flattened array); nan is the smallest."""
+    """The index of the first smallest element along an axis (None: of the flattened array); nan is
+    the smallest."""
     return _position("argmin", reduce.argmin, a, axis, out, keepdims)
 
 
@@ -374,7 +461,8 @@ def _without_nan(function: str, a: Any, replacement: Any) -> tuple[Any, Any]:
 
 @planned("a", "where", "initial")
 def nansum(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+    initial: Any = None,
     where: Any = None,
 ) -> Any:  # fmt: skip
     """The sum over axes, nan counted as 0."""
@@ -382,7 +470,8 @@ def nansum(
 
 
 def nanprod(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+    initial: Any = None,
     where: Any = None,
 ) -> Any:  # fmt: skip
     """The product over axes, nan counted as 1."""
@@ -390,7 +479,8 @@ def nanprod(
 
 
 def _nan_extreme(
-    function: str, reduction: Any, infinity: float, a: Any, axis: Any, out: Any, keepdims: bool, initial: Any,
+    function: str, reduction: Any, infinity: float, a: Any, axis: Any, out: Any, keepdims: bool,
+    initial: Any,
     where: Any,
 ) -> Any:  # fmt: skip
     x, mask = _without_nan(function, a, infinity)
@@ -401,14 +491,24 @@ def _nan_extreme(
 
 
 def nanmax(
-    a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+    a: Any,
+    axis: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
 ) -> Any:
     """The largest element along axes that is not nan; nan where all are."""
     return _nan_extreme("nanmax", max, -math.inf, a, axis, out, keepdims, initial, where)
 
 
 def nanmin(
-    a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+    a: Any,
+    axis: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
 ) -> Any:
     """The smallest element along axes that is not nan; nan where all are."""
     return _nan_extreme("nanmin", min, math.inf, a, axis, out, keepdims, initial, where)
@@ -426,7 +526,12 @@ def _valid(function: str, a: Any, where: Any) -> tuple[Any, Any]:
 
 @planned("a", "where")
 def nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, where: Any = None
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    where: Any = None,
 ) -> Any:
     """The mean over axes of the elements that are not nan; nan where there are none."""
     x, valid = _valid("nanmean", a, where)
@@ -434,7 +539,8 @@ def nanmean(
 
 
 def nanvar(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0,
+    keepdims: bool = False,
     where: Any = None, mean: Any = None,
 ) -> Any:  # fmt: skip
     """The variance over axes of the elements that are not nan; nan where there are too few."""
@@ -443,7 +549,8 @@ def nanvar(
 
 
 def nanstd(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False,
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: int = 0,
+    keepdims: bool = False,
     where: Any = None, mean: Any = None,
 ) -> Any:  # fmt: skip
     """The square root of `nanvar`."""
@@ -462,12 +569,16 @@ def _nan_position(
     return where_(none_left, full_like(result, -1), result)
 
 
-def nanargmax(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Any:
+def nanargmax(
+    a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None
+) -> Any:
     """The index of the first largest element that is not nan; -1 where all are."""
     return _nan_position("nanargmax", argmax, -math.inf, a, axis, out, keepdims)
 
 
-def nanargmin(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Any:
+def nanargmin(
+    a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None
+) -> Any:
     """The index of the first smallest element that is not nan; -1 where all are."""
     return _nan_position("nanargmin", argmin, math.inf, a, axis, out, keepdims)
 

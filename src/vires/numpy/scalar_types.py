@@ -1,6 +1,7 @@
 """Scalar types and questions about dtypes: `float32`, `finfo`, `result_type`, `issubdtype`, ...
 
-A scalar type is a dtype wherever one is asked for, and a function that makes an array: `float32(1)`.
+A scalar type is a dtype wherever one is asked for, and a function that makes an array:
+`float32(1)`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class ScalarMeta(type):
         return asarray(x, dtype=cls.dtype)
 
     def __eq__(cls, other: object) -> bool:
-        return cls is other or (isinstance(other, (type, np.dtype, str)) and _same_dtype(cls, other))
+        return cls is other or (
+            isinstance(other, (type, np.dtype, str)) and _same_dtype(cls, other)
+        )
 
     def __ne__(cls, other: object) -> bool:
         return not cls == other
@@ -92,7 +95,12 @@ def _scalar_class(x: Any) -> Any:
         if issubclass(x, np.generic):
             return x
         if x in dtypes.PYTHON_SCALARS:
-            return {bool: np.bool_, int: np.integer, float: np.floating, complex: np.complexfloating}[x]
+            return {
+                bool: np.bool_,
+                int: np.integer,
+                float: np.floating,
+                complex: np.complexfloating,
+            }[x]
     return np.dtype(x).type
 
 
@@ -107,7 +115,11 @@ def issubdtype(arg1: Any, arg2: Any) -> bool:
         return arg2 is dtypes.prng_key or arg2 is arg1 or arg2 is np.generic
     if arg2 is dtypes.prng_key or isinstance(arg2, dtypes.KeyDtype):
         return False
-    if arg1 in dtypes.PYTHON_SCALARS and isinstance(arg1, type) and not isinstance(arg1, ScalarMeta):
+    if (
+        arg1 in dtypes.PYTHON_SCALARS
+        and isinstance(arg1, type)
+        and not isinstance(arg1, ScalarMeta)
+    ):
         arg1 = dtypes.python_scalar_dtype(arg1)
     lower, upper = _scalar_class(arg1), _scalar_class(arg2)
     if lower is upper:
@@ -143,7 +155,11 @@ def result_type(*args: Any) -> Any:
 
 def promote_types(a: Any, b: Any) -> Any:
     """The smallest dtype of the promotion lattice that is above both."""
-    return result_type(a, b) if a is not None and b is not None else result_type(a or float, b or float)
+    return (
+        result_type(a, b)
+        if a is not None and b is not None
+        else result_type(a or float, b or float)
+    )
 
 
 def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
@@ -163,7 +179,8 @@ _KINDS: dict[str, tuple[str, ...]] = {
 
 
 def isdtype(dtype: Any, kind: Any) -> bool:
-    """Whether a dtype is of a kind ("bool", "integral", "real floating", "numeric", ...) or equals a dtype."""
+    """Whether a dtype is of a kind ("bool", "integral", "real floating", "numeric", ...) or equals
+    a dtype."""
     dtype = dtypes.canonical(dtype)
     for each in kind if isinstance(kind, tuple) else (kind,):
         if isinstance(each, str) and each in _KINDS:

@@ -1,6 +1,7 @@
 """Sets of numbers: `unique`, `isin`, `union1d`, `intersect1d`, ...
 
-The number of results depends on the values. Under jit it must be given as `size`; the rest is then filled up.
+The number of results depends on the values. Under jit it must be given as `size`; the rest is then
+filled up.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def _is_new(ordered: Any, equal_nan: bool) -> Any:
     """Whether each element of a sorted array differs from the one before."""
     different = not_equal(ordered[1:], ordered[:-1])
     if equal_nan and dtypes.is_inexact(ordered.aval.dtype):
-        different = logical_and(different, logical_not(logical_and(isnan(ordered[1:]), isnan(ordered[:-1]))))
+        different = logical_and(
+            different, logical_not(logical_and(isnan(ordered[1:]), isnan(ordered[:-1])))
+        )
     if different.aval.ndim > 1:
         different = any_(different, tuple(range(1, different.aval.ndim)))
     return concatenate([asarray(np.ones(min(ordered.aval.shape[0], 1), bool)), different])
@@ -102,7 +105,9 @@ def _unique(
     counts = clip(ends, 0, n) - clip(starts, 0, n)
     if valid is not None:
         # Missing entries hold the fill value, by default the smallest element.
-        filler = values[:1] if fill_value is None else convert(asarray(fill_value), values.aval.dtype)
+        filler = (
+            values[:1] if fill_value is None else convert(asarray(fill_value), values.aval.dtype)
+        )
         mask = valid if values.aval.ndim == 1 else valid[:, None]
         values = where(mask, values, filler)
         indices = where(valid, indices, indices[:1] if count else indices)
@@ -118,10 +123,12 @@ def _unique(
 
 def unique(
     ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
-    axis: int | None = None, *, equal_nan: bool = True, size: int | None = None, fill_value: Any = None,
+    axis: int | None = None, *, equal_nan: bool = True, size: int | None = None,
+    fill_value: Any = None,
     sorted: bool = True,
 ) -> Any:  # fmt: skip
-    """The distinct elements (slices along `axis`) in order, and on request the index of the first of each, the number
+    """The distinct elements (slices along `axis`) in order, and on request the index of the first
+    of each, the number
     of each element's value among them, and how often each occurs.
 
     >>> from vires import numpy as np
@@ -129,7 +136,12 @@ def unique(
     (Array([1, 3], dtype=int32), Array([1, 2], dtype=int32))
     """
     values, indices, inverse, counts = _unique(ar, axis, equal_nan, size, fill_value)
-    wanted = ((True, values), (return_index, indices), (return_inverse, inverse), (return_counts, counts))
+    wanted = (
+        (True, values),
+        (return_index, indices),
+        (return_inverse, inverse),
+        (return_counts, counts),
+    )
     results = tuple(result for flag, result in wanted if flag)
     return results if len(results) > 1 else results[0]
 
@@ -169,7 +181,8 @@ def unique_counts(x: Any, /, *, size: int | None = None, fill_value: Any = None)
 
 
 def unique_inverse(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueInverse:
-    """Distinct elements and the number of each element's value among them; every nan is distinct."""
+    """Distinct elements and the number of each element's value among them; every nan is
+    distinct."""
     values, _, inverse, _ = _unique(x, None, False, size, fill_value)
     return UniqueInverse(values, inverse)
 
@@ -183,14 +196,23 @@ def unique_values(x: Any, /, *, size: int | None = None, fill_value: Any = None)
 
 
 def isin(
-    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, method: str = "auto"
+    element: Any,
+    test_elements: Any,
+    assume_unique: bool = False,
+    invert: bool = False,
+    *,
+    method: str = "auto",
 ) -> Any:
     """Whether each element is among the test elements; nan never is."""
-    x, tests = promote(operand(element, "isin", "element"), operand(test_elements, "isin", "test_elements"))
+    x, tests = promote(
+        operand(element, "isin", "element"), operand(test_elements, "isin", "test_elements")
+    )
     tests = flat(tests)
     n = tests.aval.size
     if not n:
-        found = not_equal(x, x) if not dtypes.is_inexact(x.aval.dtype) else logical_and(isnan(x), False)
+        found = (
+            not_equal(x, x) if not dtypes.is_inexact(x.aval.dtype) else logical_and(isnan(x), False)
+        )
     else:
         ordered = sort(tests)
         place = clip(searchsorted(ordered, x), 0, n - 1)
@@ -218,7 +240,12 @@ def _kept(values: Any, keep: Any, size: int | None, fill_value: Any) -> Any:
 
 
 def setdiff1d(
-    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None
+    ar1: Any,
+    ar2: Any,
+    assume_unique: bool = False,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
 ) -> Any:
     """The distinct elements of the first array that are not in the second."""
     x, y = flat(operand(ar1, "setdiff1d", "ar1")), operand(ar2, "setdiff1d", "ar2")
@@ -237,7 +264,12 @@ def _kept_of_sorted(x: Any, keep: Any, size: int | None, fill_value: Any) -> Any
 
 
 def setxor1d(
-    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None
+    ar1: Any,
+    ar2: Any,
+    assume_unique: bool = False,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
 ) -> Any:
     """The distinct elements that are in one of the arrays only."""
     x, y = promote(flat(operand(ar1, "setxor1d", "ar1")), flat(operand(ar2, "setxor1d", "ar2")))
@@ -248,11 +280,15 @@ def setxor1d(
 
 
 def intersect1d(
-    ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False, *, size: int | None = None,
+    ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False, *,
+    size: int | None = None,
     fill_value: Any = None,
 ) -> Any:  # fmt: skip
-    """The distinct elements of both arrays, in order; on request the indices of their first occurrences in each."""
-    x, y = promote(flat(operand(ar1, "intersect1d", "ar1")), flat(operand(ar2, "intersect1d", "ar2")))
+    """The distinct elements of both arrays, in order; on request the indices of their first
+    occurrences in each."""
+    x, y = promote(
+        flat(operand(ar1, "intersect1d", "ar1")), flat(operand(ar2, "intersect1d", "ar2"))
+    )
     _need_size("intersect1d", size, x, y)
     if not x.aval.size or not y.aval.size:
         values = _kept(x, isin(x, y), size, fill_value)
@@ -270,17 +306,25 @@ def intersect1d(
 
 
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    """The array without the zeros at its front ("f") and back ("b"), along each of `axis` (None: all)."""
+    """The array without the zeros at its front ("f") and back ("b"), along each of `axis` (None:
+    all)."""
     x = operand(filt, "trim_zeros", "filt")
     _need_size("trim_zeros", None, x)
     nonzeros = nonzero(x)
-    axes = range(x.aval.ndim) if axis is None else [axis_index("trim_zeros", d, x.aval.ndim) for d in (
+    axes = range(x.aval.ndim) if axis is None else [axis_index("trim_zeros", d,
+        x.aval.ndim) for d in (
         axis if isinstance(axis, (tuple, list)) else (axis,)
     )]  # fmt: skip
     cuts = [slice(None)] * x.aval.ndim
     for d in axes:
         where_ = np.asarray(nonzeros[d])
-        start = int(where_.min()) if where_.size and "f" in trim.lower() else 0 if where_.size else x.aval.shape[d]
+        start = (
+            int(where_.min())
+            if where_.size and "f" in trim.lower()
+            else 0
+            if where_.size
+            else x.aval.shape[d]
+        )
         stop = int(where_.max()) + 1 if where_.size and "b" in trim.lower() else x.aval.shape[d]
         cuts[d] = slice(start, stop)
     return x[tuple(cuts)]

@@ -11,7 +11,6 @@ import numpy as np
 
 from vires.core.trace import Tracer
 from vires.numpy.creation import asarray, flat
-from vires.numpy.planned import planned
 from vires.numpy.operands import (
     AxisError,
     Shape,
@@ -25,6 +24,7 @@ from vires.numpy.operands import (
     shape_text,
     shape_tuple,
 )
+from vires.numpy.planned import planned
 from vires.ops.join import concatenate as concatenate_p
 from vires.ops.shape import expand_dims as expand_dims_p
 from vires.ops.shape import reshape as reshape_p
@@ -66,13 +66,15 @@ def resolve_shape(function: str, size: int, new_shape: Any) -> Shape:
     known = math.prod(n for n in sizes if n != -1)
     if unknown > 1 or not known or size % known:
         raise ShapeError(
-            f"{function}: needs at most one -1, which the size decides; got shape {sizes} for {size} elements"
+            f"{function}: needs at most one -1, which the size decides; got shape {sizes} for "
+            f"{size} elements"
         )
     return tuple(size // known if n == -1 else n for n in sizes)
 
 
 @planned("a")
-def reshape(a: Any, shape: Any = None, order: str = "C", *, copy: bool | None = None, out_sharding: Any = None,
+def reshape(a: Any, shape: Any = None, order: str = "C", *, copy: bool | None = None,
+    out_sharding: Any = None,
             newshape: Any = None) -> Any:  # fmt: skip
     """The elements in row-major order in another shape; one size may be -1.
 
@@ -88,7 +90,8 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, copy: bool | None = 
         return x
     if math.prod(sizes) != math.prod(own) or any(n < 0 for n in sizes):
         raise ShapeError(
-            f"reshape: needs a shape of {math.prod(own)} elements; got {shape_text(x)} to shape {sizes}; "
+            f"reshape: needs a shape of {math.prod(own)} elements; got {shape_text(x)} to shape "
+            f"{sizes}; "
             "try -1 for one size"
         )
     if order in ("C", "K"):
@@ -140,7 +143,9 @@ def atleast_1d(*arys: Any) -> Any:
 
 def atleast_2d(*arys: Any) -> Any:
     """Arrays with at least 2 axes: new ones come first."""
-    return _each("atleast_2d", arys, lambda x: expand_dims_p(x, tuple(range(max(0, 2 - x.aval.ndim)))))
+    return _each(
+        "atleast_2d", arys, lambda x: expand_dims_p(x, tuple(range(max(0, 2 - x.aval.ndim))))
+    )
 
 
 def atleast_3d(*arys: Any) -> Any:
@@ -197,11 +202,16 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Axes moved to other places, the rest keeping their order."""
     x = operand(a, "moveaxis", "a")
     sources, destinations = (
-        [axis_index("moveaxis", d, x.aval.ndim) for d in (axes if isinstance(axes, (tuple, list)) else (axes,))]
+        [
+            axis_index("moveaxis", d, x.aval.ndim)
+            for d in (axes if isinstance(axes, (tuple, list)) else (axes,))
+        ]
         for axes in (source, destination)
     )
     if len(sources) != len(destinations) or len(set(sources)) != len(sources):
-        raise ValueError(f"moveaxis: needs as many distinct sources as destinations; got {source}, {destination}")
+        raise ValueError(
+            f"moveaxis: needs as many distinct sources as destinations; got {source}, {destination}"
+        )
     if len(set(destinations)) != len(destinations):
         raise ValueError(f"moveaxis: needs distinct destinations; got {destination}")
     order = [d for d in range(x.aval.ndim) if d not in sources]
@@ -231,8 +241,12 @@ def broadcast_to(array: Any, shape: Any, *, out_sharding: Any = None) -> Any:
     own = x.aval.shape
     if own == sizes:
         return x
-    if len(own) > len(sizes) or any(n not in (1, m) for n, m in zip(own[::-1], sizes[::-1], strict=False)):
-        raise ShapeError(f"broadcast_to: needs sizes that are equal or 1; got {shape_text(x)} to shape {sizes}")
+    if len(own) > len(sizes) or any(
+        n not in (1, m) for n, m in zip(own[::-1], sizes[::-1], strict=False)
+    ):
+        raise ShapeError(
+            f"broadcast_to: needs sizes that are equal or 1; got {shape_text(x)} to shape {sizes}"
+        )
     return broadcast(x, sizes)
 
 
@@ -240,12 +254,16 @@ def broadcast_arrays(*args: Any) -> list[Any]:
     """Arrays repeated to their common shape."""
     if not args:
         return []
-    return broadcast_all("broadcast_arrays", *(operand(x, "broadcast_arrays", "args") for x in args))
+    return broadcast_all(
+        "broadcast_arrays", *(operand(x, "broadcast_arrays", "args") for x in args)
+    )
 
 
 def broadcast_shapes(*shapes: Any) -> Shape:
     """The shape that arrays of these shapes broadcast to."""
-    return common_shape("broadcast_shapes", (), *(shape_tuple("broadcast_shapes", s) for s in shapes))
+    return common_shape(
+        "broadcast_shapes", (), *(shape_tuple("broadcast_shapes", s) for s in shapes)
+    )
 
 
 def resize(a: Any, new_shape: Any) -> Any:
@@ -286,7 +304,8 @@ def fliplr(m: Any) -> Any:
 
 
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
-    """The plane of two axes turned k times by 90 degrees, from the first axis towards the second."""
+    """The plane of two axes turned k times by 90 degrees, from the first axis towards the
+    second."""
     x = operand(m, "rot90", "m")
     first, second = (axis_index("rot90", d, x.aval.ndim) for d in axes)
     if first == second:
@@ -313,14 +332,22 @@ def _roll_one(x: Any, shift: int, axis: int) -> Any:
 
 
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    """The elements moved by `shift` places along axes, those that leave at the end coming in at the start."""
+    """The elements moved by `shift` places along axes, those that leave at the end coming in at the
+    start."""
     x = operand(a, "roll", "a")
     if axis is None:
         return reshape_p(roll(flat(x), shift, 0), new_sizes=x.aval.shape, dimensions=None)
-    axes = [axis_index("roll", d, x.aval.ndim) for d in (axis if isinstance(axis, (tuple, list)) else (axis,))]
+    axes = [
+        axis_index("roll", d, x.aval.ndim)
+        for d in (axis if isinstance(axis, (tuple, list)) else (axis,))
+    ]
     if isinstance(shift, Tracer) and shift.concrete() is None:
         return _roll_by(x, shift, axes)
-    shifts = np.broadcast_to(np.asarray(shift), (len(axes),)) if np.ndim(shift) <= 1 else np.asarray(shift)
+    shifts = (
+        np.broadcast_to(np.asarray(shift), (len(axes),))
+        if np.ndim(shift) <= 1
+        else np.asarray(shift)
+    )
     if shifts.shape != (len(axes),):
         raise ValueError(f"roll: needs a shift for each of {len(axes)} axes; got {shift}")
     for each, d in zip(shifts.tolist(), axes, strict=True):
@@ -335,7 +362,9 @@ def _roll_by(x: Any, shift: Any, axes: Sequence[int]) -> Any:
         n = x.aval.shape[d]
         if n:
             source = (np.arange(n, dtype=np.int32) - shifts[k].astype(np.int32)) % n
-            x = x.at[(slice(None),) * d + (source,)].get(mode="promise_in_bounds", wrap_negative_indices=False)
+            x = x.at[(slice(None),) * d + (source,)].get(
+                mode="promise_in_bounds", wrap_negative_indices=False
+            )
     return x
 
 

@@ -23,12 +23,18 @@ from vires.ops.special import bessel_i0e
 __all__ = ["convolve", "correlate", "i0", "unwrap"]
 
 
-def _slide(function: str, a: Any, v: Any, mode: str, precision: Any, preferred: Any, correlation: bool) -> Any:
+def _slide(
+    function: str, a: Any, v: Any, mode: str, precision: Any, preferred: Any, correlation: bool
+) -> Any:
     x, y = promote(operand(a, function, "a"), operand(v, function, "v"))
     if x.aval.ndim != 1 or y.aval.ndim != 1:
-        raise ValueError(f"{function}: needs two 1-d arrays; got shapes {x.aval.shape} and {y.aval.shape}")
+        raise ValueError(
+            f"{function}: needs two 1-d arrays; got shapes {x.aval.shape} and {y.aval.shape}"
+        )
     if not x.aval.size or not y.aval.size:
-        raise ValueError(f"{function}: needs arrays with elements; got sizes {x.aval.size} and {y.aval.size}")
+        raise ValueError(
+            f"{function}: needs arrays with elements; got sizes {x.aval.size} and {y.aval.size}"
+        )
     if mode not in ("full", "same", "valid"):
         raise ValueError(f"{function}: needs mode 'full', 'same' or 'valid'; got {mode!r}")
     swapped = x.aval.size < y.aval.size
@@ -41,10 +47,13 @@ def _slide(function: str, a: Any, v: Any, mode: str, precision: Any, preferred: 
             x, y = y, x
         y = rev(y, dimensions=(0,))
     n = y.aval.size
-    before, after = {"valid": (0, 0), "full": (n - 1, n - 1), "same": (n // 2, n - 1 - n // 2)}[mode]
+    before, after = {"valid": (0, 0), "full": (n - 1, n - 1), "same": (n // 2, n - 1 - n // 2)}[
+        mode
+    ]
     if mode == "same" and correlation and swapped:
         before, after = after, before
-    return convert(_convolve(x, y, (before, after), precision, preferred), x.aval.dtype if preferred is None else
+    return convert(_convolve(x, y, (before, after), precision, preferred),
+        x.aval.dtype if preferred is None else
                    dtypes.canonical(preferred))  # fmt: skip
 
 
@@ -69,19 +78,30 @@ def _convolve(x: Any, y: Any, padding: tuple[int, int], precision: Any, preferre
     return squeeze(result, dimensions=(0, 1))
 
 
-def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None, preferred_element_type: Any = None) -> Any:
-    """sum_k a_k v_(n - k) of two 1-d arrays, where they overlap at all ("full"), entirely ("valid"), or for the size of
+def convolve(
+    a: Any, v: Any, mode: str = "full", *, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
+    """sum_k a_k v_(n - k) of two 1-d arrays, where they overlap at all ("full"), entirely
+    ("valid"), or for the size of
     the longer one ("same")."""
     return _slide("convolve", a, v, mode, precision, preferred_element_type, correlation=False)
 
 
-def correlate(a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None) -> Any:
+def correlate(
+    a: Any,
+    v: Any,
+    mode: str = "valid",
+    *,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """sum_k a_(n + k) conj(v_k) of two 1-d arrays; the modes are those of `convolve`."""
     return _slide("correlate", a, v, mode, precision, preferred_element_type, correlation=True)
 
 
 def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * math.pi) -> Any:
-    """Phases along an axis with multiples of the period added so that neighbours differ by at most half of it."""
+    """Phases along an axis with multiples of the period added so that neighbours differ by at most
+    half of it."""
     x = operand(p, "unwrap", "p")
     if not dtypes.is_integer(x.aval.dtype) or not isinstance(period, int):
         (x,) = promote_inexact(x)
@@ -91,7 +111,9 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * math.p
     steps = diff(x, axis=axis)
     half = period // 2 if dtypes.is_integer(x.aval.dtype) else period / 2
     limit = half if discont is None else discont
-    low = -half if not dtypes.is_integer(x.aval.dtype) else -(period - half) if period % 2 else -half
+    low = (
+        -half if not dtypes.is_integer(x.aval.dtype) else -(period - half) if period % 2 else -half
+    )
     folded = remainder(steps - low, period) + low
     exact_half = (folded == low) & (steps > 0)
     if not (dtypes.is_integer(x.aval.dtype) and period % 2):
@@ -99,7 +121,9 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * math.p
     correction = where(abs(steps) < limit, 0, folded - steps)
     first = x[(slice(None),) * axis + (slice(0, 1),)]
     rest = x[(slice(None),) * axis + (slice(1, None),)]
-    return concatenate(first, convert(rest + cumsum(correction, axis), x.aval.dtype), dimension=axis)
+    return concatenate(
+        first, convert(rest + cumsum(correction, axis), x.aval.dtype), dimension=axis
+    )
 
 
 @elementwise("inexact")
@@ -107,4 +131,3 @@ def i0(x):
     """The modified Bessel function of the first kind of order 0."""
     size = abs_p(x)
     return mul(exp(size), bessel_i0e(x))
-

@@ -15,7 +15,6 @@ from vires.numpy.choosing import where
 from vires.numpy.comparison import bitwise_not, less, less_equal
 from vires.numpy.creation import asarray, flat
 from vires.numpy.float_parts import isnan
-from vires.numpy.planned import planned
 from vires.numpy.operands import (
     axis_index,
     broadcast,
@@ -25,6 +24,7 @@ from vires.numpy.operands import (
     promote_inexact,
     sequence_operands,
 )
+from vires.numpy.planned import planned
 from vires.ops.join import concatenate
 from vires.ops.shape import iota, rev
 from vires.ops.sort import sort as sort_p
@@ -37,7 +37,9 @@ __all__ = [
 
 def _no_kind(function: str, kind: Any, order: Any) -> None:
     if kind is not None or order is not None:
-        raise NotImplementedError(f"{function}: needs kind=None and order=None (stable=... chooses); got {kind or order}")
+        raise NotImplementedError(
+            f"{function}: needs kind=None and order=None (stable=... chooses); got {kind or order}"
+        )
 
 
 def _positions(x: Any, axis: int, dtype: Any = dtypes.int32) -> Any:
@@ -49,7 +51,8 @@ def sort(
     a: Any, axis: int | None = -1, *, kind: None = None, order: None = None, stable: bool = True,
     descending: bool = False,
 ) -> Any:  # fmt: skip
-    """The elements along an axis (None: of the flattened array) in ascending order, nan last; nan first when
+    """The elements along an axis (None: of the flattened array) in ascending order, nan last; nan
+    first when
     `descending`."""
     _no_kind("sort", kind, order)
     x = operand(a, "sort", "a")
@@ -67,7 +70,8 @@ def argsort(
     a: Any, axis: int | None = -1, *, kind: None = None, order: None = None, stable: bool = True,
     descending: bool = False, dtype: Any = None,
 ) -> Any:  # fmt: skip
-    """The indices that sort along an axis (None: of the flattened array); equal elements keep their order."""
+    """The indices that sort along an axis (None: of the flattened array); equal elements keep their
+    order."""
     _no_kind("argsort", kind, order)
     x = operand(a, "argsort", "a")
     if axis is None:
@@ -77,7 +81,9 @@ def argsort(
     axis = axis_index("argsort", axis, x.aval.ndim)
     index_dtype = dtypes.default_int() if dtype is None else dtypes.canonical(dtype)
     places = _positions(x, axis, index_dtype)
-    if descending:  # stable in the reverse order: sort the reversed array, reverse, count from the other end
+    if (
+        descending
+    ):  # stable in the reverse order: sort the reversed array, reverse, count from the other end
         x = rev(x, dimensions=(axis,))
     _, result = sort_p(x, places, dimension=axis, is_stable=stable, num_keys=1)
     if not descending:
@@ -92,7 +98,9 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
     if not arrays:
         raise TypeError("lexsort: needs at least one key; got none")
     if len({x.aval.shape for x in arrays}) > 1:
-        raise ValueError("lexsort: needs keys of one shape; got " + ", ".join(str(x.aval.shape) for x in arrays))
+        raise ValueError(
+            "lexsort: needs keys of one shape; got " + ", ".join(str(x.aval.shape) for x in arrays)
+        )
     if not arrays[0].aval.ndim:
         return asarray(np.zeros((), dtypes.default_int()))
     axis = axis_index("lexsort", axis, arrays[0].aval.ndim)
@@ -114,7 +122,8 @@ def _kth(function: str, kth: Any, size: int) -> None:
 
 
 def partition(a: Any, kth: int, axis: int = -1) -> Any:
-    """The element of rank kth at its place along an axis, smaller ones before it, larger ones after."""
+    """The element of rank kth at its place along an axis, smaller ones before it, larger ones
+    after."""
     x = operand(a, "partition", "a")
     axis = axis_index("partition", axis, x.aval.ndim)
     _kth("partition", kth, x.aval.shape[axis])
@@ -135,7 +144,8 @@ def argpartition(a: Any, kth: int, axis: int = -1) -> Any:
 def searchsorted(
     a: Any, v: Any, side: str = "left", sorter: Any = None, *, method: str = "scan"
 ) -> Any:
-    """Where to insert `v` into the sorted 1-d array `a` so that it stays sorted: before ("left") or after equals."""
+    """Where to insert `v` into the sorted 1-d array `a` so that it stays sorted: before ("left") or
+    after equals."""
     if side not in ("left", "right"):
         raise ValueError(f"searchsorted: needs side 'left' or 'right'; got {side!r}")
     x, y = promote(operand(a, "searchsorted", "a"), operand(v, "searchsorted", "v"))
@@ -150,7 +160,8 @@ def searchsorted(
 
 
 def _before(element: Any, y: Any, side: str) -> Any:
-    """Whether an element of the sorted array lies before the place to insert y; nan is the largest."""
+    """Whether an element of the sorted array lies before the place to insert y; nan is the
+    largest."""
     if not dtypes.is_inexact(element.aval.dtype):
         return less(element, y) if side == "left" else less_equal(element, y)
     if side == "left":
@@ -167,7 +178,9 @@ def _bisect(x: Any, y: Any, size: int, side: str) -> Any:
     step = 1 << size.bit_length() - 1
     while step:
         candidate = place + step
-        element = x.at[clip(candidate - 1, 0, size - 1)].get(mode="promise_in_bounds", wrap_negative_indices=False)
+        element = x.at[clip(candidate - 1, 0, size - 1)].get(
+            mode="promise_in_bounds", wrap_negative_indices=False
+        )
         ahead = less_equal(candidate, size) & _before(element, y, side)
         place = where_(ahead, candidate, place)
         step >>= 1
@@ -175,7 +188,8 @@ def _bisect(x: Any, y: Any, size: int, side: str) -> Any:
 
 
 def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = None) -> Any:
-    """The number of the bin of each element; `bins` are increasing or decreasing edges, `right` closes bins there."""
+    """The number of the bin of each element; `bins` are increasing or decreasing edges, `right`
+    closes bins there."""
     x, edges = operand(x, "digitize"), operand(bins, "digitize", "bins")
     if edges.aval.ndim != 1:
         raise ValueError(f"digitize: needs 1-d bins; got shape {edges.aval.shape}")
@@ -185,12 +199,21 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     side = "left" if right else "right"
     rising = edges[-1] >= edges[0]
     if not isinstance(rising, Tracer):
-        return searchsorted(edges, x, side) if bool(rising) else size - searchsorted(edges[::-1], x, side)
+        return (
+            searchsorted(edges, x, side)
+            if bool(rising)
+            else size - searchsorted(edges[::-1], x, side)
+        )
     return where(rising, searchsorted(edges, x, side), size - searchsorted(edges[::-1], x, side))
 
 
 def bincount(
-    x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None, out_sharding: Any = None
+    x: Any,
+    weights: Any = None,
+    minlength: int = 0,
+    *,
+    length: int | None = None,
+    out_sharding: Any = None,
 ) -> Any:
     """How often each integer >= 0 occurs, or the sum of the weights of its occurrences.
 
@@ -198,7 +221,9 @@ def bincount(
     """
     values = operand(x, "bincount")
     if values.aval.ndim != 1 or not (
-        dtypes.is_integer(values.aval.dtype) or values.aval.dtype == dtypes.bool_ or not values.aval.size
+        dtypes.is_integer(values.aval.dtype)
+        or values.aval.dtype == dtypes.bool_
+        or not values.aval.size
     ):
         raise TypeError(f"bincount: needs a 1-d array of integers; got {values.aval.str_short()}")
     if not dtypes.is_integer(values.aval.dtype):
@@ -206,7 +231,9 @@ def bincount(
     concrete = values.concrete() if isinstance(values, Tracer) else values
     if length is None:
         if concrete is None:
-            raise ConcretizationTypeError(values, "bincount (the largest value decides the shape: try length=...)")
+            raise ConcretizationTypeError(
+                values, "bincount (the largest value decides the shape: try length=...)"
+            )
         host = concrete._numpy()
         if host.size and int(host.min()) < 0:
             raise ValueError(f"bincount: needs integers >= 0; got {int(host.min())}")
@@ -227,15 +254,20 @@ def bincount(
 def interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Any:
-    """Piecewise linear interpolation through the points (xp, fp) with increasing xp; `left` and `right` are the values
+    """Piecewise linear interpolation through the points (xp, fp) with increasing xp; `left` and
+    `right` are the values
     outside (default: those at the ends), `period` makes it periodic."""
     places, knots = promote_inexact(operand(x, "interp"), operand(xp, "interp", "xp"))
     (values,) = promote_inexact(operand(fp, "interp", "fp"))
-    places, knots, values = promote(places, knots, values) if dtypes.kind(values.aval.dtype) == "float" else (
+    places, knots, values = promote(places, knots,
+    values) if dtypes.kind(values.aval.dtype) == "float" else (
         places, knots, values
     )  # fmt: skip
     if knots.aval.ndim != 1 or knots.aval.shape != values.aval.shape:
-        raise ValueError(f"interp: needs 1-d xp and fp of one size; got {knots.aval.shape} and {values.aval.shape}")
+        raise ValueError(
+            f"interp: needs 1-d xp and fp of one size; got {knots.aval.shape} and "
+            f"{values.aval.shape}"
+        )
     if not knots.aval.size:
         raise ValueError("interp: needs at least one point; got none")
     if period is not None:

@@ -51,7 +51,14 @@ _METHODS = ("linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf")
 
 
 def _quantile(
-    function: str, a: Any, q: Any, axis: Any, method: str, keepdims: bool, skip_nan: bool, weights: Any
+    function: str,
+    a: Any,
+    q: Any,
+    axis: Any,
+    method: str,
+    keepdims: bool,
+    skip_nan: bool,
+    weights: Any,
 ) -> Any:
     if method not in _METHODS:
         raise ValueError(f"{function}: needs a method among {', '.join(_METHODS)}; got {method!r}")
@@ -62,7 +69,7 @@ def _quantile(
         raise ValueError(f"{function}: needs q with at most 1 axis; got shape {q.aval.shape}")
     if not isinstance(q, Tracer) and q.aval.size:
         host = q._numpy().astype(np.float64)
-        if not (0 <= host.min() and host.max() <= 1):
+        if not (host.min() >= 0 and host.max() <= 1):
             scale = ("0 to 100", host * 100) if "percentile" in function else ("0 to 1", host)
             raise ValueError(f"{function}: needs q from {scale[0]}; got {scale[1]}")
     weak = x.aval.weak_type
@@ -76,7 +83,9 @@ def _quantile(
     if weights is not None:
         result = _weighted(function, lines, q, weights, axes, a, method)
     elif not count:
-        result = full_like(broadcast(asarray(np.zeros((), target)), (*q.aval.shape, *kept_shape)), math.nan)
+        result = full_like(
+            broadcast(asarray(np.zeros((), target)), (*q.aval.shape, *kept_shape)), math.nan
+        )
     else:
         result = _interpolated(lines, q, method, skip_nan)
     if keepdims:
@@ -124,7 +133,9 @@ def _interpolated(lines: Any, q: Any, method: str, skip_nan: bool) -> Any:
                 np.arange(n, dtype=np.int32).reshape([-1 if e == d else 1 for e in range(rest)])
                 for d, n in enumerate(lines.aval.shape[1:])
             ]
-            return ordered.at[(index, *grid)].get(mode="promise_in_bounds", wrap_negative_indices=False)
+            return ordered.at[(index, *grid)].get(
+                mode="promise_in_bounds", wrap_negative_indices=False
+            )
         return ordered.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
     below = at(low)
@@ -140,14 +151,18 @@ def _between(below: Any, above: Any, share: Any, low: Any, high: Any) -> Any:
     return where(low == high, below, below * (1 - share) + above * share)
 
 
-def _weighted(function: str, lines: Any, q: Any, weights: Any, axes: Any, a: Any, method: str) -> Any:
+def _weighted(
+    function: str, lines: Any, q: Any, weights: Any, axes: Any, a: Any, method: str
+) -> Any:
     if method != "inverted_cdf":
         raise ValueError(f"{function}: needs method='inverted_cdf' next to weights; got {method!r}")
     w = operand(weights, function, "weights")
     shape = operand(a, function).aval.shape
     if w.aval.shape != shape:
         w = broadcast(expand_dims(w, tuple(d for d in range(len(shape)) if d not in axes)), shape)
-    w = reshape(moveaxis(w, axes, tuple(range(len(axes)))), new_sizes=lines.aval.shape, dimensions=None)
+    w = reshape(
+        moveaxis(w, axes, tuple(range(len(axes)))), new_sizes=lines.aval.shape, dimensions=None
+    )
     order = lines.argsort(axis=0)
     ordered = _along_first(lines, order)
     running = _along_first(w, order).cumsum(axis=0)
@@ -174,19 +189,23 @@ def _along_first(x: Any, order: Any) -> Any:
 
 
 def quantile(
-    a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
+    a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
+    method: str = "linear",
     keepdims: bool = False, *, weights: Any = None,
 ) -> Any:  # fmt: skip
-    """The value below which a share q of the elements along axes lies, interpolated between neighbours.
+    """The value below which a share q of the elements along axes lies, interpolated between
+    neighbours.
 
-    method: "linear", "lower", "higher", "midpoint", "nearest" or "inverted_cdf". nan where an element is nan.
+    method: "linear", "lower", "higher", "midpoint", "nearest" or "inverted_cdf". nan where an
+    element is nan.
     """
     no_out("quantile", out)
     return _quantile("quantile", a, q, axis, method, keepdims, False, weights)
 
 
 def percentile(
-    a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
+    a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
+    method: str = "linear",
     keepdims: bool = False, *, weights: Any = None, out_sharding: Any = None,
 ) -> Any:  # fmt: skip
     """`quantile` with q from 0 to 100."""
@@ -199,7 +218,8 @@ def _share(q: Any) -> Any:
 
 
 def nanquantile(
-    a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
+    a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
+    method: str = "linear",
     keepdims: bool = False, *, weights: Any = None,
 ) -> Any:  # fmt: skip
     """`quantile` of the elements that are not nan; nan where there are none."""
@@ -208,7 +228,8 @@ def nanquantile(
 
 
 def nanpercentile(
-    a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
+    a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
+    method: str = "linear",
     keepdims: bool = False, *, weights: Any = None,
 ) -> Any:  # fmt: skip
     """`percentile` of the elements that are not nan; nan where there are none."""
@@ -218,16 +239,25 @@ def nanpercentile(
 
 @planned("a")
 def median(
-    a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+    a: Any,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    keepdims: bool = False,
 ) -> Any:
-    """The middle of the sorted elements along axes, the mean of two for an even number; nan where one is nan."""
+    """The middle of the sorted elements along axes, the mean of two for an even number; nan where
+    one is nan."""
     no_out("median", out)
     return _quantile("median", a, 0.5, axis, "midpoint", keepdims, False, None)
 
 
 @planned("a")
 def nanmedian(
-    a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+    a: Any,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    keepdims: bool = False,
 ) -> Any:
     """The median along axes of the elements that are not nan; nan where there are none."""
     no_out("nanmedian", out)
@@ -238,10 +268,12 @@ def nanmedian(
 
 
 def cov(
-    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: Any = None,
+    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None,
+    fweights: Any = None,
     aweights: Any = None, dtype: Any = None,
 ) -> Any:  # fmt: skip
-    """The covariance matrix of variables in rows (columns when not `rowvar`), over N - 1 observations (N if `bias`)."""
+    """The covariance matrix of variables in rows (columns when not `rowvar`), over N - 1
+    observations (N if `bias`)."""
     (x,) = promote_inexact(operand(m, "cov", "m"))
     if x.aval.ndim > 2:
         raise ValueError(f"cov: needs at most 2 axes; got shape {x.aval.shape}")
@@ -347,7 +379,8 @@ def _bin_numbers(x: Any, edges: Any) -> tuple[Any, Any]:
 def histogram(
     a: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool | None = None
 ) -> tuple[Any, Any]:
-    """(counts, edges): how many elements, or how much weight, each bin holds; as a density when `density`."""
+    """(counts, edges): how many elements, or how much weight, each bin holds; as a density when
+    `density`."""
     x = flat(operand(a, "histogram", "a"))
     edges = _edges("histogram", x, bins, range)
     number, inside = _bin_numbers(x, edges)
@@ -357,7 +390,9 @@ def histogram(
     else:
         amounts = flat(operand(weights, "histogram", "weights"))
         if amounts.aval.shape != x.aval.shape:
-            raise ValueError(f"histogram: needs weights of shape {x.aval.shape}; got {amounts.aval.shape}")
+            raise ValueError(
+                f"histogram: needs weights of shape {x.aval.shape}; got {amounts.aval.shape}"
+            )
     counts = bincount(where(inside, number, count), amounts, length=count)
     if density:
         widths = edges[1:] - edges[:-1]
@@ -369,9 +404,12 @@ def histogram(
 def histogramdd(
     sample: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool | None = None
 ) -> tuple[Any, list[Any]]:
-    """(counts, edges of each axis) for points given as rows, or as a sequence of coordinate arrays."""
+    """(counts, edges of each axis) for points given as rows, or as a sequence of coordinate
+    arrays."""
     if isinstance(sample, (list, tuple)):
-        points = concatenate([expand_dims(flat(operand(x, "histogramdd", "sample")), (1,)) for x in sample], 1)
+        points = concatenate(
+            [expand_dims(flat(operand(x, "histogramdd", "sample")), (1,)) for x in sample], 1
+        )
     else:
         points = atleast_1d(operand(sample, "histogramdd", "sample"))
         points = points if points.aval.ndim > 1 else expand_dims(points, (1,))
@@ -380,9 +418,7 @@ def histogramdd(
     if len(per_axis) != dims:
         raise ValueError(f"histogramdd: needs bins for each of {dims} axes; got {len(per_axis)}")
     ranges = [None] * dims if range is None else list(range)
-    edges = [
-        _edges("histogramdd", points[:, d], per_axis[d], ranges[d]) for d in _counting(dims)
-    ]
+    edges = [_edges("histogramdd", points[:, d], per_axis[d], ranges[d]) for d in _counting(dims)]
     total: Any = asarray(np.zeros((n,), np.int32))
     inside: Any = asarray(np.ones((n,), bool))
     for d in _counting(dims):
@@ -395,7 +431,9 @@ def histogramdd(
         if weights is None
         else flat(operand(weights, "histogramdd", "weights"))
     )
-    counts = bincount(where(inside, total, math.prod(shape)), amounts, length=math.prod(shape)).reshape(shape)
+    counts = bincount(
+        where(inside, total, math.prod(shape)), amounts, length=math.prod(shape)
+    ).reshape(shape)
     if density:
         (counts,) = promote_inexact(counts)
         counts = counts / sum_(counts)
@@ -409,7 +447,12 @@ _counting = range
 
 
 def histogram2d(
-    x: Any, y: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool | None = None
+    x: Any,
+    y: Any,
+    bins: Any = 10,
+    range: Any = None,
+    weights: Any = None,
+    density: bool | None = None,
 ) -> tuple[Any, Any, Any]:
     """(counts, x edges, y edges) for points in the plane."""
     if isinstance(bins, (list, tuple)) and len(bins) == 2:

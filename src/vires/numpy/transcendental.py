@@ -8,7 +8,8 @@ from typing import Any
 from vires.core import dtypes
 from vires.numpy.arithmetic import is_nan, scaled, where_
 from vires.numpy.ufunc import elementwise
-from vires.ops import bits, compare, elementwise as ops, math
+from vires.ops import bits, compare, math
+from vires.ops import elementwise as ops
 from vires.ops.complex import complex, imag, real
 from vires.ops.shape import full_like
 
@@ -32,15 +33,23 @@ log1p = _unary("log1p", math.log1p, """log(1 + x), accurate near 0.""")
 sin = _unary("sin", math.sin, """Sine; nan at +-inf.""")
 cos = _unary("cos", math.cos, """Cosine; nan at +-inf.""")
 tan = _unary("tan", math.tan, """Tangent.""")
-arcsin = asin = _unary("arcsin", math.asin, """The angle in [-pi/2, pi/2] whose sine is x; nan outside [-1, 1].""")
-arccos = acos = _unary("arccos", math.acos, """The angle in [0, pi] whose cosine is x; nan outside [-1, 1].""")
+arcsin = asin = _unary(
+    "arcsin", math.asin, """The angle in [-pi/2, pi/2] whose sine is x; nan outside [-1, 1]."""
+)
+arccos = acos = _unary(
+    "arccos", math.acos, """The angle in [0, pi] whose cosine is x; nan outside [-1, 1]."""
+)
 arctan = atan = _unary("arctan", math.atan, """The angle in [-pi/2, pi/2] whose tangent is x.""")
 sinh = _unary("sinh", math.sinh, """Hyperbolic sine.""")
 cosh = _unary("cosh", math.cosh, """Hyperbolic cosine.""")
 tanh = _unary("tanh", math.tanh, """Hyperbolic tangent.""")
 arcsinh = asinh = _unary("arcsinh", math.asinh, """The number whose hyperbolic sine is x.""")
-arccosh = acosh = _unary("arccosh", math.acosh, """The number >= 0 whose hyperbolic cosine is x; nan below 1.""")
-arctanh = atanh = _unary("arctanh", math.atanh, """The number whose hyperbolic tangent is x; nan outside [-1, 1].""")
+arccosh = acosh = _unary(
+    "arccosh", math.acosh, """The number >= 0 whose hyperbolic cosine is x; nan below 1."""
+)
+arctanh = atanh = _unary(
+    "arctanh", math.atanh, """The number whose hyperbolic tangent is x; nan outside [-1, 1]."""
+)
 
 
 @elementwise("inexact")
@@ -119,7 +128,9 @@ def _wrap_imaginary(z: Any) -> Any:
 @elementwise("inexact")
 def logaddexp2(x1, x2):
     """log2(2^x1 + 2^x2) without overflow."""
-    return _add_exponentials(x1, x2, lambda x: scaled(math.log1p(x), 1 / python_math.log(2)), math.exp2)
+    return _add_exponentials(
+        x1, x2, lambda x: scaled(math.log1p(x), 1 / python_math.log(2)), math.exp2
+    )
 
 
 @elementwise("inexact")
@@ -133,7 +144,39 @@ def sinc(x):
 
 
 __all__ = [
-    "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan",
-    "atan2", "atanh", "cos", "cosh", "deg2rad", "degrees", "exp", "exp2", "expm1", "hypot", "log", "log10", "log1p",
-    "log2", "logaddexp", "logaddexp2", "rad2deg", "radians", "sin", "sinc", "sinh", "tan", "tanh",
+    "acos",
+    "acosh",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cos",
+    "cosh",
+    "deg2rad",
+    "degrees",
+    "exp",
+    "exp2",
+    "expm1",
+    "hypot",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "logaddexp2",
+    "rad2deg",
+    "radians",
+    "sin",
+    "sinc",
+    "sinh",
+    "tan",
+    "tanh",
 ]  # fmt: skip

@@ -1,4 +1,5 @@
-"""Matrices with a pattern: `eye`, `tri`, `tril`, `diag`, `vander`, and the indices of such patterns."""
+"""Matrices with a pattern: `eye`, `tri`, `tril`, `diag`, `vander`, and the indices of such
+patterns."""
 
 from __future__ import annotations
 
@@ -12,14 +13,24 @@ from vires.core.errors import ConcretizationTypeError
 from vires.core.trace import EVAL, Tracer, thread
 from vires.numpy.arithmetic import power
 from vires.numpy.creation import asarray, dtype_or, flat, from_host
-from vires.numpy.planned import planned
-from vires.numpy.planned import planned
 from vires.numpy.operands import ShapeError, axis_index, broadcast, convert, operand, promote_dtypes
-from vires.ops import compare, elementwise as ops
+from vires.numpy.planned import planned
+from vires.ops import compare
+from vires.ops import elementwise as ops
 from vires.ops.join import pad
 from vires.ops.select import select_n
-from vires.ops.shape import broadcast_in_dim, expand_dims, full_like, iota, reshape, slice as slice_p, transpose
-from vires.ops.shape import scalar
+from vires.ops.shape import (
+    broadcast_in_dim,
+    expand_dims,
+    full_like,
+    iota,
+    reshape,
+    scalar,
+    transpose,
+)
+from vires.ops.shape import (
+    slice as slice_p,
+)
 
 
 def _diagonal_mask(n: int, m: int, k: Any, comparison: Any) -> Any:
@@ -37,14 +48,17 @@ def _offset(k: Any) -> Any:
 
 @planned()
 def eye(N: int, M: int | None = None, k: Any = 0, dtype: Any = None, *, device: Any = None) -> Any:
-    """An N x M matrix with ones on the k-th diagonal (above the main one for k > 0) and zeros elsewhere."""
+    """An N x M matrix with ones on the k-th diagonal (above the main one for k > 0) and zeros
+    elsewhere."""
     n, m = operator.index(N), operator.index(N if M is None else M)
     if n < 0 or m < 0:
         raise ValueError(f"eye: needs sizes >= 0; got {n} x {m}")
     dtype = dtype_or(dtype, dtypes.default_float())
     k = _offset(k)
     if thread.trace is EVAL:
-        return from_host(np.eye(n, m, k, np.int8 if dtype.kind == "V" else dtype).astype(dtype, copy=False))
+        return from_host(
+            np.eye(n, m, k, np.int8 if dtype.kind == "V" else dtype).astype(dtype, copy=False)
+        )
     return convert(_diagonal_mask(n, m, k, compare.eq), dtype)
 
 
@@ -65,9 +79,14 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
 def _triangle(function: str, m: Any, k: Any, lower: bool) -> Any:
     x = operand(m, function, "m")
     if x.aval.ndim < 2:
-        raise ValueError(f"{function}: needs at least 2 axes; got shape {x.aval.shape}; try numpy.diag or x[None, :]")
+        raise ValueError(
+            f"{function}: needs at least 2 axes; got shape {x.aval.shape}; try numpy.diag or "
+            "x[None, :]"
+        )
     shape = x.aval.shape
-    mask = broadcast(_diagonal_mask(*shape[-2:], _offset(k), compare.le if lower else compare.ge), shape)
+    mask = broadcast(
+        _diagonal_mask(*shape[-2:], _offset(k), compare.le if lower else compare.ge), shape
+    )
     return select_n(mask, full_like(x, 0), x)
 
 
@@ -127,7 +146,9 @@ def scalar_zero(x: Any) -> Any:
 
 
 @planned("a")
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Any:
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+) -> Any:
     """The sum of the diagonal of two axes."""
     return diagonal(a, offset, axis1, axis2).sum(axis=-1, dtype=dtype, out=out)
 
@@ -139,14 +160,20 @@ def diag(v: Any, k: int = 0) -> Any:
     if x.aval.ndim == 2:
         return diagonal(x, k)
     if x.aval.ndim != 1:
-        raise ValueError(f"diag: needs 1 or 2 axes; got shape {x.aval.shape}; try numpy.diagonal or numpy.diagflat")
+        raise ValueError(
+            f"diag: needs 1 or 2 axes; got shape {x.aval.shape}; try numpy.diagonal or "
+            "numpy.diagflat"
+        )
     k = operator.index(k)
     size = x.aval.size
     n = size + abs(k)
-    # Each element is followed by n zeros: those rows of n + 1, cut to n x n, have it on the diagonal.
+    # Each element is followed by n zeros: those rows of n + 1, cut to n x n, have it on the
+    # diagonal.
     spread = pad(x, scalar_zero(x), padding_config=((0, n, n),) if size else ((0, 0, 0),))
     start = k if k > 0 else -k * n
-    whole = pad(spread, scalar_zero(x), padding_config=((start, n * n - start - spread.aval.size, 0),))
+    whole = pad(
+        spread, scalar_zero(x), padding_config=((start, n * n - start - spread.aval.size, 0),)
+    )
     return reshape(whole, new_sizes=(n, n), dimensions=None)
 
 
@@ -158,7 +185,9 @@ def diagflat(v: Any, k: int = 0) -> Any:
 def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True) -> Any:
     """`a` with `val` on its main diagonal; needs inplace=False, since arrays are immutable."""
     if inplace:
-        raise ValueError("fill_diagonal: needs inplace=False, since arrays are immutable; use the returned array")
+        raise ValueError(
+            "fill_diagonal: needs inplace=False, since arrays are immutable; use the returned array"
+        )
     x = operand(a, "fill_diagonal", "a")
     if x.aval.ndim < 2:
         raise ValueError(f"fill_diagonal: needs at least 2 axes; got shape {x.aval.shape}")
@@ -175,7 +204,9 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
         where: tuple[Any, ...] = (rows, columns)
     else:
         if len(set(shape)) != 1:
-            raise ValueError(f"fill_diagonal: needs equal sizes for more than 2 axes; got shape {shape}")
+            raise ValueError(
+                f"fill_diagonal: needs equal sizes for more than 2 axes; got shape {shape}"
+            )
         where = (np.arange(shape[0]),) * len(shape)
     count = len(where[0])
     repeats = -(-count // max(value.aval.size, 1))
@@ -194,7 +225,11 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     exponents = np.arange(columns, dtype=np.int32)
     exponents = exponents if increasing else exponents[::-1]
     base = expand_dims(x, (1,))
-    dtype = promote_dtypes(x, asarray(exponents))[0] if not dtypes.is_inexact(x.aval.dtype) else x.aval.dtype
+    dtype = (
+        promote_dtypes(x, asarray(exponents))[0]
+        if not dtypes.is_inexact(x.aval.dtype)
+        else x.aval.dtype
+    )
     return power(convert(base, dtype), asarray(exponents.astype(dtype)))
 
 
@@ -225,12 +260,14 @@ def diag_indices_from(arr: Any) -> tuple[Any, ...]:
 
 
 def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Any, Any]:
-    """The row and column indices of the elements at and below the k-th diagonal of an n x m matrix."""
+    """The row and column indices of the elements at and below the k-th diagonal of an n x m
+    matrix."""
     return _host_indices(np.tril_indices(_static_size("tril_indices", n), k, m))  # type: ignore[return-value]
 
 
 def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Any, Any]:
-    """The row and column indices of the elements at and above the k-th diagonal of an n x m matrix."""
+    """The row and column indices of the elements at and above the k-th diagonal of an n x m
+    matrix."""
     return _host_indices(np.triu_indices(_static_size("triu_indices", n), k, m))  # type: ignore[return-value]
 
 
@@ -253,7 +290,8 @@ def _matrix_shape(function: str, arr: Any, k: int) -> tuple[int, int, int]:
 
 def mask_indices(n: int, mask_func: Any, k: int = 0, *, size: int | None = None) -> tuple[Any, Any]:
     """The indices where `mask_func(ones((n, n)), k)` is not zero."""
-    return mask_func(broadcast_in_dim(scalar(1, dtypes.default_float()), shape=(n, n), broadcast_dimensions=()),
+    return mask_func(broadcast_in_dim(scalar(1, dtypes.default_float()), shape=(n, n),
+        broadcast_dimensions=()),
                      k).nonzero(size=size)  # fmt: skip
 
 

@@ -1,7 +1,10 @@
-"""The decorator of elementwise functions: operands accepted, promoted and broadcast, eager calls native.
+"""The decorator of elementwise functions: operands accepted, promoted and broadcast, eager calls
+native.
 
-On concrete arrays a call goes through `_native.EagerOp`: a compiled kernel for each combination of dtypes, promotion
-included. Everything else (tracers, NumPy arrays, keywords, errors) takes the Python path written here.
+On concrete arrays a call goes through `_native.EagerOp`: a compiled kernel for each combination of
+dtypes, promotion
+included. Everything else (tracers, NumPy arrays, keywords, errors) takes the Python path written
+here.
 """
 
 from __future__ import annotations
@@ -37,20 +40,30 @@ def _as_given(*xs: Any) -> list[Any]:
 
 
 #: How operands are promoted: to their common dtype; to a common float or complex dtype; not at all.
-PROMOTIONS: dict[str, Callable[..., list[Any]]] = {"common": _common, "inexact": _inexact, "none": _as_given}
+PROMOTIONS: dict[str, Callable[..., list[Any]]] = {
+    "common": _common,
+    "inexact": _inexact,
+    "none": _as_given,
+}
 
 
 def elementwise(
     promotion: str | Callable[..., list[Any]] = "common", *, name: str | None = None
 ) -> Callable[[Body], Any]:
-    """Make a function of promoted operands of one shape into an elementwise function of the namespace.
+    """Make a function of promoted operands of one shape into an elementwise function of the
+    namespace.
 
-    `promotion` is a key of `PROMOTIONS`, or a function from operands to promoted ones. The body binds primitives; it
+    `promotion` is a key of `PROMOTIONS`, or a function from operands to promoted ones. The body
+    binds primitives; it
     sees arrays or tracers of one shape, promoted, and gives one result, or a tuple.
     """
     promoted = PROMOTIONS[promotion] if isinstance(promotion, str) else promotion
     # Operands of one dtype need no promotion if that dtype is among these.
-    direct = {"common": _ALL, "inexact": _INEXACT}.get(promotion, _NONE) if isinstance(promotion, str) else _NONE
+    direct = (
+        {"common": _ALL, "inexact": _INEXACT}.get(promotion, _NONE)
+        if isinstance(promotion, str)
+        else _NONE
+    )
 
     def decorate(body: Body) -> Any:
         function = name or body.__name__
@@ -65,9 +78,14 @@ def elementwise(
             if keywords:
                 args = _with_keywords(function, arguments, args, keywords)
             if len(args) != count:
-                raise TypeError(f"{function}: needs {count} operands ({', '.join(arguments)}); got {len(args)}")
+                raise TypeError(
+                    f"{function}: needs {count} operands ({', '.join(arguments)}); got {len(args)}"
+                )
             if thread.trace is EVAL and not any(isinstance(x, Tracer) for x in args):
-                converted = [x if x.__class__ in SCALARS else operand(x, function, a) for x, a in zip(args, arguments)]
+                converted = [
+                    x if x.__class__ in SCALARS else operand(x, function, a)
+                    for x, a in zip(args, arguments)
+                ]
                 if all(x.__class__ in SCALARS for x in converted):
                     converted[0] = operand(converted[0], function)
                 if any(x is not y for x, y in zip(args, converted)):
@@ -78,7 +96,10 @@ def elementwise(
             shape = common_shape(function, *shapes)
             if any(own != shape for own in shapes):
                 operands.check_rank_promotion(function, shapes)
-                xs = [x if own == shape else broadcast(x, shape) for x, own in zip(xs, shapes, strict=True)]
+                xs = [
+                    x if own == shape else broadcast(x, shape)
+                    for x, own in zip(xs, shapes, strict=True)
+                ]
             return body(*xs)
 
         def unary(*args: Any, **keywords: Any) -> Any:
@@ -125,7 +146,8 @@ def elementwise(
         op.__signature__ = _signature(arguments)
         op.__qualname__ = function
         op.nin = count
-        #: The Python path, for bodies of other elementwise functions: no detour through the native call.
+        #: The Python path, for bodies of other elementwise functions: no detour through the native
+        #: call.
         op.traced = fallback
         return op
 
@@ -138,12 +160,13 @@ def _repeated(value: Any, aval: ShapedArray) -> Any:
     return broadcast(scalar, aval.shape) if aval.shape else scalar
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def adopts(dtype: Any, scalar_type: type) -> bool:
     """Whether a Python scalar next to an operand of this dtype leaves the dtype as it is."""
-    rank = {"bool": 0, "signed": 1, "unsigned": 1, "float": 2, "complex": 3}.get(dtypes.kind(dtype), -1)
+    rank = {"bool": 0, "signed": 1, "unsigned": 1, "float": 2, "complex": 3}.get(
+        dtypes.kind(dtype), -1
+    )
     return rank >= {bool: 0, int: 1, float: 2, complex: 3}[scalar_type]
-
 
 
 def _signature(arguments: list[str]) -> inspect.Signature:
@@ -157,7 +180,9 @@ def _with_keywords(
     """Positional arguments of a call that names some of them; `out=` and `where=` are refused."""
     operands.no_out(function, keywords.pop("out", None))
     if keywords.pop("where", None) is not None:
-        raise NotImplementedError(f"{function}: needs where=None; try numpy.where(mask, {function}(...), other)")
+        raise NotImplementedError(
+            f"{function}: needs where=None; try numpy.where(mask, {function}(...), other)"
+        )
     rest = list(args)
     for argument in arguments[len(args) :]:
         if argument not in keywords:
@@ -165,11 +190,12 @@ def _with_keywords(
         rest.append(keywords.pop(argument))
     if keywords:
         unknown = ", ".join(keywords)
-        raise TypeError(f"{function}: needs the arguments {', '.join(arguments)}; got unexpected {unknown}")
+        raise TypeError(
+            f"{function}: needs the arguments {', '.join(arguments)}; got unexpected {unknown}"
+        )
     return tuple(rest)
 
 
 def is_ufunc(x: Any) -> bool:
     """Whether `x` is an elementwise function of the namespace."""
     return isinstance(x, _native.EagerOp)
-

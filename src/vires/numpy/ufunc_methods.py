@@ -1,4 +1,5 @@
-"""`add.reduce`, `multiply.outer`, `maximum.accumulate`, `add.at`: what binary elementwise functions do along axes."""
+"""`add.reduce`, `multiply.outer`, `maximum.accumulate`, `add.at`: what binary elementwise functions
+do along axes."""
 
 from __future__ import annotations
 
@@ -20,9 +21,11 @@ from vires.ops.shape import expand_dims
 
 #: Functions whose reduction along axes has an operation of its own.
 _REDUCTIONS: dict[str, Callable[..., Any]] = {
-    "add": sum_, "multiply": prod_, "maximum": max_, "minimum": min_, "logical_and": all_, "logical_or": any_,
+    "add": sum_, "multiply": prod_, "maximum": max_, "minimum": min_, "logical_and": all_,
+    "logical_or": any_,
 }  # fmt: skip
-_UPDATES = {"add": "add", "multiply": "multiply", "maximum": "max", "minimum": "min", "subtract": "subtract",
+_UPDATES = {"add": "add", "multiply": "multiply", "maximum": "max", "minimum": "min",
+    "subtract": "subtract",
             "divide": "divide", "power": "power"}  # fmt: skip
 
 
@@ -30,7 +33,8 @@ def _fold(function: Any, name: str) -> Callable[..., Any]:
     """A reduction along one axis, element by element from the front."""
 
     def reduce(
-        a: Any, axis: int = 0, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+        a: Any, axis: int = 0, dtype: Any = None, out: None = None, keepdims: bool = False,
+        initial: Any = None,
         where: Any = None,
     ) -> Any:  # fmt: skip
         no_out(f"{name}.reduce", out)
@@ -43,7 +47,9 @@ def _fold(function: Any, name: str) -> Callable[..., Any]:
         if initial is not None:
             parts.insert(0, operand(initial, f"{name}.reduce", "initial"))
         if not parts:
-            raise ValueError(f"{name}.reduce: needs at least one element along axis {axis}; try initial=...")
+            raise ValueError(
+                f"{name}.reduce: needs at least one element along axis {axis}; try initial=..."
+            )
         total = parts[0]
         for part in parts[1:]:
             total = function(total, part)
@@ -54,7 +60,8 @@ def _fold(function: Any, name: str) -> Callable[..., Any]:
 
 def _with_default_axis(name: str, reduction: Callable[..., Any]) -> Callable[..., Any]:
     def reduce(
-        a: Any, axis: Any = 0, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+        a: Any, axis: Any = 0, dtype: Any = None, out: None = None, keepdims: bool = False,
+        initial: Any = None,
         where: Any = None,
     ) -> Any:  # fmt: skip
         options = {"keepdims": keepdims, "where": where}
@@ -98,7 +105,10 @@ def _outer(function: Any, name: str) -> Callable[..., Any]:
 def _at(function: Any, name: str) -> Callable[..., Any]:
     def at(a: Any, indices: Any, b: Any = None, /, *, inplace: bool = True) -> Any:
         if inplace:
-            raise NotImplementedError(f"{name}.at: needs inplace=False, since arrays are immutable; use the returned array")
+            raise NotImplementedError(
+                f"{name}.at: needs inplace=False, since arrays are immutable; use the returned "
+                "array"
+            )
         x = operand(a, f"{name}.at", "a")
         if name in _UPDATES:
             return getattr(x.at[indices], _UPDATES[name])(b)
@@ -107,19 +117,19 @@ def _at(function: Any, name: str) -> Callable[..., Any]:
     return at
 
 
-def _attach() -> None:
+def attach() -> None:
+    """Give each binary elementwise function of the namespace its methods."""
     for module in (arithmetic, comparison, transcendental, float_parts):
         for function in vars(module).values():
             if getattr(function, "nin", None) != 2 or hasattr(function, "outer"):
                 continue
             name = function.__name__
             known = _REDUCTIONS.get(name)
-            function.reduce = _fold(function, name) if known is None else _with_default_axis(name, known)
+            function.reduce = (
+                _fold(function, name) if known is None else _with_default_axis(name, known)
+            )
             function.accumulate = _running(function, name)
             function.outer = _outer(function, name)
             function.at = _at(function, name)
             for method in ("reduce", "accumulate", "outer", "at"):
                 getattr(function, method).__name__ = method
-
-
-_attach()
