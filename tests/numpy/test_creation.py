@@ -138,11 +138,11 @@ def test_ranges() -> None:
         (-3, 3, 2),
     ):
         check("arange", *args, jit=False)
-        assert_close(vires.jit(lambda: np.arange(*args))(), onp.arange(*args))  # noqa: B023
+        assert_close(vires.jit(lambda: np.arange(*args))(), onp.arange(*args))
     for args in ((0, 1, 11), (1, 5, 1), (2, 3, 0), (-1, 1, 4), (3, -3, 7)):
         check("linspace", *args, jit=False, ulps=2)
         check("linspace", *args, endpoint=False, jit=False, ulps=2)
-        values, step = np.linspace(*args, retstep=True)
+        _, step = np.linspace(*args, retstep=True)
         assert_close(
             step,
             onp.linspace(*args, retstep=True)[1].astype(onp.float32)

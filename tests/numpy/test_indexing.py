@@ -224,7 +224,7 @@ def test_index_errors(index: Any, error: type[Exception], message: str) -> None:
 
 def test_traced_mask() -> None:
     x = np.arange(6.0).reshape(2, 3)
-    with pytest.raises(vires.errors.NonConcreteBooleanIndexError, match="numpy.where"):
+    with pytest.raises(vires.errors.NonConcreteBooleanIndexError, match=r"numpy\.where"):
         vires.jit(lambda x: x[x > 2])(x)
     expected = onp.array([[0, 1, 2], [-1, -1, -1]])
     assert_close(vires.jit(lambda x: x.at[x > 2].set(-1.0))(x), expected)
@@ -296,7 +296,7 @@ def test_iteration_and_length() -> None:
     x = np.arange(6).reshape(2, 3)
     rows = list(x)
     assert [r.tolist() for r in rows] == [[0, 1, 2], [3, 4, 5]] and len(x) == 2
-    a, b = vires.jit(lambda x: tuple(x))(x)
+    _, b = vires.jit(lambda x: tuple(x))(x)
     assert_close(b, onp.array([3, 4, 5]))
     with pytest.raises(TypeError, match="0-d"):
         iter(np.float32(1))

@@ -208,7 +208,7 @@ def test_polyfit() -> None:
     y = (x**2 * 3 - x + 0.5 + 0.01 * normal(20)).astype(onp.float32)
     check("polyfit", x, y, 2, ulps=500, scale=500)
     check("polyfit", x, y, 2, w=(1 + x**2).astype(onp.float32), ulps=500, scale=500)
-    c, cov = np.polyfit(np.asarray(x), np.asarray(y), 2, cov=True)
+    _, cov = np.polyfit(np.asarray(x), np.asarray(y), 2, cov=True)
     e = onp.polyfit(x, y, 2, cov=True)
     assert_close(cov, e[1], dtype=False, ulps=20000, scale=10)
     full = np.polyfit(np.asarray(x), np.asarray(y), 2, full=True)

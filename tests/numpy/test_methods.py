@@ -95,7 +95,7 @@ def test_integer_operators() -> None:
         assert_close(op(np.asarray(a), np.asarray(b)), op(a, b))
         assert_close(vires.jit(op)(np.asarray(a), b), op(a, b))
         assert_close(op(np.asarray(a), 1), op(a, 1))
-        assert_close(vires.jit(lambda x: op(7, x))(np.asarray(b)), op(7, b))  # noqa: B023
+        assert_close(vires.jit(lambda x: op(7, x))(np.asarray(b)), op(7, b))
     for op in (operator.neg, operator.pos, operator.invert, operator.abs):
         assert_close(op(np.asarray(a)), op(a))
         assert_close(vires.jit(op)(np.asarray(a)), op(a))

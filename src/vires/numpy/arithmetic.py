@@ -372,7 +372,8 @@ def scaled(x: Any, value: float) -> Any:
 
 
 __all__ = [
-    "abs", "absolute", "add", "cbrt", "clip", "divide", "divmod", "fabs", "float_power", "floor_divide", "fmax",
-    "fmin", "fmod", "maximum", "minimum", "mod", "multiply", "negative", "positive", "pow", "power", "reciprocal",
-    "remainder", "sign", "sqrt", "square", "subtract", "true_divide",
+    "abs", "absolute", "add", "cbrt", "clip", "divide", "divmod", "fabs", "float_power",
+    "floor_divide", "fmax", "fmin", "fmod", "maximum", "minimum", "mod", "multiply", "negative",
+    "positive", "pow", "power", "reciprocal", "remainder", "sign", "sqrt", "square", "subtract",
+    "true_divide",
 ]  # fmt: skip

@@ -469,6 +469,7 @@ def ix_(*args: Any) -> tuple[Any, ...]:
 
 
 __all__ = [
-    "argwhere", "choose", "compress", "extract", "flatnonzero", "ix_", "nonzero", "piecewise", "place", "put",
-    "put_along_axis", "ravel_multi_index", "select", "take", "take_along_axis", "unravel_index", "where",
+    "argwhere", "choose", "compress", "extract", "flatnonzero", "ix_", "nonzero", "piecewise",
+    "place", "put", "put_along_axis", "ravel_multi_index", "select", "take", "take_along_axis",
+    "unravel_index", "where",
 ]  # fmt: skip

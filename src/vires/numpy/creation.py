@@ -385,7 +385,7 @@ def flat(x: Any) -> Any:
 
 
 __all__ = [
-    "array", "asarray", "astype", "copy", "empty", "empty_like", "from_dlpack", "frombuffer", "fromfile",
-    "fromfunction", "fromiter", "fromstring", "full", "full_like", "load", "ones", "ones_like", "save", "savez",
-    "zeros", "zeros_like",
+    "array", "asarray", "astype", "copy", "empty", "empty_like", "from_dlpack", "frombuffer",
+    "fromfile", "fromfunction", "fromiter", "fromstring", "full", "full_like", "load", "ones",
+    "ones_like", "save", "savez", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -259,6 +259,6 @@ def _gradient_along(x: Any, axis: int, spacing: Any) -> Any:
 
 
 __all__ = [
-    "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "ediff1d", "gradient", "nancumprod",
-    "nancumsum", "trapezoid",
+    "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "ediff1d", "gradient",
+    "nancumprod", "nancumsum", "trapezoid",
 ]  # fmt: skip

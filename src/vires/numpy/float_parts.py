@@ -400,7 +400,7 @@ def isrealobj(x: Any) -> bool:
     return not iscomplexobj(x)
 
 
-builtin_complex = type(1j)
+builtin_complex = 0j.__class__  # the name is taken by the primitive
 
 
 def is_concrete(x: Any) -> bool:
@@ -409,7 +409,8 @@ def is_concrete(x: Any) -> bool:
 
 
 __all__ = [
-    "angle", "around", "ceil", "conj", "conjugate", "copysign", "fix", "floor", "frexp", "heaviside", "imag",
-    "iscomplex", "iscomplexobj", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj", "ldexp",
-    "modf", "nan_to_num", "nextafter", "real", "rint", "round", "signbit", "spacing", "trunc",
+    "angle", "around", "ceil", "conj", "conjugate", "copysign", "fix", "floor", "frexp",
+    "heaviside", "imag", "iscomplex", "iscomplexobj", "isfinite", "isinf", "isnan", "isneginf",
+    "isposinf", "isreal", "isrealobj", "ldexp", "modf", "nan_to_num", "nextafter", "real", "rint",
+    "round", "signbit", "spacing", "trunc",
 ]  # fmt: skip

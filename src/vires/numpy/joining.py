@@ -442,6 +442,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 
 
 __all__ = [
-    "append", "array_split", "block", "column_stack", "concat", "concatenate", "delete", "dsplit", "dstack",
-    "hsplit", "hstack", "insert", "repeat", "split", "stack", "tile", "unstack", "vsplit", "vstack",
+    "append", "array_split", "block", "column_stack", "concat", "concatenate", "delete", "dsplit",
+    "dstack", "hsplit", "hstack", "insert", "repeat", "split", "stack", "tile", "unstack",
+    "vsplit", "vstack",
 ]  # fmt: skip

@@ -142,10 +142,7 @@ def _map(call: Callable[..., Any], arrays: list[Any], core_ranks: list[int]) -> 
         )
     for d in reversed(range(len(batch))):
         in_axes = tuple(0 if mapped[d] else None for mapped in maps)
-        if all(axis is None for axis in in_axes):
-            call = _with_axis(call)
-        else:
-            call = vmap(call, in_axes)
+        call = vmap(call, in_axes) if 0 in in_axes else _with_axis(call)
     return call(*squeezed)
 
 

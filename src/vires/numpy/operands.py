@@ -95,7 +95,7 @@ def scalar_of(value: Any, dtype: Any, weak: bool = False) -> Array:
                     f"array: needs an integer that fits {dtype.name}; got {value}; try an array "
                     "of a wider dtype"
                 )
-    elif value.__class__ is complex and not dtypes.kind(dtype) == "complex":
+    elif value.__class__ is complex and dtypes.kind(dtype) != "complex":
         value = value.real
     return _native.from_numpy(np.asarray(value).astype(dtype), weak_type=weak)
 

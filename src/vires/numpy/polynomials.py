@@ -25,7 +25,8 @@ from vires.numpy.triangles import diag, vander
 from vires.ops.join import pad
 
 __all__ = [
-    "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots",
+    "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub",
+    "polyval", "roots",
 ]  # fmt: skip
 
 
@@ -151,9 +152,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
         raise ValueError(f"polyint: needs 1 or {m} constants; got {constants.aval.size}")
     for step in range(m):
         divisors = np.arange(x.aval.size, 0, -1).astype(dtypes.real_of(x.aval.dtype))
-        constant = constants[
-            step if constants.aval.size > 1 else 0 if step == 0 or k is not None else 0
-        ]
+        constant = constants[step if constants.aval.size > 1 else 0]
         x = concatenate([x / asarray(divisors), convert(constant, x.aval.dtype)[None]])
     return x
 

@@ -345,6 +345,6 @@ def kaiser(M: int, beta: Any) -> Any:
 
 
 __all__ = [
-    "arange", "bartlett", "blackman", "c_", "geomspace", "hamming", "hanning", "index_exp", "indices", "kaiser",
-    "linspace", "logspace", "meshgrid", "mgrid", "ogrid", "r_", "s_",
+    "arange", "bartlett", "blackman", "c_", "geomspace", "hamming", "hanning", "index_exp",
+    "indices", "kaiser", "linspace", "logspace", "meshgrid", "mgrid", "ogrid", "r_", "s_",
 ]  # fmt: skip

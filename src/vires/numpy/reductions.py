@@ -596,7 +596,7 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
 
 
 __all__ = [
-    "all", "amax", "amin", "any", "apply_over_axes", "argmax", "argmin", "average", "count_nonzero", "max", "mean",
-    "min", "nanargmax", "nanargmin", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod",
-    "ptp", "std", "sum", "var",
+    "all", "amax", "amin", "any", "apply_over_axes", "argmax", "argmin", "average",
+    "count_nonzero", "max", "mean", "min", "nanargmax", "nanargmin", "nanmax", "nanmean",
+    "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum", "var",
 ]  # fmt: skip

@@ -192,8 +192,9 @@ def isdtype(dtype: Any, kind: Any) -> bool:
 
 
 __all__ = [
-    "bfloat16", "bool_", "can_cast", "cdouble", "complex64", "complex128", "complex_", "csingle", "double", "finfo",
-    "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float16", "float32",
-    "float64", "float_", "iinfo", "int4", "int8", "int16", "int32", "int64", "int_", "isdtype", "issubdtype",
-    "promote_types", "result_type", "single", "uint", "uint4", "uint8", "uint16", "uint32", "uint64",
+    "bfloat16", "bool_", "can_cast", "cdouble", "complex64", "complex128", "complex_", "csingle",
+    "double", "finfo", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2",
+    "float8_e5m2fnuz", "float16", "float32", "float64", "float_", "iinfo", "int4", "int8",
+    "int16", "int32", "int64", "int_", "isdtype", "issubdtype", "promote_types", "result_type",
+    "single", "uint", "uint4", "uint8", "uint16", "uint32", "uint64",
 ]  # fmt: skip

@@ -28,8 +28,8 @@ from vires.ops.shape import iota, reshape
 from vires.ops.sort import sort as sort_p
 
 __all__ = [
-    "intersect1d", "isin", "setdiff1d", "setxor1d", "trim_zeros", "union1d", "unique", "unique_all", "unique_counts",
-    "unique_inverse", "unique_values",
+    "intersect1d", "isin", "setdiff1d", "setxor1d", "trim_zeros", "union1d", "unique",
+    "unique_all", "unique_counts", "unique_inverse", "unique_values",
 ]  # fmt: skip
 
 

@@ -369,7 +369,8 @@ def _roll_by(x: Any, shift: Any, axes: Sequence[int]) -> Any:
 
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "expand_dims",
-    "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis", "ndim", "permute_dims", "ravel", "reshape", "resize",
-    "roll", "rollaxis", "rot90", "shape", "size", "squeeze", "swapaxes", "transpose",
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_shapes",
+    "broadcast_to", "expand_dims", "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis",
+    "ndim", "permute_dims", "ravel", "reshape", "resize", "roll", "rollaxis", "rot90", "shape",
+    "size", "squeeze", "swapaxes", "transpose",
 ]  # fmt: skip

@@ -30,8 +30,8 @@ from vires.ops.shape import iota, rev
 from vires.ops.sort import sort as sort_p
 
 __all__ = [
-    "argpartition", "argsort", "bincount", "digitize", "interp", "lexsort", "partition", "searchsorted", "sort",
-    "sort_complex",
+    "argpartition", "argsort", "bincount", "digitize", "interp", "lexsort", "partition",
+    "searchsorted", "sort", "sort_complex",
 ]  # fmt: skip
 
 

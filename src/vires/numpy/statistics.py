@@ -41,8 +41,8 @@ from vires.ops.complex import complex
 from vires.ops.shape import expand_dims, full_like, reshape
 
 __all__ = [
-    "corrcoef", "cov", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "median", "nanmedian",
-    "nanpercentile", "nanquantile", "percentile", "quantile",
+    "corrcoef", "cov", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "median",
+    "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile",
 ]  # fmt: skip
 
 # --- quantiles

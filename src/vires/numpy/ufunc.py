@@ -84,11 +84,11 @@ def elementwise(
             if thread.trace is EVAL and not any(isinstance(x, Tracer) for x in args):
                 converted = [
                     x if x.__class__ in SCALARS else operand(x, function, a)
-                    for x, a in zip(args, arguments)
+                    for x, a in zip(args, arguments, strict=True)
                 ]
                 if all(x.__class__ in SCALARS for x in converted):
                     converted[0] = operand(converted[0], function)
-                if any(x is not y for x, y in zip(args, converted)):
+                if any(x is not y for x, y in zip(args, converted, strict=True)):
                     return op(*converted)
             xs = [operand(x, function, a) for x, a in zip(args, arguments, strict=True)]
             xs = promoted(*xs)
