@@ -18,7 +18,7 @@ def assert_close(actual: Any, expected: Any) -> None:
 
 
 X = onp.arange(2 * 3 * 4 * 5, dtype=onp.float32).reshape(2, 3, 4, 5)
-I = onp.array([0, 1, 1])
+I = onp.array([0, 1, 1])  # noqa: E741 - beside J, as in mathematics
 J = onp.array([[1], [0]])
 MASK = onp.array([True, False, True])
 

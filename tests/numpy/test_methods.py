@@ -99,7 +99,7 @@ def test_integer_operators() -> None:
     for op in (operator.neg, operator.pos, operator.invert, operator.abs):
         assert_close(op(np.asarray(a)), op(a))
         assert_close(vires.jit(op)(np.asarray(a)), op(a))
-    assert (np.asarray(a) == None) is False
+    assert (np.asarray(a) == None) is False  # noqa: E711 - what `==` does with None
 
 
 def test_numpy_operands_on_the_left() -> None:
