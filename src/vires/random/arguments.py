@@ -126,7 +126,10 @@ def broadcast_shape(
     name: str, shape: Shape | None, arguments: Sequence[str], values: Sequence[Any]
 ) -> tuple[int, ...]:
     """The shape of the draw: `shape`, to which parameters must broadcast, or their common one."""
-    return common_shape(name, shape, arguments, [numpy.shape(value) for value in values])
+    shapes = [() if isinstance(value, (int, float)) else tuple(value.shape) for value in values]
+    if shape.__class__ is tuple and not any(shapes):
+        return fixed_shape(shape, name)
+    return common_shape(name, shape, arguments, shapes)
 
 
 def common_shape(

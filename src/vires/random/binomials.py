@@ -58,8 +58,13 @@ def _inversion(key: Any, shape: tuple[int, ...], dtype: DType, n: Any, p: Any) -
     return lax.while_loop(more, step, start)[1] - 1
 
 
-def _rejection(key: Any, shape: tuple[int, ...], dtype: DType, n: Any, p: Any) -> Any:
-    """Transformed rejection, algorithm BTRS of Hormann (1993), for p <= 1/2 and n p >= 10."""
+def _rejection(
+    key: Any, shape: tuple[int, ...], dtype: DType, n: Any, p: Any, unwanted: Any
+) -> Any:
+    """Transformed rejection, algorithm BTRS of Hormann (1993), for p <= 1/2 and n p >= 10.
+
+    Where all results are unwanted there are no rounds.
+    """
     deviation = np.sqrt(n * p * (1 - p))
     b = 1.15 + 2.53 * deviation
     a = -0.0873 + 0.0248 * b + 0.01 * p
@@ -94,7 +99,7 @@ def _rejection(key: Any, shape: tuple[int, ...], dtype: DType, n: Any, p: Any) -
         accept = inside | (~outside & (height <= bound))
         return key, np.where(accept, k, result), accepted | accept
 
-    start = (key, np.full(shape, -1, dtype), np.zeros(shape, "bool"))
+    start = (key, np.full(shape, -1, dtype), np.broadcast_to(unwanted, shape))
     return lax.while_loop(more, step, start)[1]
 
 
@@ -119,7 +124,9 @@ def draw_binomial(
     small = bad_n | (mean <= 10) | np.isnan(mean)
     whole = np.floor(n)
     counted = _inversion(key, shape, drawn, np.where(small & ~infinite, whole, 0.0), q)
-    rejected = _rejection(key, shape, drawn, np.where(small, 1e4, whole), np.where(small, 0.5, q))
+    rejected = _rejection(
+        key, shape, drawn, np.where(small, 1e4, whole), np.where(small, 0.5, q), np.all(small)
+    )
     result = np.where(small, counted, rejected).astype(dtype)
     invalid = bad_q | bad_n
     result = np.where(invalid, numpy.nan, result)

@@ -47,7 +47,7 @@ def draw_poisson(key: Any, shape: tuple[int, ...], dtype: DType, lam: Any) -> An
     lam = np.broadcast_to(lam, shape)
     small = np.isnan(lam) | (lam < 10)
     counted = _poisson_knuth(key, shape, dtype, np.where(small, lam, 0.0))
-    rejected = _poisson_rejection(key, shape, dtype, np.where(small, 1e5, lam))
+    rejected = _poisson_rejection(key, shape, dtype, np.where(small, 1e5, lam), np.all(small))
     return np.where(lam == 0, numpy.zeros((), dtype), np.where(small, counted, rejected))
 
 
@@ -67,8 +67,10 @@ def _poisson_knuth(key: Any, shape: tuple[int, ...], dtype: DType, lam: Any) -> 
     return lax.while_loop(more, step, start)[1] - 1
 
 
-def _poisson_rejection(key: Any, shape: tuple[int, ...], dtype: DType, lam: Any) -> Any:
-    """Transformed rejection, algorithm PTRS of Hormann (1993)."""
+def _poisson_rejection(
+    key: Any, shape: tuple[int, ...], dtype: DType, lam: Any, unwanted: Any
+) -> Any:
+    """Transformed rejection, algorithm PTRS of Hormann (1993); no rounds where all is unwanted."""
     log_lam = np.log(lam)
     b = 0.931 + 2.53 * np.sqrt(lam)
     a = -0.059 + 0.02483 * b
@@ -92,7 +94,7 @@ def _poisson_rejection(key: Any, shape: tuple[int, ...], dtype: DType, lam: Any)
         accept = inside | (~outside & (height <= log_probability))
         return key, np.where(accept, k, result), accepted | accept
 
-    start = (key, np.full(shape, -1, dtypes.float32), np.zeros(shape, dtypes.bool_))
+    start = (key, np.full(shape, -1, dtypes.float32), np.broadcast_to(unwanted, shape))
     return lax.while_loop(more, step, start)[1].astype(dtype)
 
 

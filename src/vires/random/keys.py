@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 
+from vires import _native
 from vires.core import dtypes
 from vires.core.dtypes import KEY
 from vires.core.trace import Array, Tracer, as_array
@@ -51,7 +52,12 @@ def key(seed: Any, *, impl: Any = None, dtype: Any = None) -> Any:
     """
     _check_implementation(impl, "key")
     _check_implementation(dtype, "key")
-    return random_wrap(_seed_words(seed, "key"))
+    words = _seed_words(seed, "key")
+    if words is None:
+        return random_seed(seed)
+    # The first word is the low half of a key's 64 bits.
+    bits = numpy.array(words[0] | words[1] << 32, numpy.uint64)
+    return _native.wrap_numpy(bits)._view((), 0, KEY)
 
 
 def PRNGKey(seed: Any, *, impl: Any = None) -> Any:
@@ -62,15 +68,18 @@ def PRNGKey(seed: Any, *, impl: Any = None) -> Any:
     Array([0, 7], dtype=uint32)
     """
     _check_implementation(impl, "PRNGKey")
-    return _seed_words(seed, "PRNGKey")
+    words = _seed_words(seed, "PRNGKey")
+    if words is None:
+        return random_unwrap(random_seed(seed))
+    return _native.wrap_numpy(numpy.array(words, numpy.uint32))
 
 
-def _seed_words(seed: Any, name: str) -> Any:
-    """The two words of a seed."""
+def _seed_words(seed: Any, name: str) -> tuple[int, int] | None:
+    """The two words of a seed; None when it is traced, of unknown value."""
     value = seed.concrete() if isinstance(seed, Tracer) else seed
     if value is None:
         _check_seed(seed.shape, seed.dtype, seed, name)
-        return random_unwrap(random_seed(seed))
+        return None
     if value.__class__ is not int and value.__class__ is not bool:
         shape = getattr(value, "shape", None)
         if shape is None or not hasattr(value, "dtype"):
@@ -80,7 +89,7 @@ def _seed_words(seed: Any, name: str) -> Any:
     if not -(1 << 63) <= number < 1 << 64:
         raise OverflowError(f"{name}: needs a seed that fits 64 bits; got {number}")
     high = number >> 32 if not -(1 << 31) <= number < 1 << 32 or _wide() else 0
-    return as_array(numpy.array([high & 0xFFFFFFFF, number & 0xFFFFFFFF], numpy.uint32))
+    return high & 0xFFFFFFFF, number & 0xFFFFFFFF
 
 
 def _wide() -> bool:

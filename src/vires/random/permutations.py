@@ -159,7 +159,7 @@ def choice(
 
 def draw_index(key: Any, shape: tuple[int, ...], n: int, dtype: DType) -> Any:
     low, high = numpy.zeros((), dtype), numpy.asarray(n, dtype)
-    return draw_integers(key, shape, dtype, low, high, numpy.asarray(False))
+    return draw_integers(key, shape, dtype, low, high, False)
 
 
 def draw_weighted(

@@ -3,7 +3,7 @@
 What is remembered is the key *object*, by a weak reference, when a sampler consumes it eagerly.
 Equal bits in another object are not reuse: `key(0)` written twice, or a cell run again, restarts a
 stream on purpose. So `normal(key)` and `uniform(key)` warn, and `keys[0]` taken twice from an array
-of keys is not seen. Splitting and folding do not consume. Nothing is remembered while a program is
+of keys is not seen. Splitting and folding do not consume. Nothing is reported while a program is
 staged (under jit), where one trace stands for many calls.
 """
 
@@ -40,21 +40,15 @@ def staging(trace: Trace) -> bool:
 
 def mark_consumed(key: Any, name: str) -> None:
     """Remember that sampler `name` consumed this key; warn or raise when one already has."""
-    identity = id(key)
-    before = _consumed.get(identity)
-    if before is not None and before[0]() is key:
+    entry = (ref(key), name)
+    before = _consumed.setdefault(id(key), entry)
+    if before is entry:
+        if len(_consumed) > _LIMIT:
+            _forget()
+    elif before[0]() is key:
         _report(before[1], name)
-        return
-    if thread.trace is not EVAL and staging(thread.trace):
-        return
-    _consumed[identity] = (ref(key), name)
-    if len(_consumed) > _LIMIT:
-        _forget()
-
-
-def mark_fresh(key: Any) -> None:
-    """Forget that a key was consumed."""
-    _consumed.pop(id(key), None)
+    else:  # another key, gone, had this address
+        _consumed[id(key)] = entry
 
 
 def _forget() -> None:
@@ -66,7 +60,7 @@ def _forget() -> None:
 
 def _report(first: str, name: str) -> None:
     mode = key_reuse_mode()
-    if mode == "allow" or (thread.trace is not EVAL and staging(thread.trace)):
+    if mode == "allow" or staging(thread.trace):
         return
     message = (
         f"{name}: needs a key that no sampler has used; got one that {first} has consumed, so that "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import ml_dtypes
@@ -78,6 +79,8 @@ def draw_integers(
     high = draw_bits(high_key, shape, width)
     low = draw_bits(low_key, shape, width)
     one = numpy.ones((), word)
+    minval = lax.convert_element_type(minval, dtype)
+    maxval = lax.convert_element_type(maxval, dtype)
     span = lax.convert_element_type(maxval - minval, word)
     span = np.where(maxval <= minval, one, span)
     span = np.where(above & (maxval > minval), span + one, span)
@@ -151,17 +154,24 @@ def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None)
     return _randint(key, shape, drawn, dtype, low, high, above)
 
 
+@functools.cache
+def _limits(dtype: DType) -> tuple[int, int]:
+    """The smallest and the largest value of an integer dtype."""
+    limits = ml_dtypes.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
 def _bound(value: Any, dtype: DType, drawn: DType, argument: str) -> tuple[Any, Any]:
     """A bound clipped to the range of `dtype`, as `drawn`, and whether it lies above that range."""
-    limits = numpy.iinfo(dtype)
-    least, most = int(limits.min), int(limits.max)
+    least, most = _limits(dtype)
     # When the arithmetic is in a wider type, one more than the largest value is in range.
     wide = drawn != dtype
     reach = most + 1 if wide else most
     if value.__class__ is int or isinstance(value, numpy.integer):
         number = int(value)
-        above = numpy.asarray(number > reach and not wide)
-        return numpy.asarray(min(max(number, least), reach), drawn), above
+        number, above = min(max(number, least), reach), number > reach and not wide
+        # A Python int is the faster argument where it fits the default int.
+        return (number if drawn == dtypes.int32 else numpy.asarray(number, drawn)), above
     value = parameter(value, "randint", argument)
     own = aval_of(value).dtype
     if dtypes.kind(own) not in ("signed", "unsigned", "bool"):
@@ -171,12 +181,12 @@ def _bound(value: Any, dtype: DType, drawn: DType, argument: str) -> tuple[Any, 
     value = np.asarray(value)
     if own == dtypes.bool_:
         value, own = value.astype(dtypes.int32), dtypes.int32
-    range_ = numpy.iinfo(own)
-    above: Any = numpy.asarray(False)
-    if int(range_.max) > reach:
-        above = numpy.asarray(False) if wide else value > reach
+    own_least, own_most = _limits(own)
+    above: Any = False
+    if own_most > reach:
+        above = False if wide else value > reach
         value = np.minimum(value, numpy.asarray(reach, own))
-    if int(range_.min) < least:
+    if own_least < least:
         value = np.maximum(value, numpy.asarray(least, own))
     return value.astype(drawn), above
 
