@@ -36,7 +36,7 @@ def _inexact(*xs: Any) -> list[Any]:
 
 
 def _as_given(*xs: Any) -> list[Any]:
-    return list(xs)
+    return [as_array(x) if x.__class__ in SCALARS else x for x in xs]
 
 
 #: How operands are promoted: to their common dtype; to a common float or complex dtype; not at all.
@@ -90,8 +90,11 @@ def elementwise(
                     converted[0] = operand(converted[0], function)
                 if any(x is not y for x, y in zip(args, converted, strict=True)):
                     return op(*converted)
-            xs = [operand(x, function, a) for x, a in zip(args, arguments, strict=True)]
+            xs = [value_or_operand(x, function, a) for x, a in zip(args, arguments, strict=True)]
             xs = promoted(*xs)
+            for i, x in enumerate(args):
+                if x.__class__ is float and xs[i].aval.dtype == dtypes.float64:
+                    xs[i] = scalar_of(x, dtypes.float64, xs[i].aval.weak_type)  # with all its digits
             shapes = [x.aval.shape for x in xs]
             shape = common_shape(function, *shapes)
             if any(own != shape for own in shapes):
