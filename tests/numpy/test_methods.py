@@ -273,3 +273,24 @@ def test_integers_that_do_not_fit() -> None:
         vires.jit(lambda x: x + 300)(np.ones(2, np.int8))
     with pytest.raises(OverflowError):
         np.ones(2, np.int8) + 300
+
+
+def test_python_numbers_keep_their_digits_beside_float64() -> None:
+    x = np.asarray(onp.array([0.0, 1.0, 2.0]))
+    calls = [
+        (lambda x: x * 0.1, [0.0, 0.1, 0.2]),
+        (lambda x: np.clip(x, 0.1, 1.1), [0.1, 1.0, 1.1]),
+        (lambda x: np.where(x > 0.5, 0.1, x), [0.0, 0.1, 0.1]),
+        (lambda x: np.full_like(x, 0.1), [0.1, 0.1, 0.1]),
+        (lambda x: x.at[1].set(0.1), [0.0, 0.1, 2.0]),
+        (lambda x: x.at[np.array([0, 1])].add(0.1), [0.1, 1.1, 2.0]),
+        (lambda x: np.pad(x[:1], (0, 2), constant_values=0.1), [0.0, 0.1, 0.1]),
+        (lambda x: np.sum(x, initial=0.1)[None], [3.1]),
+        (lambda x: np.quantile(x, 0.05)[None], [0.1]),
+        (lambda x: np.percentile(x, 5)[None], [0.1]),
+        (lambda x: np.full((1,), 0.1, np.float64), [0.1]),
+    ]
+    for call, expected in calls:
+        for _ in range(3):  # the third eager call runs a plan
+            onp.testing.assert_allclose(call(x), expected, rtol=1e-15)
+        onp.testing.assert_allclose(vires.jit(call)(x), expected, rtol=1e-15)

@@ -24,6 +24,7 @@ from vires.numpy.operands import (
     broadcast,
     common_shape,
     convert,
+    in_dtype,
     promote_dtypes,
 )
 from vires.numpy.ufunc import adopts
@@ -210,8 +211,11 @@ def _bounded(plan: Plan, mode: GatherScatterMode) -> Plan:
 
 def _in_dtype(x: Any, values: Any, operation: str) -> Any:
     """The values in the dtype of x, with a warning when that loses something other than digits."""
+    own = x.aval.dtype
+    if values.__class__ in SCALARS and adopts(own, values.__class__):
+        return in_dtype(values, own)
     y = asarray(values)
-    own, other = x.aval.dtype, y.aval.dtype
+    other = y.aval.dtype
     if own == other:
         return convert(y, own)
     if dtypes.is_key(own) or dtypes.is_key(other):

@@ -37,7 +37,7 @@ from vires.ops.shape import expand_dims, iota, reshape
 
 
 def _condition_first(condition: Any, x: Any, y: Any) -> list[Any]:
-    return [truth(condition), *promote(x, y)]
+    return [truth(operand(condition, "where", "the condition")), *promote(x, y)]
 
 
 @elementwise(_condition_first, name="where")

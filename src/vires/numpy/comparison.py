@@ -69,7 +69,7 @@ def truth(x: Any) -> Any:
 
 
 def _truths(*xs: Any) -> list[Any]:
-    return [truth(x) for x in xs]
+    return [truth(operand(x, "truth")) for x in xs]
 
 
 @elementwise(_truths)

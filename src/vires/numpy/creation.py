@@ -16,7 +16,9 @@ from vires.numpy.operands import (
     SCALARS,
     Shape,
     broadcast,
+    check_sizes,
     convert,
+    in_dtype,
     operand,
     promote_dtypes,
     scalar_of,
@@ -203,6 +205,10 @@ def dtype_or(dtype: Any, default: Any) -> Any:
     return default if dtype is None else dtypes.canonical(dtype)
 
 
+def _sizes(function: str, shape: Any) -> Shape:
+    return check_sizes(function, shape_tuple(function, shape))
+
+
 def repeated(shape: Shape, value: Any, dtype: Any) -> Any:
     """An array of one repeated Python or NumPy number."""
     if thread.trace is EVAL:
@@ -213,19 +219,19 @@ def repeated(shape: Shape, value: Any, dtype: Any) -> Any:
 @planned()
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
     """Zeros of a shape; float32 unless `dtype` says otherwise."""
-    return repeated(shape_tuple("zeros", shape), 0, dtype_or(dtype, dtypes.default_float()))
+    return repeated(_sizes("zeros", shape), 0, dtype_or(dtype, dtypes.default_float()))
 
 
 @planned()
 def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
     """Ones of a shape; float32 unless `dtype` says otherwise."""
-    return repeated(shape_tuple("ones", shape), 1, dtype_or(dtype, dtypes.default_float()))
+    return repeated(_sizes("ones", shape), 1, dtype_or(dtype, dtypes.default_float()))
 
 
 def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
     """Zeros of a shape: arrays are immutable, so there is nothing to gain from uninitialised
     memory."""
-    return repeated(shape_tuple("empty", shape), 0, dtype_or(dtype, dtypes.default_float()))
+    return repeated(_sizes("empty", shape), 0, dtype_or(dtype, dtypes.default_float()))
 
 
 @planned("fill_value")
@@ -239,7 +245,7 @@ def full(
     Array([[7, 7],
            [7, 7]], dtype=int32, weak_type=True)
     """
-    sizes = shape_tuple("full", shape)
+    sizes = _sizes("full", shape)
     value = _array(fill_value, dtype)
     return broadcast(value, sizes)
 
@@ -253,7 +259,7 @@ def _shape_and_dtype(function: str, a: Any, dtype: Any, shape: Any) -> tuple[Sha
     else:
         aval = operand(a, function, "a").aval
         own_shape, own_dtype, weak = aval.shape, aval.dtype, aval.weak_type
-    sizes = own_shape if shape is None else shape_tuple(function, shape)
+    sizes = own_shape if shape is None else _sizes(function, shape)
     return (
         sizes,
         dtype_or(dtype, own_dtype if dtypes.is_key(own_dtype) else dtypes.canonical(own_dtype)),
@@ -309,7 +315,10 @@ def full_like(
 ) -> Any:
     """An array of a repeated value with the shape and dtype of `a`."""
     sizes, dtype, weak = _shape_and_dtype("full_like", a, dtype, shape)
-    value = fill_value if dtypes.is_key(dtype) else convert(_array(fill_value, None), dtype, weak)
+    if dtypes.is_key(dtype):
+        return broadcast(fill_value, sizes)
+    scalar = fill_value.__class__ in SCALARS
+    value = in_dtype(fill_value if scalar else _array(fill_value, None), dtype, weak)
     return broadcast(value, sizes)
 
 

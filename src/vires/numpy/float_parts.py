@@ -241,7 +241,7 @@ def frexp(x):
 
 
 def _ldexp_operands(*xs: Any) -> list[Any]:
-    x, exponent = xs
+    x, exponent = (operand(x, "ldexp") for x in xs)
     if not dtypes.is_integer(exponent.aval.dtype):
         raise ValueError(
             f"ldexp: needs an integer exponent; got {exponent.aval.dtype.name}; try x1 * 2.0**x2"

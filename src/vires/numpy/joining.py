@@ -16,6 +16,7 @@ from vires.numpy.operands import (
     ShapeError,
     axis_index,
     broadcast,
+    check_sizes,
     common_shape,
     convert,
     no_out,
@@ -260,7 +261,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 def tile(A: Any, reps: Any) -> Any:
     """The whole array repeated along each axis; more repetitions than axes add leading axes."""
     x = operand(A, "tile", "A")
-    counts = shape_tuple("tile", reps)
+    counts = check_sizes("tile", shape_tuple("tile", reps))
     rank = max(len(counts), x.aval.ndim)
     counts = (1,) * (rank - len(counts)) + counts
     shape = (1,) * (rank - x.aval.ndim) + x.aval.shape

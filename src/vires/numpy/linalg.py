@@ -40,6 +40,7 @@ from vires.numpy.operands import (
     broadcast,
     common_shape,
     convert,
+    integer,
     operand,
     promote_inexact,
     shape_text,
@@ -373,7 +374,7 @@ def matrix_power(a: Any, n: int) -> Any:
     x = operand(a, "matrix_power", "a")
     if x.aval.ndim < 2 or x.aval.shape[-1] != x.aval.shape[-2]:
         raise ShapeError(f"matrix_power: needs square matrices; got {shape_text(x)}")
-    n = operator.index(n)
+    n = integer("matrix_power", "n", n)
     if n < 0:
         x, n = inv(x), -n
     if n == 0:

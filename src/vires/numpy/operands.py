@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import math
 import operator
 import warnings
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from vires._native import Array
 from vires.core import config, dtypes
 from vires.core.avals import ShapedArray
 from vires.core.errors import ViresTypeError
-from vires.core.trace import Tracer, as_array
+from vires.core.trace import Tracer, as_array, aval_of
 from vires.ops.convert import convert_element_type
 from vires.ops.shape import broadcast_in_dim
 
@@ -119,13 +120,26 @@ def inexact_of(dtype: Any) -> Any:
 
 def promote_dtypes(*xs: Any) -> tuple[Any, bool]:
     """Common (dtype, weak type) of operands."""
-    return dtypes.promote(*[(x.aval.dtype, x.aval.weak_type) for x in xs])
+    avals = [aval_of(x) if x.__class__ in SCALARS else x.aval for x in xs]
+    return dtypes.promote(*[(aval.dtype, aval.weak_type) for aval in avals])
+
+
+def in_dtype(x: Any, dtype: Any, weak: bool = False) -> Any:
+    """An operand in a dtype; a Python number is rounded to it once, with all of its digits."""
+    if x.__class__ in SCALARS and aval_of(x).dtype is not dtypes.bool_:
+        return scalar_of(x, dtype, weak)
+    return convert(as_array(x) if x.__class__ is bool else x, dtype, weak)
+
+
+def value_or_operand(x: Any, function: str, argument: str = "x") -> Any:
+    """A Python number as it is, anything else as an Array or Tracer: for `promote` and `in_dtype`."""
+    return x if x.__class__ in SCALARS else operand(x, function, argument)
 
 
 def promote(*xs: Any) -> list[Any]:
-    """Operands in their common dtype."""
+    """Operands, which may be Python numbers, in their common dtype."""
     dtype, weak = promote_dtypes(*xs)
-    return [convert(x, dtype, weak) for x in xs]
+    return [in_dtype(x, dtype, weak) for x in xs]
 
 
 def promote_inexact(*xs: Any) -> list[Any]:
@@ -133,7 +147,7 @@ def promote_inexact(*xs: Any) -> list[Any]:
     dtype, weak = promote_dtypes(*xs)
     if not dtypes.is_inexact(dtype):
         dtype = inexact_of(dtype)
-    return [convert(x, dtype, weak) for x in xs]
+    return [in_dtype(x, dtype, weak) for x in xs]
 
 
 def shape_text(x: Any) -> str:
@@ -224,6 +238,8 @@ def shape_tuple(function: str, shape: Any) -> Shape:
     """A shape, given as an integer or a sequence of integers, as a tuple of ints."""
     if isinstance(shape, (int, np.integer)):
         return (int(shape),)
+    if isinstance(shape, Tracer) and not shape.ndim:
+        return (operator.index(shape),)
     try:
         sizes = tuple(operator.index(size) for size in shape)
     except TypeError as error:
@@ -238,6 +254,28 @@ def shape_tuple(function: str, shape: Any) -> Shape:
                 f"{function}: needs a shape, a tuple of integers; got {shape!r}"
             ) from error
     return sizes
+
+
+def check_sizes(function: str, shape: Shape) -> Shape:
+    """The shape, whose sizes must not be negative."""
+    for size in shape:
+        if size < 0:
+            raise ValueError(
+                f"{function}: needs sizes >= 0; got the negative {size} in shape {shape}"
+            )
+    if math.prod(shape) >= 1 << 60:
+        raise MemoryError(f"{function}: needs memory for all elements; got shape {shape}")
+    return shape
+
+
+def integer(function: str, name: str, value: Any) -> int:
+    """An argument that has to be a Python integer, or an array of one that is known."""
+    if isinstance(value, Tracer):
+        return operator.index(value)  # its own message says what to do
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{function}: needs an integer for {name}; got {value!r:.40}") from None
 
 
 def no_out(function: str, out: Any) -> None:

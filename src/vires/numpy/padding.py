@@ -13,7 +13,7 @@ from vires.core.trace import Tracer
 from vires.numpy.creation import asarray
 from vires.numpy.cumulative import along
 from vires.numpy.float_parts import round as round_
-from vires.numpy.operands import broadcast, convert, operand
+from vires.numpy.operands import SCALARS, broadcast, convert, in_dtype, operand
 from vires.numpy.planned import planned
 from vires.numpy.ranges import linspace
 from vires.numpy.reductions import max as max_
@@ -72,6 +72,10 @@ def _join(x: Any, axis: int, before: Any, after: Any) -> Any:
     return concatenate(*parts, dimension=axis) if len(parts) > 1 else x
 
 
+def _constant(value: Any, dtype: Any) -> Any:
+    return in_dtype(value if value.__class__ in SCALARS else asarray(value), dtype)
+
+
 def _pad_constant(x: Any, widths: Widths, constant_values: Any) -> Any:
     pairs = _value_pairs(constant_values, x.aval.ndim, x.aval.dtype)
     same = (
@@ -80,7 +84,7 @@ def _pad_constant(x: Any, widths: Widths, constant_values: Any) -> Any:
     )
     if same:
         config = tuple((before, after, 0) for before, after in widths)
-        return pad_p(x, convert(asarray(constant_values), x.aval.dtype), padding_config=config)
+        return pad_p(x, _constant(constant_values, x.aval.dtype), padding_config=config)
     for axis, ((before, after), values) in enumerate(zip(widths, pairs, strict=True)):
         for amount, value, low in ((before, values[0], True), (after, values[1], False)):
             if amount:

@@ -14,13 +14,32 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from vires import _native
 from vires.api.jit import Jitted
-from vires.core import tree
+from vires.core import dtypes, tree
 from vires.core.config import config
 from vires.core.trace import aval_of, engine_slot
 
 _MOST_SEEN = 1024
+
+
+_WIDE = frozenset((dtypes.float64, dtypes.complex128))
+
+
+def _needs_all_digits(leaves: list[Any], static_values: Any) -> bool:
+    """Whether a Python float meets a 64-bit dtype: a plan would take it as float32."""
+    if not any(x.__class__ in (float, complex) for x in leaves):
+        return False
+    named = [x for x in tree.leaves(static_values) if isinstance(x, (str, type, np.dtype))]
+    for x in named:
+        try:
+            if dtypes.canonical(x) in _WIDE:
+                return True
+        except TypeError:  # a name of something else than a dtype
+            continue
+    return any(aval_of(x).dtype in _WIDE for x in leaves)
 
 
 def planned(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
@@ -43,6 +62,8 @@ def planned(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
                 return None
             static_values, dynamic = jitted.split(args, kwargs)
             leaves, treedef = tree.flatten(dynamic)
+            if _needs_all_digits(leaves, static_values):
+                return None
             key = (static_values, treedef, tuple(map(aval_of, leaves)), config.state)
             if key not in seen:
                 if len(seen) >= _MOST_SEEN:

@@ -20,10 +20,12 @@ from vires.numpy.operands import (
     broadcast,
     broadcast_all,
     convert,
+    in_dtype,
     inexact_of,
     no_out,
     operand,
     promote_dtypes,
+    value_or_operand,
 )
 from vires.numpy.planned import planned
 from vires.ops import reduce
@@ -49,7 +51,7 @@ def _masked(function: str, x: Any, where: Any, identity: Any) -> Any:
 
 
 def _with_initial(combine: Any, result: Any, initial: Any, dtype: Any, function: str) -> Any:
-    return combine(result, convert(operand(initial, function, "initial"), dtype))
+    return combine(result, in_dtype(value_or_operand(initial, function, "initial"), dtype))
 
 
 def _accumulator(dtype: Any, promote_integers: bool) -> Any:

@@ -23,6 +23,7 @@ from vires.numpy.operands import (
     promote,
     promote_inexact,
     sequence_operands,
+    value_or_operand,
 )
 from vires.numpy.planned import planned
 from vires.ops.join import concatenate
@@ -148,7 +149,7 @@ def searchsorted(
     after equals."""
     if side not in ("left", "right"):
         raise ValueError(f"searchsorted: needs side 'left' or 'right'; got {side!r}")
-    x, y = promote(operand(a, "searchsorted", "a"), operand(v, "searchsorted", "v"))
+    x, y = promote(operand(a, "searchsorted", "a"), value_or_operand(v, "searchsorted", "v"))
     if x.aval.ndim != 1:
         raise ValueError(f"searchsorted: needs a 1-d array to search; got shape {x.aval.shape}")
     if sorter is not None:

@@ -19,14 +19,17 @@ from vires.numpy.creation import asarray, flat
 from vires.numpy.float_parts import ceil, conj, floor, imag, isnan, real
 from vires.numpy.joining import concatenate
 from vires.numpy.operands import (
+    SCALARS,
     axes_tuple,
     broadcast,
     convert,
+    in_dtype,
     inexact_of,
     no_out,
     operand,
     promote_dtypes,
     promote_inexact,
+    value_or_operand,
 )
 from vires.numpy.planned import planned
 from vires.numpy.ranges import linspace
@@ -62,7 +65,8 @@ def _quantile(
 ) -> Any:
     if method not in _METHODS:
         raise ValueError(f"{function}: needs a method among {', '.join(_METHODS)}; got {method!r}")
-    x, q = operand(a, function, "a"), operand(q, function, "q")
+    x, exact = operand(a, function, "a"), value_or_operand(q, function, "q")
+    q = operand(q, function, "q")
     if dtypes.kind(x.aval.dtype) == "complex":
         raise ValueError(f"{function}: needs a real dtype; got {x.aval.dtype.name}")
     if q.aval.ndim > 1:
@@ -74,7 +78,7 @@ def _quantile(
             raise ValueError(f"{function}: needs q from {scale[0]}; got {scale[1]}")
     weak = x.aval.weak_type
     target = inexact_of(x.aval.dtype)
-    x, q = convert(x, target, weak), convert(q, target)
+    x, q = convert(x, target, weak), in_dtype(exact, target)
     axes = axes_tuple(function, axis, x.aval.ndim)
     kept_shape = tuple(n for d, n in enumerate(x.aval.shape) if d not in axes)
     count = math.prod(x.aval.shape[d] for d in axes)
@@ -214,7 +218,7 @@ def percentile(
 
 
 def _share(q: Any) -> Any:
-    return divide(operand(q, "percentile", "q"), 100)
+    return q / 100 if q.__class__ in SCALARS else divide(operand(q, "percentile", "q"), 100)
 
 
 def nanquantile(

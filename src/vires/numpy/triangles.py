@@ -13,7 +13,16 @@ from vires.core.errors import ConcretizationTypeError
 from vires.core.trace import EVAL, Tracer, thread
 from vires.numpy.arithmetic import power
 from vires.numpy.creation import asarray, dtype_or, flat, from_host
-from vires.numpy.operands import ShapeError, axis_index, broadcast, convert, operand, promote_dtypes
+from vires.numpy.operands import (
+    ShapeError,
+    axis_index,
+    broadcast,
+    check_sizes,
+    convert,
+    integer,
+    operand,
+    promote_dtypes,
+)
 from vires.numpy.planned import planned
 from vires.ops import compare
 from vires.ops import elementwise as ops
@@ -50,9 +59,7 @@ def _offset(k: Any) -> Any:
 def eye(N: int, M: int | None = None, k: Any = 0, dtype: Any = None, *, device: Any = None) -> Any:
     """An N x M matrix with ones on the k-th diagonal (above the main one for k > 0) and zeros
     elsewhere."""
-    n, m = operator.index(N), operator.index(N if M is None else M)
-    if n < 0 or m < 0:
-        raise ValueError(f"eye: needs sizes >= 0; got {n} x {m}")
+    n, m = check_sizes("eye", (integer("eye", "N", N), integer("eye", "M", N if M is None else M)))
     dtype = dtype_or(dtype, dtypes.default_float())
     k = _offset(k)
     if thread.trace is EVAL:
@@ -71,7 +78,7 @@ def identity(n: int, dtype: Any = None) -> Any:
 @planned()
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """An N x M matrix with ones at and below the k-th diagonal."""
-    n, m = operator.index(N), operator.index(N if M is None else M)
+    n, m = check_sizes("tri", (integer("tri", "N", N), integer("tri", "M", N if M is None else M)))
     mask = _diagonal_mask(n, m, _offset(k), compare.le)
     return convert(mask, dtype_or(dtype, dtypes.default_float()))
 

@@ -17,9 +17,16 @@ from typing import Any
 from vires import _native
 from vires.core import config, dtypes
 from vires.core.avals import ShapedArray
-from vires.core.trace import EVAL, Tracer, engine_slot, thread
+from vires.core.trace import EVAL, Tracer, as_array, engine_slot, thread
 from vires.numpy import operands
-from vires.numpy.operands import SCALARS, broadcast, common_shape, operand, scalar_of
+from vires.numpy.operands import (
+    SCALARS,
+    broadcast,
+    common_shape,
+    operand,
+    scalar_of,
+    value_or_operand,
+)
 
 Body = Callable[..., Any]
 _ALL = frozenset(dtypes.CODES)
@@ -94,7 +101,9 @@ def elementwise(
             xs = promoted(*xs)
             for i, x in enumerate(args):
                 if x.__class__ is float and xs[i].aval.dtype == dtypes.float64:
-                    xs[i] = scalar_of(x, dtypes.float64, xs[i].aval.weak_type)  # with all its digits
+                    xs[i] = scalar_of(
+                        x, dtypes.float64, xs[i].aval.weak_type
+                    )  # with all its digits
             shapes = [x.aval.shape for x in xs]
             shape = common_shape(function, *shapes)
             if any(own != shape for own in shapes):
