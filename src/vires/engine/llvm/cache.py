@@ -15,12 +15,16 @@ import os
 import platform
 import tempfile
 import warnings
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+from vires import _native
 from vires.core.errors import CacheWarning
+from vires.core.source import here
 
-_MAGIC = b"vires\x00\x01\n"
+_NAME = b"vires"
+_MAGIC = _NAME + b"\x00\x01\n"
 #: Files beyond this size in all are removed, the oldest first.
 _LIMIT = 1 << 29
 _state = {"warned": False, "pruned": False}
@@ -50,6 +54,9 @@ def toolchain() -> bytes:
                 if entry.name.endswith(".py"):
                     status = entry.stat()
                     parts.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}")
+    # Compiled code relies on the layout of the native core's structures.
+    status = os.stat(_native.__file__)
+    parts.append(f"native {status.st_size} {status.st_mtime_ns}")
     parts.sort()
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).digest()
 
@@ -89,6 +96,9 @@ def read(name: str) -> tuple[dict[str, Any], bytes] | None:
         or data[:8] != _MAGIC
         or data[8:24] != hashlib.blake2b(data[24:], digest_size=16).digest()
     ):
+        if not data.startswith(_NAME) or data.startswith(_MAGIC):
+            _warn(f"cache: needs undamaged files; got a damaged one, {name[:2]}/{name} in {root}, "
+                  f"that is made anew; try to remove {root}")  # fmt: skip
         return None
     length = int.from_bytes(data[24:32], "little")
     try:
@@ -121,27 +131,34 @@ def write(name: str, notes: dict[str, Any], image: bytes) -> None:
             _state["pruned"] = True
             _prune(root)
     except OSError as error:
-        if not _state["warned"]:
-            _state["warned"] = True
-            warnings.warn(
-                f"cache: needs a directory that can be written; got {root} ({error.strerror}); "
-                "try VIRES_CACHE_DIR=<directory>, or VIRES_CACHE_DIR=off",
-                CacheWarning,
-                stacklevel=2,
-            )
+        _warn(
+            f"cache: needs a directory that can be written; got {root} ({error.strerror}); "
+            "try VIRES_CACHE_DIR=<directory>, or VIRES_CACHE_DIR=off"
+        )
+
+
+def _warn(message: str) -> None:
+    """Warn at the user's line, once in a process."""
+    if not _state["warned"]:
+        _state["warned"] = True
+        line = here()
+        place = ("<unknown>", 0) if line is None else (line.filename, line.line)
+        warnings.warn_explicit(message, CacheWarning, *place)
 
 
 def _prune(root: str) -> None:
-    """Remove the oldest files when there is too much."""
+    """Remove the oldest files when there is too much. Other processes may do so at the same time."""
     files: list[tuple[float, int, str]] = []
     for folder in os.scandir(root):
         if folder.is_dir():
             for entry in os.scandir(folder.path):
-                status = entry.stat()
-                files.append((status.st_mtime, status.st_size, entry.path))
+                with suppress(FileNotFoundError):
+                    status = entry.stat()
+                    files.append((status.st_mtime, status.st_size, entry.path))
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
         if total <= _LIMIT:
             break
-        os.unlink(path)
+        with suppress(FileNotFoundError):
+            os.unlink(path)
         total -= size
