@@ -30,6 +30,11 @@ def tree_flatten(tree: Any, is_leaf: Leaf = None) -> tuple[list[Any], PyTreeDef]
 
 def tree_unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
     """The tree of a structure with these leaves."""
+    leaves = list(leaves)
+    if len(leaves) != treedef.num_leaves:
+        raise ValueError(
+            f"tree_unflatten: needs {treedef.num_leaves} leaves for {treedef}; got {len(leaves)}"
+        )
     return _tree.unflatten(treedef, leaves)
 
 
@@ -49,7 +54,22 @@ def tree_map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Leaf = None)
     >>> tree_map(lambda x, y: x + y, {"a": 1}, {"a": 10})
     {'a': 11}
     """
+    if rest:
+        _check_match("tree_map", tree, rest, is_leaf)
     return _tree.map(f, tree, *rest, is_leaf=is_leaf)
+
+
+def _check_match(function: str, tree: Any, rest: Sequence[Any], is_leaf: Leaf) -> None:
+    """Refuse trees of which the first is no prefix."""
+    treedef = _tree.structure(tree, is_leaf)
+    for other in rest:
+        try:
+            treedef.flatten_up_to(other)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{function}: needs trees of the structure of the first, {treedef}; "
+                f"got {_tree.structure(other, is_leaf)}"
+            ) from error
 
 
 def tree_all(tree: Any, *, is_leaf: Leaf = None) -> bool:
@@ -57,12 +77,16 @@ def tree_all(tree: Any, *, is_leaf: Leaf = None) -> bool:
     return all(_tree.leaves(tree, is_leaf))
 
 
-def tree_reduce(function: Callable[[Any, Any], Any], tree: Any, *initializer: Any, is_leaf: Leaf = None) -> Any:
+def tree_reduce(
+    function: Callable[[Any, Any], Any], tree: Any, *initializer: Any, is_leaf: Leaf = None
+) -> Any:
     """Fold a function over the leaves."""
     return functools.reduce(function, _tree.leaves(tree, is_leaf), *initializer)
 
 
-def tree_transpose(outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any) -> Any:
+def tree_transpose(
+    outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any
+) -> Any:
     """A tree of trees turned inside out.
 
     >>> tree_transpose(tree_structure([0, 0]), tree_structure({"a": 0}), [{"a": 1}, {"a": 2}])
@@ -151,7 +175,9 @@ def _key(accessor: Any) -> Any:
     return FlattenedIndexKey(accessor.entry)
 
 
-def tree_flatten_with_path(tree: Any, is_leaf: Leaf = None) -> tuple[list[tuple[KeyPath, Any]], PyTreeDef]:
+def tree_flatten_with_path(
+    tree: Any, is_leaf: Leaf = None
+) -> tuple[list[tuple[KeyPath, Any]], PyTreeDef]:
     """Leaves with the keys that lead to them, and the structure.
 
     >>> [(keystr(path), leaf) for path, leaf in tree_flatten_with_path({"a": [1]})[0]]
@@ -199,7 +225,8 @@ def register_pytree_node(
 ) -> None:
     """Make a class a container: `flatten_func(x)` gives (children, auxiliary data).
 
-    The auxiliary data must be hashable and comparable: it is part of the structure, and of jit's cache key.
+    The auxiliary data must be hashable and comparable: it is part of the structure, and of jit's
+    cache key.
     """
     _tree.register_node(nodetype, flatten_func, unflatten_func)
 
@@ -222,15 +249,19 @@ def register_pytree_with_keys(
 
 
 def register_pytree_node_class(cls: type) -> type:
-    """Decorator for a class with `tree_flatten(self)` and classmethod `tree_unflatten(aux, children)`."""
-    register_pytree_node(cls, lambda x: x.tree_flatten(), lambda aux, children: cls.tree_unflatten(aux, children))
+    """Decorator for a class with `tree_flatten()` and classmethod `tree_unflatten(aux, children)`."""
+    register_pytree_node(
+        cls, lambda x: x.tree_flatten(), lambda aux, children: cls.tree_unflatten(aux, children)
+    )
     return cls
 
 
 def register_pytree_with_keys_class(cls: type) -> type:
-    """Decorator for a class with `tree_flatten_with_keys(self)` and classmethod `tree_unflatten(aux, children)`."""
+    """Decorator: `tree_flatten_with_keys()` and classmethod `tree_unflatten(aux, children)`."""
     register_pytree_with_keys(
-        cls, lambda x: x.tree_flatten_with_keys(), lambda aux, children: cls.tree_unflatten(aux, children)
+        cls,
+        lambda x: x.tree_flatten_with_keys(),
+        lambda aux, children: cls.tree_unflatten(aux, children),
     )
     return cls
 
@@ -241,9 +272,13 @@ def register_dataclass(
     meta_fields: Sequence[str] | None = None,
     drop_fields: Sequence[str] = (),
 ) -> type:
-    """Make a dataclass a container: `data_fields` are its children, `meta_fields` part of its structure."""
+    """Make a dataclass a container: `data_fields` are children, `meta_fields` part of the structure."""
     if data_fields is None or meta_fields is None:
-        fields = [f for f in nodetype.__dataclass_fields__.values() if f.init and f.name not in drop_fields]
+        fields = [
+            f
+            for f in nodetype.__dataclass_fields__.values()
+            if f.init and f.name not in drop_fields
+        ]
         meta_fields = [f.name for f in fields if f.metadata.get("static", False)]
         data_fields = [f.name for f in fields if not f.metadata.get("static", False)]
     data, meta = tuple(data_fields), tuple(meta_fields)
@@ -252,20 +287,22 @@ def register_dataclass(
         return [(GetAttrKey(n), getattr(x, n)) for n in data], tuple(getattr(x, n) for n in meta)
 
     def unflatten(auxiliary: Any, children: Iterable[Any]) -> Any:
-        return nodetype(**dict(zip(data, children, strict=True)), **dict(zip(meta, auxiliary, strict=True)))
+        return nodetype(
+            **dict(zip(data, children, strict=True)), **dict(zip(meta, auxiliary, strict=True))
+        )
 
     register_pytree_with_keys(nodetype, flatten_with_keys, unflatten)
     return nodetype
 
 
 def register_static(cls: type) -> type:
-    """Make a class a container without children: its instances are compared and hashed as structure."""
+    """Make a class a container without children: instances are compared and hashed as structure."""
     register_pytree_node(cls, lambda x: ((), x), lambda x, _: x)
     return cls
 
 
 class Partial(functools.partial):  # type: ignore[type-arg] - functools.partial is generic only in stubs
-    """functools.partial as a pytree: the function is structure, the bound arguments are children."""
+    """functools.partial as a pytree: the function is structure, the bound arguments children."""
 
 
 register_pytree_node(

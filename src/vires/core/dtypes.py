@@ -1,7 +1,8 @@
 """Dtypes: their codes and short names, Python scalars' kinds, and type promotion.
 
-Promotion follows the lattice of JAX's users' guide: bool < int < uint8, int8 < ... < float < ... < complex, where
-"int", "float" and "complex" stand for weakly typed values (Python scalars), which never widen an array.
+Promotion follows the lattice of JAX's users' guide: bool < int < uint8, int8 < ... < float < ... <
+complex, where "int", "float" and "complex" stand for weakly typed values (Python scalars), which
+never widen an array.
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
 FLOAT8 = tuple(
     np.dtype(getattr(ml_dtypes, name))
     for name in (
-        "float8_e4m3fn", "float8_e5m2", "float8_e4m3b11fnuz", "float8_e4m3fnuz", "float8_e5m2fnuz",
+        "float8_e4m3fn",
+        "float8_e5m2",
+        "float8_e4m3b11fnuz",
+        "float8_e4m3fnuz",
+        "float8_e5m2fnuz",
     )
 )
 
@@ -102,7 +107,9 @@ def kind(dtype: DType) -> str:
     if dtype == float0:
         return "float0"
     if dtype.kind in "biufc":
-        return {"b": "bool", "i": "signed", "u": "unsigned", "f": "float", "c": "complex"}[dtype.kind]
+        return {"b": "bool", "i": "signed", "u": "unsigned", "f": "float", "c": "complex"}[
+            dtype.kind
+        ]
     if dtype in CODE_OF:  # ml_dtypes: kind is "V"
         return {"int4": "signed", "uint4": "unsigned"}.get(dtype.name, "float")
     raise TypeError(f"dtype: needs a number, bool or key dtype; got {dtype}")
@@ -152,12 +159,19 @@ def canonical(dtype: Any) -> DType:
         return dtype
     if dtype.__class__ is type and dtype in PYTHON_SCALARS:
         return python_scalar_dtype(dtype)
-    result = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)
+    try:
+        result = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)
+    except TypeError as error:
+        raise _no_dtype(dtype) from error
     if not result.isnative:
         result = result.newbyteorder("=")
     if result not in CODE_OF and result != float0:
-        raise TypeError(f"dtype: needs a number or bool dtype; got {dtype!r}; try float32, int32, ...")
+        raise _no_dtype(dtype)
     return _NARROW.get(result, result) if config.x64_mode() is False else result
+
+
+def _no_dtype(dtype: Any) -> TypeError:
+    return TypeError(f"dtype: needs a number or bool dtype; got {dtype!r}; try float32, int32, ...")
 
 
 PYTHON_SCALARS: tuple[type, ...] = (bool, int, float, complex)
@@ -202,9 +216,12 @@ _UPPER = {node: _above(node) for node in _EDGES}
 
 def _node(dtype: DType, weak: bool) -> Any:
     if weak and dtype != bool_:
-        return {"signed": _WEAK_INT, "unsigned": _WEAK_INT, "float": _WEAK_FLOAT, "complex": _WEAK_COMPLEX}[
-            kind(dtype)
-        ]
+        return {
+            "signed": _WEAK_INT,
+            "unsigned": _WEAK_INT,
+            "float": _WEAK_FLOAT,
+            "complex": _WEAK_COMPLEX,
+        }[kind(dtype)]
     return dtype.name
 
 
@@ -222,18 +239,27 @@ def _promote(pairs: tuple[tuple[DType, bool], ...], x64: bool | str) -> tuple[DT
     if keys:
         if len(keys) == len(pairs):
             return keys[0], False
-        raise TypeError("promotion: needs numbers; got random keys mixed with numbers; try vires.random.key_data")
+        raise TypeError(
+            "promotion: needs numbers; got random keys mixed with numbers; try "
+            "vires.random.key_data"
+        )
     result = _join(frozenset(_node(dtype, weak) for dtype, weak in pairs))
     if result is None:
         names = ", ".join(dict.fromkeys(short_name(dtype) for dtype, _ in pairs))
         raise TypeError(
-            f"promotion: needs dtypes with a common wider type; got {names}; try x.astype(...) to say which"
+            f"promotion: needs dtypes with a common wider type; got {names}; try x.astype(...) to "
+            "say which"
         )
     if result in (_WEAK_INT, _WEAK_FLOAT, _WEAK_COMPLEX):
-        default = {_WEAK_INT: default_int, _WEAK_FLOAT: default_float, _WEAK_COMPLEX: default_complex}[result]()
+        default = {
+            _WEAK_INT: default_int,
+            _WEAK_FLOAT: default_float,
+            _WEAK_COMPLEX: default_complex,
+        }[result]()
         explicit = [dtype for dtype, is_weak in pairs if is_weak and kind(dtype) == kind(default)]
         wide = max([default, *explicit], key=lambda d: d.itemsize) if explicit else default
-        return wide, True  # an upper bound that no dtype forces stays weak: int32 + 2.5 is a weak float
+        # An upper bound that no dtype forces stays weak: int32 + 2.5 is a weak float.
+        return wide, True
     dtype = np.dtype(result) if result not in _BY_NAME else _BY_NAME[result]
     return dtype, False
 

@@ -22,7 +22,10 @@ class ConcretizationTypeError(TypeError):
         if isinstance(tracer, str):
             message = tracer
         else:
-            message = f"{context}: needs a concrete value; got {describe(tracer)}"
+            message = (
+                f"{context}: needs a concrete value; got {describe(tracer)}; try array operations "
+                "instead, or mark the argument static with jit(..., static_argnums=...)"
+            )
         super().__init__(message)
 
 
@@ -38,12 +41,12 @@ class TracerBoolConversionError(ConcretizationTypeError):
 
 
 class TracerIntegerConversionError(ConcretizationTypeError):
-    """A traced array was used where Python needs an integer (range, an index into a list, a shape)."""
+    """A traced array was used where Python needs an integer (range, an index of a list, a shape)."""
 
     def __init__(self, tracer: Tracer) -> None:
         super().__init__(
-            f"index: needs a concrete integer; got {describe(tracer)}; try vires.lax.fori_loop for a "
-            "loop, vires.numpy.take for an index, or mark the argument static with "
+            f"index: needs a concrete integer; got {describe(tracer)}; try vires.lax.fori_loop for "
+            "a loop, vires.numpy.take for an index, or mark the argument static with "
             "jit(..., static_argnums=...)"
         )
 
@@ -54,7 +57,8 @@ class TracerArrayConversionError(ConcretizationTypeError):
     def __init__(self, tracer: Tracer) -> None:
         super().__init__(
             f"numpy: needs a concrete array; got {describe(tracer)}; try the function of the same "
-            "name in vires.numpy, or vires.pure_callback to call NumPy from a traced function"
+            "name in vires.numpy, vires.pure_callback to call NumPy from a traced function, or "
+            "vires.lax.stop_gradient where no derivative is meant"
         )
 
 
@@ -63,8 +67,9 @@ class NonConcreteBooleanIndexError(IndexError):
 
     def __init__(self, tracer: Tracer) -> None:
         super().__init__(
-            f"getitem: needs a concrete boolean mask, since the mask decides the shape of the result; "
-            f"got {describe(tracer)}; try vires.numpy.where(mask, x, 0) or x.at[mask].set(...)"
+            "getitem: needs a concrete boolean mask, since the mask decides the shape of the "
+            f"result; got {describe(tracer)}; try vires.numpy.where(mask, x, 0) or "
+            "x.at[mask].set(...)"
         )
 
 

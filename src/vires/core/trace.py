@@ -1,8 +1,9 @@
 """Interpreters and the values that they pass around.
 
-One interpreter (a `Trace`) is current in a thread; `Primitive.bind` hands it each operation. A transformation makes
-a new one whose parent is the current one, wraps the arguments in its tracers, makes itself current while it runs
-the user's function, and hands to its parent the operations that do not concern it.
+One interpreter (a `Trace`) is current in a thread; `Primitive.bind` hands it each operation. A
+transformation makes a new one whose parent is the current one, wraps the arguments in its tracers,
+makes itself current while it runs the user's function, and hands to its parent the operations that
+do not concern it.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class _Thread(threading.local):
         self.trace: Trace = EVAL
         #: Sizes of the named axes in scope (vmap's axis_name).
         self.axes: dict[Any, int] = {}
-        #: The user's line that operations belong to while a transformation derives them from others.
+        #: The user's line that operations belong to while a transformation derives them.
         self.source: SourceLine | None = None
 
 
@@ -118,12 +119,13 @@ def current_trace(trace: Trace) -> Iterator[None]:
 class Tracer:
     """A value inside a transformation: it has a type, and an interpreter that owns it.
 
-    The array's methods and operators are attached by `vires/__init__`, the same functions as for arrays.
+    The array's methods and operators are attached by `vires/__init__`, the same functions as for
+    arrays.
     """
 
     __slots__ = ("__weakref__", "_trace", "aval")
     __array_priority__ = 1000
-    __hash__: None  # type: ignore[assignment] - mutable-looking equality, as arrays
+    __hash__ = None  # type: ignore[assignment] - equality is elementwise, as that of arrays
     _trace: Trace
     aval: ShapedArray
 
@@ -204,7 +206,8 @@ class Tracer:
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         value = self.concrete()
-        if value is None:
+        # What NumPy computes has no derivative: for a real or complex value a wrong one.
+        if value is None or dtypes.is_inexact(self.aval.dtype):
             raise TracerArrayConversionError(self)
         return value.__array__(*args, **kwargs)
 
@@ -249,7 +252,9 @@ def aval_of(x: Any) -> ShapedArray:
     aval = getattr(x, "aval", None)
     if isinstance(aval, ShapedArray):
         return aval
-    raise TypeError(f"operand: needs an array or a number; got {type(x).__name__}; try vires.numpy.asarray")
+    raise TypeError(
+        f"operand: needs an array or a number; got {type(x).__name__}; try vires.numpy.asarray"
+    )
 
 
 _PYTHON_SCALARS = frozenset((bool, int, float, complex))
@@ -275,4 +280,6 @@ def as_array(x: Any) -> Array:
         if value is not None:
             return value
         raise ConcretizationTypeError(x, "array")
-    raise TypeError(f"operand: needs an array or a number; got {type(x).__name__}; try vires.numpy.asarray")
+    raise TypeError(
+        f"operand: needs an array or a number; got {type(x).__name__}; try vires.numpy.asarray"
+    )

@@ -11,7 +11,7 @@ from vires.lax.arguments import array, scalar_of
 from vires.lax.convolve import padtype_to_pads
 from vires.lax.monoids import apply_elementwise, is_identity, monoid, repeated
 from vires.ops import window as ops
-from vires.ops.accept import refuse, typed_all
+from vires.ops.accept import refuse, typed, typed_all
 from vires.ops.extent import dilated
 from vires.ops.sliding import Window, check_window
 
@@ -67,6 +67,14 @@ def reduce_window(
         for axes in (window_dimensions, window_strides, base_dilation, window_dilation)
     )
     if isinstance(padding, str):
+        if not all(len(axes) == arrays[0].ndim for axes in (size, strides, base, gaps)):
+            raise refuse(
+                "reduce_window",
+                f"window_dimensions, strides and dilations for each of {arrays[0].ndim} axes",
+                f"{size}, {strides}, {base} and {gaps} for {typed(arrays[0].aval)}",
+                "",
+                ValueError,
+            )
         spread = [dilated(n, d) for n, d in zip(arrays[0].shape, base, strict=True)]
         extents = [dilated(k, d) for k, d in zip(size, gaps, strict=True)]
         padding = padtype_to_pads(spread, extents, strides, padding)

@@ -33,6 +33,15 @@ def _keys(kwargs: dict[str, Any], count: int) -> tuple[Any, dict[str, Any]]:
     return ([None] * count if key is None else random.split(key, count)), rest
 
 
+def _check_params(params: Any, count: int, name: str) -> None:
+    if not isinstance(params, (list, tuple)) or len(params) != count:
+        got = f"{len(params)}" if isinstance(params, (list, tuple)) else type(params).__name__
+        raise ValueError(
+            f"{name}: needs parameters for each of its {count} layers; got {got}; "
+            "try out_shape, params = net_init(key, input_shape)"
+        )
+
+
 def serial(*layers: Layer) -> Layer:
     """Layers one after the other. Its parameters are the list of theirs.
 
@@ -53,6 +62,7 @@ def serial(*layers: Layer) -> Layer:
         return input_shape, params
 
     def apply(params: Any, inputs: Any, **kwargs: Any) -> Any:
+        _check_params(params, len(applies), "serial")
         keys, rest = _keys(kwargs, len(applies))
         for layer_apply, own, key in zip(applies, params, keys, strict=True):
             inputs = layer_apply(own, inputs, rng=key, **rest)
@@ -83,7 +93,12 @@ def parallel(*layers: Layer) -> Layer:
         return tuple(shape for shape, _ in results), tuple(params for _, params in results)
 
     def apply(params: Any, inputs: Any, **kwargs: Any) -> Any:
+        _check_params(params, len(applies), "parallel")
         keys, rest = _keys(kwargs, len(applies))
+        if len(inputs) != len(applies):
+            raise ValueError(
+                f"parallel: needs {len(applies)} inputs, one for each layer; got {len(inputs)}"
+            )
         return [
             layer_apply(own, x, rng=key, **rest)
             for layer_apply, own, x, key in zip(applies, params, inputs, keys, strict=True)

@@ -33,6 +33,9 @@ def Dense(
     ((-1, 3), (4, 3), (3,))
     """
 
+    if not hasattr(out_dim, "__index__") or out_dim < 0:
+        raise ValueError(f"Dense: needs a size >= 0 of its outputs; got {out_dim!r}")
+
     def init(key: Any, input_shape: Any) -> tuple[Any, Any]:
         shape = sizes(input_shape, "Dense")
         W_key, b_key = random.split(key)

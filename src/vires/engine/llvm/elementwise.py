@@ -49,7 +49,10 @@ def resolve(name: str, function: Callable[..., Any], descriptors: Sequence[Any])
         results = function(*xs)
         return results if isinstance(results, (list, tuple)) else [results]
 
-    closed = stage(flat, avals, name=name)
+    try:
+        closed = stage(flat, avals, name=name)
+    except (TypeError, ValueError, NotImplementedError):
+        return None  # refused: the call itself raises, with a message that names the shapes it got
     if any(v.aval.shape for v in closed.jaxpr.outvars):
         return None
     scalars = [isinstance(d, type) for d in descriptors]
