@@ -1,4 +1,4 @@
-"""Programs made at random, compiled and compared with the reference; and compiled by several threads at once."""
+"""Programs made at random, compared with the reference; and compilation by several threads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as onp
 import pytest
-from conftest import run
 
 import vires
 import vires.numpy as np
+from conftest import run
 from vires import lax
 
 OPERATIONS = {
