@@ -132,7 +132,7 @@ def in_dtype(x: Any, dtype: Any, weak: bool = False) -> Any:
 
 
 def value_or_operand(x: Any, function: str, argument: str = "x") -> Any:
-    """A Python number as it is, anything else as an Array or Tracer: for `promote` and `in_dtype`."""
+    """A Python number as it is, the rest as Arrays or Tracers: for `promote` and `in_dtype`."""
     return x if x.__class__ in SCALARS else operand(x, function, argument)
 
 
