@@ -34,23 +34,40 @@ class Unit(NamedTuple):
 _UNIT_TEXT = 60_000
 
 
-def divide(functions: list[tuple[str, str, Code, int]]) -> list[list[tuple[str, str, Code, int]]]:
+class Body(NamedTuple):
+    """The function of a kernel: loops on buffers whose addresses are parameters.
+
+    Kernels that differ in their buffers only share one.
+    """
+
+    name: str
+    text: str
+    code: Code
+    level: int
+    parameters: int
+
+    def operands(self, task: str, pointers: Sequence[str]) -> str:
+        """The operands of a call."""
+        return ", ".join(["ptr %frame", f"i64 {task}", *[f"ptr {pointer}" for pointer in pointers]])
+
+
+def divide(bodies: Sequence[Body]) -> list[list[Body]]:
     """Kernels that are compiled apart from the entry: those that need more effort, and large
     numbers of them.
     """
-    parts: list[list[tuple[str, str, Code, int]]] = []
-    for level in sorted({f[3] for f in functions}):
-        group = [f for f in functions if f[3] == level]
-        total = sum(len(f[1]) for f in group)
+    parts: list[list[Body]] = []
+    for level in sorted({body.level for body in bodies}):
+        group = [body for body in bodies if body.level == level]
+        total = sum(len(body.text) for body in group)
         count = min(-(-total // (_UNIT_TEXT // (level + 1))), 8)
         if level == 0 and count == 1:
             continue  # in the module of the entry
-        bins: list[list[tuple[str, str, Code, int]]] = [[] for _ in range(count)]
+        bins: list[list[Body]] = [[] for _ in range(count)]
         sizes = [0] * count
-        for f in sorted(group, key=lambda f: -len(f[1])):
+        for body in sorted(group, key=lambda body: -len(body.text)):
             place = sizes.index(min(sizes))
-            bins[place].append(f)
-            sizes[place] += len(f[1])
+            bins[place].append(body)
+            sizes[place] += len(body.text)
         parts += [part for part in bins if part]
     return parts
 
@@ -59,8 +76,8 @@ class ProgramWriter:
     """Writes the functions of one program."""
 
     def __init__(self, slots: int, extended: int) -> None:
-        #: The functions of kernels: name, text, code, effort of the compiler.
-        self.functions: list[tuple[str, str, Code, int]] = []
+        #: The functions of kernels, by their text and the effort of the compiler.
+        self.bodies: dict[tuple[str, int], Body] = {}
         #: Functions of tasks in the entry's module.
         self.local: list[tuple[str, Code]] = []
         #: Slots of the caller's table, and those of the frame: one more for the runtime, and those
@@ -96,20 +113,28 @@ class ProgramWriter:
         code.emit("ret i32 0")
         code.lines[:0] = self.entry_allocas
         entry = code.define(name, ["ptr %buffers", "ptr %rt"], "i32")
-        parts = divide(self.functions)
+        bodies = list(self.bodies.values())
+        parts = divide(bodies)
         units = [
             Unit(
-                module([f[1] for f in part], [f[2] for f in part]), part[0][3], [f[0] for f in part]
+                module([body.text for body in part], [body.code for body in part]),
+                part[0].level,
+                [body.name for body in part],
             )
             for part in parts
         ]
-        own = [f for f in self.functions if not any(f in part for part in parts)]
-        far = [f"declare void @{export}(ptr, i64)" for unit in units for export in unit.exports]
-        inner = [f[1].replace("define", "define internal", 1) for f in own]
-        inner += [text for text, _ in self.local]
-        codes = [*[f[2] for f in own], *[c for _, c in self.local], code]
-        text = module([*self.symbols.values(), *far, *inner, entry], codes)
-        return [*units, Unit(text, 0, [name])]
+        far = [body for part in parts for body in part]
+        apart = {body.name for body in far}
+        own = [body for body in bodies if body.name not in apart]
+        texts = [
+            *self.symbols.values(),
+            *[f"declare void @{b.name}(ptr, i64{', ptr' * b.parameters})" for b in far],
+            *[body.text.replace("define", "define internal", 1) for body in own],
+            *[text for text, _ in self.local],
+            entry,
+        ]
+        codes = [*[body.code for body in own], *[c for _, c in self.local], code]
+        return [*units, Unit(module(texts, codes), 0, [name])]
 
     def steps(self, region: Region) -> None:
         """Run the steps of a region at this place of the entry."""
@@ -246,19 +271,40 @@ class ProgramWriter:
         if any(v.size == 0 for v in outer):
             return
         code = Code()
-        self.names += 1
-        name = kernel.name = f"k{self.names}"
-        inner = Writer(code, kernel, self.pointer(code))
+        buffers: dict[Buffer, str] = {}
+
+        def parameter(buffer: Buffer) -> str:
+            return buffers.setdefault(buffer.find(), f"%b{len(buffers)}")
+
+        inner = Writer(code, kernel, parameter)
         inner.runtime_slot = self.slots
         inner.run(Val(code, "%task", INT64, 1) if kernel.tasks > 1 else None)
         code.ret()
-        text = code.define(name, ["ptr %frame", "i64 %task"])
-        self.functions.append((name, text, code, kernel.level))
+        body = self.body(code, kernel.level, list(buffers.values()))
+        kernel.name = body.name
         main = self.main
         if kernel.tasks == 1:
-            main.emit(f"call void @{name}(ptr %frame, i64 0)")
+            pointers = [self.main_pointer(buffer) for buffer in buffers]
+            main.emit(f"call void @{body.name}({body.operands('0', pointers)})")
             return
-        self.parallel(name, kernel.tasks)
+        task = Code()
+        find = self.pointer(task)
+        pointers = [find(buffer) for buffer in buffers]
+        task.emit(f"call void @{body.name}({body.operands('%task', pointers)})")
+        task.ret()
+        self.parallel(self.local_function(task), kernel.tasks)
+
+    def body(self, code: Code, level: int, parameters: Sequence[str]) -> Body:
+        """The function with this code: one that is there already, if its text is the same."""
+        listed = ["ptr %frame", "i64 %task", *[f"ptr {name}" for name in parameters]]
+        text = code.define("kernel", listed)
+        found = self.bodies.get((text, level))
+        if found is None:
+            name = f"k{len(self.bodies)}"
+            named = text.replace("@kernel(", f"@{name}(", 1)
+            found = Body(name, named, code, level, len(parameters))
+            self.bodies[text, level] = found
+        return found
 
     def check_stop(self) -> None:
         """Leave the program if something went wrong or a signal came."""
