@@ -147,7 +147,7 @@ def _warn(message: str) -> None:
 
 
 def _prune(root: str) -> None:
-    """Remove the oldest files when there is too much. Other processes may do so at the same time."""
+    """Remove the oldest files when there is too much. Other processes may do so meanwhile."""
     files: list[tuple[float, int, str]] = []
     for folder in os.scandir(root):
         if folder.is_dir():
