@@ -12,8 +12,8 @@ from checks import assert_close
 import vires.numpy as np
 from vires import grad, jit, lax, make_jaxpr
 from vires.control.call import inlined
-from vires.control.dce import dce, has_effects
 from vires.control.callback import debug_print
+from vires.control.dce import dce, has_effects
 from vires.control.functions import trace_function
 from vires.control.masked import has_checks, masked
 from vires.control.reference import run_reference
