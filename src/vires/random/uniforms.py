@@ -51,7 +51,7 @@ def draw_unit(key: Any, shape: tuple[int, ...], dtype: DType) -> Any:
     bits = draw_bits(key, shape, drawn)
     if drawn != width:
         bits = lax.convert_element_type(bits, word)
-    shifted = lax.shift_right_logical(bits, numpy.full(shape, drawn - mantissa, word))
+    shifted = lax.shift_right_logical(bits, word.type(drawn - mantissa))
     floats = lax.bitcast_convert_type(shifted | one.view(word)[()], dtype)
     return floats - numpy.ones((), dtype)
 
