@@ -61,7 +61,7 @@ def int_dtype(dtype: Any, name: str) -> DType:
 
 def fixed_shape(shape: Shape, name: str) -> tuple[int, ...]:
     """A shape as a tuple of non-negative Python ints; one int stands for one dimension."""
-    if shape.__class__ is tuple:
+    if isinstance(shape, tuple):
         for size in shape:  # the common case: nothing to convert
             if size.__class__ is not int or size < 0:
                 break
@@ -127,7 +127,7 @@ def broadcast_shape(
 ) -> tuple[int, ...]:
     """The shape of the draw: `shape`, to which parameters must broadcast, or their common one."""
     shapes = [() if isinstance(value, (int, float)) else tuple(value.shape) for value in values]
-    if shape.__class__ is tuple and not any(shapes):
+    if isinstance(shape, tuple) and not any(shapes):
         return fixed_shape(shape, name)
     return common_shape(name, shape, arguments, shapes)
 
