@@ -313,14 +313,17 @@ def _quick_update(operation: str, x: Array, index: Any, values: Any) -> Array | 
     out = source.copy()
     value = values._numpy() if values.__class__ is Array else values
     ufunc = _OPERATIONS[operation][2]
-    if ufunc is None:
-        if value.__class__ is np.ndarray and value.ndim > out.ndim:
-            return None
-        out[host] = value
-    elif isinstance(host, np.ndarray) or host.__class__ is tuple:
-        ufunc.at(out, host, value)
-    else:  # a slice or an integer names each element once
-        out[host] = ufunc(source[host], value)
+    try:
+        if ufunc is None:
+            if value.__class__ is np.ndarray and value.ndim > out.ndim:
+                return None
+            out[host] = value
+        elif isinstance(host, np.ndarray) or host.__class__ is tuple:
+            ufunc.at(out, host, value)
+        else:  # a slice or an integer names each element once
+            out[host] = ufunc(source[host], value)
+    except ValueError:  # shapes that do not fit: the general path says so
+        return None
     return _native.wrap_numpy(out, x.weak_type)
 
 

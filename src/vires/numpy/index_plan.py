@@ -272,6 +272,8 @@ def _first_looked(items: list[Any]) -> int:
 def _index(entry: Any, axis: int, size: int, checked: bool) -> Any:
     """An integer index, counted from the start of the axis when it is concrete."""
     if isinstance(entry, Tracer):
+        if checked and not size and entry.aval.size:
+            raise IndexError(f"index of any value is out of bounds for axis {axis} with size 0")
         return entry
     if isinstance(entry, int):
         if checked:
