@@ -9,27 +9,20 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from vires.ops.openblas import library
 
 _LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 Matrix = np.ndarray
 
 
 @functools.cache
-def _library() -> ctypes.CDLL:
-    import scipy_openblas32  # large: loaded by the first matrix factorisation
-
-    name = scipy_openblas32.get_library(fullname=True)
-    return ctypes.CDLL(os.path.join(scipy_openblas32.get_lib_dir(), name))
-
-
-@functools.cache
 def _routine(name: str, dtype: np.dtype[Any]) -> Any:
-    function = getattr(_library(), f"scipy_{_LETTERS[dtype.name]}{name}_")
+    function = getattr(library(), f"scipy_{_LETTERS[dtype.name]}{name}_")
     function.restype = None
     return function
 

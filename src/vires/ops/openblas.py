@@ -1,0 +1,47 @@
+"""OpenBLAS with LAPACK: the library inside the package scipy-openblas32, loaded when first needed.
+
+The package itself is not imported, which would take longer than everything else; and the library starts no threads of its
+own, since products are divided among the threads of Vires and two pools would get into each other's way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import os
+
+_THREADS = "OPENBLAS_NUM_THREADS"
+
+
+def _path() -> str:
+    spec = importlib.util.find_spec("scipy_openblas32")
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        directory = os.path.join(folder, "lib")
+        for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
+            stem, extension = os.path.splitext(name)
+            if stem.endswith("scipy_openblas") and extension in (".so", ".dylib", ".dll"):
+                return os.path.join(directory, name)
+    raise ImportError(
+        "linear algebra: needs the package scipy-openblas32; got none; "
+        "try `pip install scipy-openblas32`"
+    )
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The library; its functions are named `scipy_dgetrf_`, `scipy_cblas_sgemm`, ...
+
+    Raises:
+        ImportError: scipy-openblas32 is not installed.
+    """
+    path = _path()
+    before = os.environ.get(_THREADS)
+    os.environ[_THREADS] = "1"  # read once, while the library is loaded
+    try:
+        return ctypes.CDLL(path)
+    finally:
+        if before is None:
+            del os.environ[_THREADS]
+        else:
+            os.environ[_THREADS] = before
