@@ -39,34 +39,6 @@ _FUNCTIONS: dict[str, tuple[str, Any, tuple[Any, ...]]] = {
     "dispose_module": ("LLVMPY_DisposeModule", None, (_POINTER,)),
     "dispose_string": ("LLVMPY_DisposeString", None, (_POINTER,)),
 }
-#: Compiled once while preloading: vector arithmetic, a loop and a select, as kernels have them.
-_WARM_UP = """
-define void @warm(ptr %x, ptr %y, i64 %n) {
-entry:
-  br label %loop
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-  %p = getelementptr float, ptr %x, i64 %i
-  %a = load <16 x float>, ptr %p, align 4
-  %b = fmul <16 x float> %a, %a
-  %c = fcmp olt <16 x float> %a, %b
-  %d = select <16 x i1> %c, <16 x float> %a, <16 x float> %b
-  %e = call <16 x float> @llvm.fma.v16f32(<16 x float> %d, <16 x float> %a, <16 x float> %b)
-  %f = fptosi <16 x float> %e to <16 x i32>
-  %g = and <16 x i32> %f, splat (i32 3)
-  %h = bitcast <16 x i32> %g to <16 x float>
-  %q = getelementptr float, ptr %y, i64 %i
-  store <16 x float> %h, ptr %q, align 4
-  %next = add i64 %i, 16
-  %more = icmp ult i64 %next, %n
-  br i1 %more, label %loop, label %done
-done:
-  ret void
-}
-declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)
-"""
-
-
 def path() -> str:
     """Where llvmlite's library is; found without importing llvmlite.
 
@@ -83,14 +55,19 @@ def path() -> str:
 
 
 def preload() -> None:
-    """Load the library on a thread of its own (not with VIRES_PRELOAD=0, nor where it cannot be found)."""
+    """Load the library on a thread of its own (not with VIRES_PRELOAD=0, nor where it cannot be found).
+
+    The thread also compiles `warm_up.ll`, a program as the engine writes them, so that the code generator's pages are
+    in memory and its tables made when the first kernel comes.
+    """
     if os.environ.get("VIRES_PRELOAD", "1") == "0":
         return
     try:
         found = path()
     except ImportError:
         return  # the first compilation says what is missing
-    _native.preload_start(found, _WARM_UP)
+    with open(os.path.join(os.path.dirname(__file__), "warm_up.ll"), encoding="ascii") as file:
+        _native.preload_start(found, file.read())
 
 
 class LLVM:
