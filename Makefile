@@ -51,7 +51,7 @@ check: $(INSTALLED)
 	$(MAKE) test
 
 bench: $(INSTALLED) $(JAX_INSTALLED)
-	$(BIN)/python benchmarks/bench.py --jax $(JAX_VENV)/bin/python
+	$(BIN)/python benchmarks/bench.py --jax $(JAX_VENV)/bin/python --write docs/performance.md
 
 accuracy: $(INSTALLED)
 	$(BIN)/python benchmarks/accuracy.py

@@ -1,6 +1,6 @@
 """Vires against NumPy and JAX: every figure is the smallest of several alternating runs in fresh processes.
 
-usage: bench.py [--jax PYTHON] [--rounds N] [ROW ...]
+usage: bench.py [--jax PYTHON] [--rounds N] [--write PAGE] [ROW ...]
 """
 
 from __future__ import annotations
@@ -101,19 +101,41 @@ def table(name: str, f: Figures) -> list[tuple[str, str, str]]:
     return lines[name]()
 
 
+def page(lines: list[tuple[str, str, str]], rounds: int) -> str:
+    """The table as a page."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    rows = "\n".join(f"| {what.strip()} | {figure} | {goal} |" for what, figure, goal in lines)
+    return f"""# Performance
+
+Made by `make bench`: the smallest of {rounds} alternating runs, each in a process of its own, against NumPy and JAX on
+the same machine ({names[0] if names else "unknown processor"}, {os.cpu_count()} threads). Ratios say how many times faster
+Vires is.
+
+| what | figure | goal |
+|---|---|---|
+{rows}
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jax", help="Python of an environment with JAX")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", help="page to write the table to")
     parser.add_argument("rows", nargs="*")
     options = parser.parse_args()
     names = options.rows or [
         "sincos", "first_call", "first_gradient", "vmap_loop", "dispatch", "eager_small", "importing", "memory", "threads",
     ]  # fmt: skip
     print(f"{'what':44s} {'figure':>10s}  goal")
+    lines: list[tuple[str, str, str]] = []
     for name in names:
         for what, figure, goal in table(name, measure(name, options.jax, options.rounds)):
             print(f"{what:44s} {figure:>10s}  {goal}", flush=True)
+            lines.append((what, figure, goal))
+    if options.write:
+        Path(options.write).write_text(page(lines, options.rounds))
 
 
 if __name__ == "__main__":
