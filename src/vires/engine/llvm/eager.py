@@ -22,7 +22,8 @@ COMPILED = frozenset(
     "jit closed_call remat checkpoint cond while scan custom_jvp_call custom_vjp_call custom_lin "
     "custom_linear_solve linear_call custom_vmap_call "
     "random_bits threefry2x32 random_split random_fold_in random_seed reduce reduce_window "
-    "conv_general_dilated".split()
+    "conv_general_dilated igamma igammac igamma_grad_a random_gamma_grad "
+    "regularized_incomplete_beta".split()
 )
 #: Operations that are compiled where their operands have at least LARGE elements in all: threads pay there.
 LARGE_COMPILED = frozenset(
@@ -59,7 +60,7 @@ class Eager:
                 operands = concrete(operands)
                 break
         key = (primitive, *params.items()) if params else primitive
-        if isinstance(primitive, Elementwise):
+        if isinstance(primitive, Elementwise) and primitive.name not in COMPILED:
             operation = self._operations.get(key)
             if operation is None:
                 operation = self._operations[key] = _operation(primitive, params)
@@ -122,7 +123,7 @@ class Eager:
 
     def _resolved(self, eqn: JaxprEqn) -> Runner:
         primitive, params = eqn.primitive, eqn.params
-        if isinstance(primitive, Elementwise):
+        if isinstance(primitive, Elementwise) and primitive.name not in COMPILED:
             return _operation(primitive, params)
         avals = [x.aval for x in eqn.invars]
         out = [v.aval for v in eqn.outvars]
