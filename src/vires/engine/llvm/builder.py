@@ -86,6 +86,8 @@ class Builder(Graph):
         # The types of the results of the equation being lowered, and whether it has effects.
         self._expected: Sequence[ShapedArray] = ()
         self.effect = False
+        #: The innermost equation being lowered that has a line in the user's program.
+        self.origin: JaxprEqn | None = None
         #: Values of a loop in registers: for each node the indices at which it is known.
         self.registers: dict[Node, dict[Any, Expr]] = {}
         #: All blocks, in the order of the program.
@@ -222,6 +224,7 @@ class Builder(Graph):
         node.typed(aval)
         operands = node.operands or tuple(operands)
         node.name, node.operands, node.weight = name, operands, costs.PRIMITIVES.get(name, 1.0)
+        node.origin = self.origin
         node.pointwise = (
             node.kind == "pull"
             and name not in _NOT_POINTWISE_PULLS
@@ -330,8 +333,10 @@ class Builder(Graph):
     def equation(self, eqn: JaxprEqn, operands: list[Node]) -> list[Node]:
         primitive = eqn.primitive
         avals = [v.aval for v in eqn.outvars]
-        before = self._expected, self.effect
+        before = self._expected, self.effect, self.origin
         self._expected, self.effect = avals, has_effects(eqn)
+        if eqn.source is not None:
+            self.origin = eqn
         if isinstance(primitive.loops, Undefined):
             definitions = self.block(
                 "host", operands, function=reference_of(eqn), outs=avals, reason="no loops rule"
@@ -340,7 +345,7 @@ class Builder(Graph):
             definitions = primitive.loops(self, *operands, **eqn.params)
             if not isinstance(definitions, (list, tuple)):
                 definitions = [definitions]
-        self._expected, self.effect = before
+        self._expected, self.effect = before[:2]
         if len(definitions) != len(avals):
             raise ValueError(
                 f"{primitive}: its loops rule gives {len(definitions)} results of {len(avals)}"
@@ -357,6 +362,7 @@ class Builder(Graph):
                 node.view = eqn.params["permutation"]
             elif primitive.name in _SAME_ORDER and node.kind == "pull":
                 node.same = True
+        self.origin = before[2]
         return list(definitions)
 
 

@@ -1,4 +1,4 @@
-"""Prints what each pass made: ``VIRES_DUMP=jaxpr,simplify,schedule,memory,llvm`` or ``all``, on
+"""Prints what each pass made: ``VIRES_DUMP=jaxpr,simplify,schedule,memory,llvm,asm`` or ``all``, on
 standard error.
 """
 
@@ -12,21 +12,19 @@ from vires.engine.llvm.blocks import EMITTERS, ON_HOST
 from vires.engine.llvm.expressions import Expr, Index, walk
 from vires.engine.llvm.program import Block, Kernel, Region
 
-STAGES = ("jaxpr", "simplify", "schedule", "memory", "llvm")
+STAGES = ("jaxpr", "simplify", "schedule", "memory", "llvm", "asm")
 
 
 def stages() -> frozenset[str]:
     """The stages that the environment asks for."""
     wanted = frozenset(os.environ.get("VIRES_DUMP", "").replace(" ", "").split(",")) - {""}
-    if "all" in wanted:
-        return frozenset(STAGES)
-    unknown = wanted - frozenset(STAGES)
+    unknown = wanted - {*STAGES, "all"}
     if unknown:
         raise ValueError(
             f"VIRES_DUMP: needs stages among {', '.join(STAGES)}, all; "
-            f"got {', '.join(sorted(unknown))}"
+            f"got {', '.join(sorted(unknown))}; try VIRES_DUMP=all"
         )
-    return wanted
+    return frozenset(STAGES) if "all" in wanted else wanted
 
 
 def show(stage: str, name: str, text: Callable[[], str]) -> None:

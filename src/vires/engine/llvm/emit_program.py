@@ -13,7 +13,7 @@ from vires.engine.llvm.blocks import emit_block
 from vires.engine.llvm.code import Code, module
 from vires.engine.llvm.emit import Writer
 from vires.engine.llvm.kinds import INT64
-from vires.engine.llvm.program import Block, Buffer, Kernel, Region
+from vires.engine.llvm.program import Block, Buffer, Kernel, Region, Step
 from vires.engine.llvm.ssa import Val
 
 #: Byte offset of `stop` in the runtime's structure, after five function pointers.
@@ -139,10 +139,14 @@ class ProgramWriter:
     def steps(self, region: Region) -> None:
         """Run the steps of a region at this place of the entry."""
         for step in region.steps:
-            if isinstance(step, Kernel):
-                self.kernel(step)
-            else:
-                emit_block(self, step)
+            self.step(step)
+
+    def step(self, step: Step) -> None:
+        """Run one step at this place of the entry."""
+        if isinstance(step, Kernel):
+            self.kernel(step)
+        else:
+            emit_block(self, step)
 
     def pointer(self, code: Code) -> Callable[[Buffer], str]:
         """How a function finds its buffers."""

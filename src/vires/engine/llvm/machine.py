@@ -25,6 +25,8 @@ _names = itertools.count()
 #: A context keeps every type and constant it has seen; a fresh one after so many modules bounds
 #: that.
 _MODULES_PER_CONTEXT = 256
+#: What the target machine writes, as the library numbers it.
+_ASSEMBLY, _OBJECT = 0, 1
 
 
 class CompileError(RuntimeError):
@@ -66,6 +68,15 @@ def compile_ir(text: str, level: int = 0, *, name: str = "kernel", verify: bool 
     if level not in (0, 1, 2):
         raise ValueError(f"compile_ir: needs a level of 0, 1 or 2; got {level!r}")
     return _compiler().compile(text, level, name, verify)
+
+
+def assembly(text: str, level: int = 0, *, name: str = "kernel") -> str:
+    """The assembly of a module given as IR text, as `compile_ir` would compile it.
+
+    Raises:
+        CompileError: the text is not valid IR.
+    """
+    return _compiler().compile(text, level, name, False, _ASSEMBLY).decode()
 
 
 class Linked:
@@ -180,7 +191,9 @@ class _ParallelCompiler:
             machine = self._machines[level] = self._functions.target_machine(level, host())
         return machine
 
-    def compile(self, text: str, level: int, name: str, verify: bool) -> bytes:
+    def compile(
+        self, text: str, level: int, name: str, verify: bool, kind: int = _OBJECT
+    ) -> bytes:
         call = self._functions
         machine = self._machine(level)
         if self._modules >= _MODULES_PER_CONTEXT:
@@ -197,7 +210,7 @@ class _ParallelCompiler:
         try:
             if verify and call.verify(module, error):
                 raise CompileError(f"{name}: the kernel is not valid IR: {self._take(message)}")
-            buffer = call.emit(machine, module, 1, error)
+            buffer = call.emit(machine, module, kind, error)
             if not buffer:
                 raise CompileError(f"{name}: LLVM cannot emit the kernel: {self._take(message)}")
             try:

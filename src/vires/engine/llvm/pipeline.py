@@ -11,6 +11,7 @@ from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, subjaxprs
 from vires.core.trace import as_array
 from vires.engine.llvm import cache, dump, machine, objects
+from vires.engine.llvm import images as object_code
 from vires.engine.llvm.blocks import failure_of, host_function
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.check import check_region
@@ -29,6 +30,8 @@ from vires.engine.llvm.updates import scatter_kernel, update_slice_kernel
 UPDATE_KERNELS = {"update_slice": update_slice_kernel, "scatter": scatter_kernel}
 #: The name of a program's entry in its object code.
 ENTRY = "vires_entry"
+#: Called with the name of a pass that is done.
+Lap = Callable[[str], None]
 _MOST_CODES = 1024
 _codes: dict[str, Code] = {}
 
@@ -119,6 +122,39 @@ def generate(
     builder: ProgramBuilder, region: Region, results: list[Node], name: str, donate: Sequence[int]
 ) -> tuple[list[bytes], dict[str, Any]]:
     """Object code of a lowered program, with notes for the executable."""
+    arranged = arrange(builder, region, results, name, donate)
+    return translate(arranged, ProgramWriter(arranged.slots, arranged.extended), name)
+
+
+class Arranged(NamedTuple):
+    """A program whose steps and memory are decided."""
+
+    region: Region
+    #: Slots of the caller's table and of the frame; bytes of the arena.
+    slots: int
+    extended: int
+    scratch: int
+    #: What an executable must know of its results and arguments.
+    forward: list[list[Any]]
+    donate: list[list[int]]
+    donated: list[int]
+
+
+def no_lap(name: str) -> None:
+    """For a compilation that is not timed."""
+
+
+def arrange(
+    builder: ProgramBuilder,
+    region: Region,
+    results: list[Node],
+    name: str,
+    donate: Sequence[int],
+    lap: Lap = no_lap,
+) -> Arranged:
+    """Decide the steps of a lowered program and where its values live; `lap` is told when a pass
+    is done.
+    """
     forward: dict[int, Any] = {}
     written: list[Node] = []
     positions: list[int] = []
@@ -132,26 +168,47 @@ def generate(
             positions.append(number)
     own_outputs(builder, region, written)
     dump.show("simplify", name, lambda: dump.nodes_text(region))
-    lower_region(builder, region)
+    lower_region(builder, region, lap)
     check_region(region, "schedule")
     share(region)
     taken = donations(region, [j for j in donate if j not in forward.values()])
     slots = assign(builder, region)
     scratch, extended = place(region, slots)
-    writer = ProgramWriter(slots + 1, extended)
+    lap("memory")
+    return Arranged(
+        region,
+        slots + 1,
+        extended,
+        scratch,
+        [[k, v] for k, v in forward.items()],
+        [[positions[k], j] for k, j in taken.items()],
+        list(donate),
+    )
+
+
+def translate(
+    arranged: Arranged, writer: ProgramWriter, name: str, lap: Lap = no_lap
+) -> tuple[list[bytes], dict[str, Any]]:
+    """Object code of an arranged program, with notes for the executable."""
+    region = arranged.region
     units = writer.units(region, ENTRY)
+    lap("emit")
     dump.show("schedule", name, lambda: dump.region_text(region))
-    dump.show("memory", name, lambda: memory_text(region, scratch))
+    dump.show("memory", name, lambda: memory_text(region, arranged.scratch))
     dump.show("llvm", name, lambda: "\n".join(unit.text for unit in units))
-    images = objects.images_of([(unit.text, unit.level) for unit in units], name)
+    dump.show(
+        "asm", name, lambda: "\n".join(machine.assembly(unit.text, unit.level) for unit in units)
+    )
+    images = object_code.images_of([(unit.text, unit.level) for unit in units], name)
+    lap("LLVM")
     notes = {
         "lengths": [len(image) for image in images],
         "exports": [unit.exports for unit in units],
-        "scratch": scratch,
+        "scratch": arranged.scratch,
         "heavy": any(isinstance(s, Block) or s.work > 20_000 for s in region.steps),
-        "forward": [[k, v] for k, v in forward.items()],
-        "donate": [[positions[k], j] for k, j in taken.items()],
-        "donated": list(donate),
+        "forward": arranged.forward,
+        "donate": arranged.donate,
+        "donated": arranged.donated,
         "names": list(writer.symbols),
         # Python objects are found again by the number of the block that they belong to.
         "hosts": [block.serial for block in writer.hosts],
@@ -203,11 +260,12 @@ def _raiser(failures: Sequence[Any]) -> Callable[[int, int, int], Exception]:
     return lambda site, a, b: failures[site].error(a, b)
 
 
-def lower_region(builder: Builder, region: Region) -> None:
+def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
     """Fuse a region into steps; express and schedule its kernels, and those of the regions
     inside.
     """
     fuse(region)
+    lap("fuse")
     vector_bytes = machine.host().vector_bytes
     for position, step in reversed(list(enumerate(region.steps))):
         if isinstance(step, Kernel):
@@ -225,10 +283,14 @@ def lower_region(builder: Builder, region: Region) -> None:
             kernel = try_kernel(builder, step)
             if kernel is not None:
                 schedule(builder, kernel, vector_bytes)
+                kernel.nodes = [x for inner in step.regions for x in inner.nodes]
                 step.params = {"kernel": kernel}
                 step.regions = []
+    lap("schedule")
+    for step in region.steps:
+        if not isinstance(step, Kernel):
             for inner in step.regions:
-                lower_region(builder, inner)
+                lower_region(builder, inner, lap)
 
 
 def assign(builder: ProgramBuilder, region: Region) -> int:

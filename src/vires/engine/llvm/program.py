@@ -72,6 +72,7 @@ class Node:
         "near",
         "number",
         "operands",
+        "origin",
         "output",
         "pointwise",
         "same",
@@ -101,6 +102,8 @@ class Node:
         self.buffer: Buffer | None = None
         self.builder: Any = None
         self.operands: tuple[Node, ...] = ()
+        #: The equation of the user's program that it came from.
+        self.origin: Any = None
         self.pointwise = False
         self.cheap = True
         self.used = 0
