@@ -67,4 +67,5 @@ def check(case: Case) -> None:
 
 def named(cases: Sequence[Case]) -> list[str]:
     """Names for parametrized cases: the message and the position."""
-    return [f"{i}-{re.sub('[^a-z0-9_ ]', '', case.message.lower())[:40]}" for i, case in enumerate(cases)]
+    texts = [re.sub("[^a-z0-9_ ]", "", case.message.lower())[:40] for case in cases]
+    return [f"{i}-{text}" for i, text in enumerate(texts)]

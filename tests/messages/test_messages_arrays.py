@@ -2,7 +2,7 @@
 
 # One call a line: the test compares the line of the exception.
 # fmt: off
-# ruff: noqa: E501, E731
+# ruff: noqa: E501
 from __future__ import annotations
 
 import numpy as onp

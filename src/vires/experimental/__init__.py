@@ -1,5 +1,5 @@
 """What is meant for experiments: the networks and optimisers, under their first names."""
 
-from vires import minmax, stax
+from vires.experimental import minmax, stax
 
 __all__ = ["minmax", "stax"]
