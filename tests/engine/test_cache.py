@@ -14,7 +14,7 @@ import vires
 import vires.numpy as np
 from conftest import staged
 from vires.core.errors import CacheWarning
-from vires.engine.llvm import cache, loader, machine, objects
+from vires.engine.llvm import cache, images, loader, machine
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint, text
 
 PROGRAM = """
@@ -156,7 +156,7 @@ def test_loader_leaves_the_rest_to_llvm():
     with pytest.raises(loader.NotUnderstood):
         loader.load(b"\x7fELF\x01\x01" + bytes(100), {})
     image = machine.compile_ir("define i32 @g() {\n ret i32 5\n}\n", 0)
-    linked = objects.load(image, "test", ["g"], {})
+    linked = images.load(image, "test", ["g"], {})
     assert linked.address("g")
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from vires.core.avals import ShapedArray
 from vires.engine.llvm.code import Code, Val
 from vires.engine.llvm.expressions import canonical
+from vires.engine.llvm.gemm import DTYPES, View, emit_product, merged, product
 from vires.engine.llvm.kinds import INT64
 from vires.engine.llvm.program import Block, Node, Reduction
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Products of the sizes of rows, columns and sum from which the library is worth its call.
 _LIBRARY = 8192
+#: Float products from this size in all are ours; the code for them takes a while to compile.
+_PACKED = 200_000
 _ROUTINES = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 _LLVM = {"float32": "float", "float64": "double"}
 Axes = tuple[int, ...]
@@ -69,7 +72,10 @@ def contract(
         and count * rows * columns * length < 1 << 62
         and max(rows, columns, length) < 1 << 31
     ):
-        return _library(builder, (lhs, rhs), contracting, batch, free, sizes, dtype, wide)
+        make = _library
+        if wide.name in DTYPES and count * rows * columns * length >= _PACKED:
+            make = _packed
+        return make(builder, (lhs, rhs), contracting, batch, free, sizes, dtype, wide)
     return _loops(builder, lhs, rhs, contracting, batch, free, sizes, dtype)
 
 
@@ -126,15 +132,67 @@ def _library(
 ) -> list[Node]:
     sides: list[Side] = []
     for i, x in enumerate(operands):
-        if x.dtype != wide:
-            x = builder.derived(
-                "convert", x, x.shape, wide, lambda index, x=x: builder.convert(x.at(index), wide)
-            )
+        x = _converted(builder, x, wide)
         sides.append(_side(builder, x, batch[i], free[i], contracting[i], i == 1))
     shape = (*sizes[0], *sizes[1], *sizes[2])
     block = Block(
         "contract", [side.node for side in sides], {"sides": tuple(sides), "sizes": tuple(sizes)}
     )
+    return _rounded(builder, block, operands, shape, dtype, wide)
+
+
+def _packed(
+    builder: Builder,
+    operands: tuple[Node, Node],
+    contracting: tuple[Axes, Axes],
+    batch: tuple[Axes, Axes],
+    free: list[Axes],
+    sizes: list[tuple[int, ...]],
+    dtype: Any,
+    wide: Any,
+) -> list[Node]:
+    """A packed product of operands where they lie."""
+    views: list[View] = []
+    for i, x in enumerate(operands):
+        x = _converted(builder, x, wide)
+        source, strides = strides_of(x)
+        groups = [[(x.shape[d], strides[d]) for d in g[i]] for g in (batch, free, contracting)]
+        views.append(View(source, *[merged(axes) for axes in groups]))
+    return packed_product(builder, (views[0], views[1]), operands, sizes, dtype, wide)
+
+
+def packed_product(
+    builder: Builder,
+    views: tuple[View, View],
+    operands: tuple[Node, Node],
+    sizes: Sequence[tuple[int, ...]],
+    dtype: Any,
+    wide: Any,
+) -> list[Node]:
+    """The packed product of two views, in axes (batch, rows, columns) of some sizes."""
+    block = Block("contract", [builder.in_memory(view.node) for view in views], {})
+    product(block, views, [math.prod(n) for n in sizes], wide)
+    return _rounded(builder, block, operands, (*sizes[0], *sizes[1], *sizes[2]), dtype, wide)
+
+
+def _converted(builder: Builder, x: Node, wide: Any) -> Node:
+    """An operand in the dtype that products are made in."""
+    if x.dtype == wide:
+        return x
+    return builder.derived(
+        "convert", x, x.shape, wide, lambda index: builder.convert(x.at(index), wide)
+    )
+
+
+def _rounded(
+    builder: Builder,
+    block: Block,
+    operands: tuple[Node, Node],
+    shape: tuple[int, ...],
+    dtype: Any,
+    wide: Any,
+) -> list[Node]:
+    """The result of a block, in the dtype that is wanted."""
     result = builder.result("memory", block)
     if wide == dtype:
         return [result]
@@ -145,10 +203,8 @@ def _library(
     return [rounded]
 
 
-def _side(
-    builder: Builder, x: Node, batch: Axes, free: Axes, contracting: Axes, is_right: bool
-) -> Side:
-    """Find strides of the operand, looking through transposes; copy it if no strides fit."""
+def strides_of(x: Node) -> tuple[Node, list[int]]:
+    """What a value is a transpose of, and the strides of its axes there."""
     source, axes = x, tuple(range(len(x.shape)))
     while source.view is not None:
         permutation = source.view
@@ -157,7 +213,15 @@ def _side(
     strides = [1] * len(source.shape)
     for d in range(len(source.shape) - 2, -1, -1):
         strides[d] = strides[d + 1] * source.shape[d + 1]
-    here = {d: (x.shape[d], strides[axes[d]]) for d in range(len(x.shape))}
+    return source, [strides[d] for d in axes]
+
+
+def _side(
+    builder: Builder, x: Node, batch: Axes, free: Axes, contracting: Axes, is_right: bool
+) -> Side:
+    """Find strides of the operand, looking through transposes; copy it if no strides fit."""
+    source, strides = strides_of(x)
+    here = {d: (x.shape[d], strides[d]) for d in range(len(x.shape))}
     free_stride = _one_stride([here[d] for d in free])
     sum_stride = _one_stride([here[d] for d in contracting])
     rows = math.prod([x.shape[d] for d in free])
@@ -200,6 +264,9 @@ def emit_contract(writer: ProgramWriter, block: Block) -> None:
 
     The library runs on the calling thread; the partition into tasks depends on the shapes alone.
     """
+    if "product" in block.params:
+        emit_product(writer, block)
+        return
     sizes = block.params["sizes"]
     count, rows, columns, length = (math.prod(n) for n in sizes)
     by_rows = rows >= columns

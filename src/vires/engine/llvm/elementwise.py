@@ -16,7 +16,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr
 from vires.core.staging import stage
-from vires.engine.llvm import cache, machine, objects
+from vires.engine.llvm import cache, images, machine
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.code import Code, module
 from vires.engine.llvm.emit import Writer
@@ -120,7 +120,7 @@ class _Elementwise:
                 cache.write(key, {}, image)
         else:
             image = found[1]
-        linked = objects.load(image, self.name, [ENTRY], {})
+        linked = images.load(image, self.name, [ENTRY], {})
         self.linked.append(linked)
         return linked.address(ENTRY)
 

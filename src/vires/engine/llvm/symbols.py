@@ -1,4 +1,5 @@
-"""Addresses of the C functions that compiled code calls: the native core's, and OpenBLAS."""
+"""Addresses of the C functions that compiled code calls: the native core's, OpenBLAS, and
+packed products."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import ctypes
 from collections.abc import Iterable
 
 from vires import _native
+from vires.engine.llvm import gemm_code
 from vires.ops.openblas import library
 
 
@@ -19,6 +21,8 @@ def addresses(names: Iterable[str]) -> dict[str, int]:
             address = ctypes.cast(function, ctypes.c_void_p).value
             assert address is not None
             found[name] = address
+        elif name.startswith(gemm_code.PREFIX):
+            found[name] = gemm_code.address(name)
         else:
             found[name] = own[name]
     return found

@@ -1,0 +1,180 @@
+"""Packed matrix products: what a program says of one, and its calls.
+
+The code is generic in all sizes and shared by all programs (`gemm_code`); a program holds a table
+of integers for each product, which says where elements lie and how the work is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vires.engine.llvm.code import Code, Val
+from vires.engine.llvm.gemm_code import PREFIX, prepare
+from vires.engine.llvm.gemm_driver import FIELDS, ROWS, TERMS
+from vires.engine.llvm.gemm_kernel import tile_of
+from vires.engine.llvm.gemm_pack import LANES, SCATTERED, SUMS, square
+from vires.engine.llvm.kinds import INT64
+from vires.engine.llvm.program import Block, Buffer, Node
+
+if TYPE_CHECKING:
+    from vires.engine.llvm.emit_program import ProgramWriter
+
+#: Axes of an operand, from the outermost one: (size, stride in elements).
+Axes = tuple[tuple[int, int], ...]
+#: The dtypes that have packed products.
+DTYPES = ("float32", "float64")
+#: Operations of a task at least, and tasks of one product that are enough.
+_TASK_FLOPS, _TASKS = 1_500_000.0, 64
+#: Elements that a task packs.
+_GROUP = 1 << 16
+#: A right operand in memory is packed if it is read more often than this.
+_STRAIGHT_ROWS = 64
+
+
+class View(NamedTuple):
+    """An operand: batch, lanes (rows of the left one, columns of the right one) and sum."""
+
+    node: Node
+    batch: Axes
+    lanes: Axes
+    sums: Axes
+
+
+def merged(axes: Sequence[tuple[int, int]]) -> Axes:
+    """The same elements with as few axes as possible, at least one."""
+    result: list[tuple[int, int]] = []
+    for size, stride in axes:
+        if size == 1:
+            continue
+        if result and result[-1][1] == size * stride:
+            result[-1] = (result[-1][0] * size, stride)
+        else:
+            result.append((size, stride))
+    return tuple(result) or ((1, 0),)
+
+
+class Product(NamedTuple):
+    """How a product is done: its table, the number of tasks, and what is packed beforehand."""
+
+    dtype: Any
+    table: tuple[int, ...]
+    tasks: int
+    right_tasks: int
+    flops: float
+
+
+def product(block: Block, sides: tuple[View, View], sizes: Sequence[int], dtype: Any) -> None:
+    """Make a block one of a packed product of (count, rows, columns, length)."""
+    prepare(dtype)
+    count, rows, columns, length = sizes
+    left, right = sides
+    tile = tile_of(dtype)
+    terms = _even(length, -(-length // TERMS), 8)
+    flops = 2.0 * rows * columns * length
+    row_chunk, column_chunk = _chunks(count, rows, columns, flops, tile.rows, tile.columns)
+    row_chunks, column_chunks = -(-rows // row_chunk), -(-columns // column_chunk)
+    step = _step(right, rows, columns, tile.lanes)
+    padded = -(-columns // tile.lanes) * tile.lanes
+    group = max(_GROUP // (terms * tile.columns), 1) * tile.columns
+    groups, sum_chunks = -(-columns // group), -(-length // terms)
+    fields = {
+        "rows": rows, "columns": columns, "length": length, "sum_chunk": terms,
+        "row_chunk": row_chunk, "row_chunks": row_chunks, "column_chunk": column_chunk,
+        "column_chunks": column_chunks, "step": step, "padded": padded, "group": group,
+        "groups": groups, "sum_chunks": sum_chunks,
+        "left_mode": _mode(left, tile.rows, square(dtype)),
+        "right_mode": _mode(right, tile.columns, square(dtype)),
+    }  # fmt: skip
+    table: list[int] = []
+    for name, axes in (
+        ("left_batch", left.batch), ("left_rows", left.lanes), ("left_sums", left.sums),
+        ("right_batch", right.batch), ("right_columns", right.lanes), ("right_sums", right.sums),
+    ):  # fmt: skip
+        fields[name] = len(FIELDS) + len(table)
+        table += [len(axes), *[number for axis in axes for number in axis]]
+    right_tasks = 0 if step else count * sum_chunks * groups
+    values = (*[fields[name] for name in FIELDS], *table)
+    tasks = count * row_chunks * column_chunks
+    block.params["product"] = Product(dtype, values, tasks, right_tasks, count * flops)
+    if not step:
+        block.params["buffers"] = [Buffer((count * length * padded,), dtype)]
+
+
+def _even(size: int, parts: int, multiple: int) -> int:
+    """The size of about equal parts, a multiple of something."""
+    part = -(-size // parts)
+    return -(-part // multiple) * multiple
+
+
+def _chunks(
+    count: int, rows: int, columns: int, flops: float, height: int, width: int
+) -> tuple[int, int]:
+    """Rows and columns of a task: a power of two of them, so that any number of threads has about
+    equally much to do.
+    """
+    wanted = min(flops * count / _TASK_FLOPS, _TASKS)
+    down, across = 1, 1
+    while rows > ROWS * down:
+        down *= 2
+    while count * down * across < wanted:
+        if columns >= 8 * width * across:
+            across *= 2
+        elif rows >= 6 * height * down:
+            down *= 2
+        elif columns >= 4 * width * across:
+            across *= 2
+        else:
+            break
+    return _even(rows, down, height), _even(columns, across, width)
+
+
+def _step(right: View, rows: int, columns: int, lanes: int) -> int:
+    """The distance of the rows of a right operand that is used where it lies; 0 to pack it."""
+    if rows > _STRAIGHT_ROWS or columns % lanes or len(right.lanes) > 1 or len(right.sums) > 1:
+        return 0
+    return right.sums[0][1] if right.lanes[0][1] == 1 else 0
+
+
+def _mode(view: View, width: int, size: int) -> int:
+    """How the elements of panels lie in memory."""
+    for axes, multiple, mode in ((view.lanes, width, LANES), (view.sums, size, SUMS)):
+        inner, stride = axes[-1]
+        if stride == 1 and (len(axes) == 1 or inner % multiple == 0):
+            return mode
+    return SCATTERED
+
+
+def emit_product(writer: ProgramWriter, block: Block) -> None:
+    """Call the tasks of a product: those that pack the right operand, then the blocks."""
+    work: Product = block.params["product"]
+    table = writer.integers("i64", work.table)
+    (result,) = [x for x in block.results if x.number >= 0]
+    left, right = block.operands
+    packed = block.params.get("buffers", [None])[0]
+    symbol = f"{PREFIX}{work.dtype.name}_"
+
+    def pack(code: Code, task: Val, pointer: Callable[[Any], str]) -> None:
+        operands = [f"ptr {pointer(x)}" for x in (right.buffer, packed)]
+        writer.call(f"{symbol}right", "void", f"ptr {table}", *operands, task.typed, code=code)
+
+    def block_of(code: Code, task: Val, pointer: Callable[[Any], str]) -> None:
+        operands = [f"ptr {pointer(x.buffer)}" for x in (left, right, result)]
+        spare = "ptr null" if packed is None else f"ptr {pointer(packed)}"
+        writer.call(
+            f"{symbol}block", "void", f"ptr {table}", *operands, spare, task.typed, code=code
+        )
+
+    for tasks, body, heavy in (
+        (work.right_tasks, pack, packed is not None and packed.size > _GROUP),
+        (work.tasks, block_of, work.flops >= 2 * _TASK_FLOPS),
+    ):
+        if not tasks:
+            continue
+        if tasks == 1 or not heavy:
+            writer.loop(tasks, lambda task, body=body: body(writer.main, task, writer.main_pointer))
+            continue
+        code = Code()
+        body(code, Val(code, "%task", INT64, 1), writer.pointer(code))
+        code.ret()
+        writer.parallel(writer.local_function(code), tasks)

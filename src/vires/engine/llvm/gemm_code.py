@@ -1,0 +1,85 @@
+"""The compiled code of packed matrix products: one for each dtype, shared by all programs.
+
+It is made once on a machine, kept in the cache, and linked to programs by address. It is compiled
+in the background while the program that needs it first is being lowered.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+
+from vires.engine.llvm import cache, images
+from vires.engine.llvm.gemm_driver import driver_modules
+from vires.engine.llvm.gemm_kernel import tile_of
+
+#: Names of the functions in programs begin with it.
+PREFIX = "vires_product_"
+_FUNCTIONS = ("right", "block")
+
+_lock = threading.RLock()
+_addresses: dict[str, int] = {}
+_loaded: list[Any] = []
+#: Compilations under way, with the process that began them.
+_started: dict[str, tuple[int, list[Future[bytes]]]] = {}
+
+
+def prepare(dtype: Any) -> None:
+    """Begin to compile the code of a dtype, unless there is some already."""
+    name = dtype.name
+    if f"{PREFIX}{name}_block" in _addresses:
+        return
+    with _lock:
+        if not _is_started(name) and cache.read(_key(name)) is None:
+            _start(name)
+
+
+def address(symbol: str) -> int:
+    """The address of ``vires_product_{dtype}_{right or block}``."""
+    with _lock:
+        found = _addresses.get(symbol)
+        if found is None:
+            _load(symbol[len(PREFIX) :].split("_")[0])
+            found = _addresses[symbol]
+        return found
+
+
+def _is_started(name: str) -> bool:
+    return name in _started and _started[name][0] == os.getpid()
+
+
+def _start(name: str) -> None:
+    texts = driver_modules(np.dtype(name))
+    _started[name] = os.getpid(), [images.submit(text, 1, PREFIX + name) for text in texts]
+
+
+def _load(name: str) -> None:
+    first, second = _images(name)
+    micro = [f"micro{n + 1}" for n in range(tile_of(name).vectors)]
+    kernels = images.load(first, PREFIX + name, micro, {})
+    known = {each: kernels.address(each) for each in micro}
+    driver = images.load(second, PREFIX + name, _FUNCTIONS, known)
+    _loaded.extend((kernels, driver))
+    for each in _FUNCTIONS:
+        _addresses[f"{PREFIX}{name}_{each}"] = driver.address(each)
+
+
+def _images(name: str) -> list[bytes]:
+    key = _key(name)
+    found = None if _is_started(name) else cache.read(key)
+    if found is not None:
+        notes, data = found
+        return [data[: notes["first"]], data[notes["first"] :]]
+    if not _is_started(name):
+        _start(name)
+    made = [future.result() for future in _started.pop(name)[1]]
+    cache.write(key, {"first": len(made[0])}, b"".join(made))
+    return made
+
+
+def _key(name: str) -> str:
+    return cache.key(b"product", name.encode())
