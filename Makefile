@@ -46,8 +46,8 @@ test: $(INSTALLED)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check src tests examples benchmarks
-	$(BIN)/pyright
-	$(BIN)/python -m pytest -n $(WORKERS) --doctest-modules --pyargs vires -p no:cacheprovider
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest -n $(WORKERS) --doctest-modules src/vires
 	$(MAKE) test
 
 bench: $(INSTALLED) $(JAX_INSTALLED)

@@ -1,7 +1,8 @@
 """Vires: NumPy on steroids.
 
-NumPy's API on immutable arrays (`vires.numpy`), with composable function transformations (`jit`, `grad`, `vmap`, ...),
-explicit random keys, networks (`vires.stax`) and optimisers (`vires.minmax`), compiled by a compiler of its own.
+NumPy's API on immutable arrays (`vires.numpy`), with composable function transformations (`jit`,
+`grad`, `vmap`, ...), explicit random keys, networks (`vires.stax`) and optimisers (`vires.minmax`),
+compiled by a compiler of its own.
 """
 
 from vires.core import setup as _setup

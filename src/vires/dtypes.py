@@ -12,7 +12,7 @@ from vires.core.trace import aval_of
 
 
 def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> Any:
-    """The dtype that an array gets when this one is asked for: narrowed only when enable_x64 is False."""
+    """The dtype that arrays get where this one is asked: narrowed only if enable_x64 is False."""
     return _dtypes.canonical(dtype)
 
 
@@ -77,5 +77,12 @@ def scalar_type_of(x: Any) -> type:
 
 
 __all__ = [
-    "bfloat16", "canonicalize_dtype", "extended", "float0", "issubdtype", "prng_key", "result_type", "scalar_type_of",
-]  # fmt: skip
+    "bfloat16",
+    "canonicalize_dtype",
+    "extended",
+    "float0",
+    "issubdtype",
+    "prng_key",
+    "result_type",
+    "scalar_type_of",
+]

@@ -13,6 +13,15 @@ from vires.tree_util import tree_transpose as transpose
 from vires.tree_util import tree_unflatten as unflatten
 
 __all__ = [
-    "all", "flatten", "flatten_with_path", "leaves", "leaves_with_path", "map", "map_with_path", "reduce",
-    "structure", "transpose", "unflatten",
+    "all",
+    "flatten",
+    "flatten_with_path",
+    "leaves",
+    "leaves_with_path",
+    "map",
+    "map_with_path",
+    "reduce",
+    "structure",
+    "transpose",
+    "unflatten",
 ]

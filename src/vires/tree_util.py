@@ -249,7 +249,7 @@ def register_pytree_with_keys(
 
 
 def register_pytree_node_class(cls: type) -> type:
-    """Decorator for a class with `tree_flatten()` and classmethod `tree_unflatten(aux, children)`."""
+    """Decorator of a class with `tree_flatten()`, classmethod `tree_unflatten(aux, children)`."""
     register_pytree_node(
         cls, lambda x: x.tree_flatten(), lambda aux, children: cls.tree_unflatten(aux, children)
     )
@@ -272,7 +272,7 @@ def register_dataclass(
     meta_fields: Sequence[str] | None = None,
     drop_fields: Sequence[str] = (),
 ) -> type:
-    """Make a dataclass a container: `data_fields` are children, `meta_fields` part of the structure."""
+    """Make a dataclass a container: `data_fields` are children, `meta_fields` are structure."""
     if data_fields is None or meta_fields is None:
         fields = [
             f
@@ -301,7 +301,7 @@ def register_static(cls: type) -> type:
     return cls
 
 
-class Partial(functools.partial):  # type: ignore[type-arg] - functools.partial is generic only in stubs
+class Partial(functools.partial[Any]):
     """functools.partial as a pytree: the function is structure, the bound arguments children."""
 
 

@@ -45,7 +45,9 @@ def test_gradient_is_the_limit_of_differences(f):
 def test_forward_and_reverse_agree_to_second_order(f):
     x = onp.random.default_rng(1).standard_normal((3, 3))
     v = onp.random.default_rng(2).standard_normal((3, 3))
-    onp.testing.assert_allclose(jvp(f, (x,), (v,))[1], onp.sum(onp.asarray(grad(f)(x)) * v), rtol=1e-10)
+    onp.testing.assert_allclose(
+        jvp(f, (x,), (v,))[1], onp.sum(onp.asarray(grad(f)(x)) * v), rtol=1e-10
+    )
     forward_over_reverse = jacfwd(grad(f))(x)
     reverse_over_reverse = jacrev(grad(f))(x)
     reverse_over_forward = jacrev(jacfwd(f))(x)
@@ -53,7 +55,9 @@ def test_forward_and_reverse_agree_to_second_order(f):
     onp.testing.assert_allclose(forward_over_reverse, reverse_over_forward, rtol=1e-9, atol=1e-11)
     onp.testing.assert_allclose(hessian(f)(x), forward_over_reverse, rtol=1e-12)
     directional = central(lambda y: onp.sum(onp.asarray(grad(f)(y)) * v), x)
-    onp.testing.assert_allclose(onp.tensordot(forward_over_reverse, v, 2), directional, rtol=1e-5, atol=1e-6)
+    onp.testing.assert_allclose(
+        onp.tensordot(forward_over_reverse, v, 2), directional, rtol=1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("f", FUNCTIONS)
@@ -76,7 +80,7 @@ def test_gradient_has_the_structure_and_dtypes_of_the_argument():
 
 
 def test_argnums():
-    f = lambda x, y, z: x * y + z  # noqa: E731
+    f = lambda x, y, z: x * y + z
     assert float(grad(f, 1)(2.0, 3.0, 4.0)) == 2.0
     assert [float(v) for v in grad(f, (0, 2))(2.0, 3.0, 4.0)] == [3.0, 1.0]
     assert float(grad(f, -1)(2.0, 3.0, 4.0)) == 1.0
@@ -84,9 +88,13 @@ def test_argnums():
 
 
 def test_has_aux_returns_concrete_values():
-    value, aux = value_and_grad(lambda x: (x**2, {"double": 2 * x, "text": "kept"}), has_aux=True)(3.0)[0]
+    value, aux = value_and_grad(lambda x: (x**2, {"double": 2 * x, "text": "kept"}), has_aux=True)(
+        3.0
+    )[0]
     assert float(value) == 9.0 and float(aux["double"]) == 6.0 and aux["text"] == "kept"
-    assert isinstance(aux["double"], vires.Array) and not isinstance(aux["double"], vires.core.trace.Tracer)
+    assert isinstance(aux["double"], vires.Array) and not isinstance(
+        aux["double"], vires.core.trace.Tracer
+    )
     g, aux = grad(lambda x: (x**2, x), has_aux=True)(3.0)
     assert float(g) == 6.0 and float(aux) == 3.0
 
@@ -97,7 +105,9 @@ def test_python_control_flow_on_concrete_values():
             x = x * x if x > 2 else x + 1.5
         return x
 
-    assert float(grad(f)(1.0)) == pytest.approx(float((f(1.0 + 1e-3) - f(1.0 - 1e-3)) / 2e-3), rel=1e-3)
+    assert float(grad(f)(1.0)) == pytest.approx(
+        float((f(1.0 + 1e-3) - f(1.0 - 1e-3)) / 2e-3), rel=1e-3
+    )
 
 
 def test_vjp_can_be_pulled_many_times():
@@ -112,7 +122,7 @@ def test_vjp_can_be_pulled_many_times():
 
 
 def test_linearize_is_linear_and_right():
-    f = lambda x: np.sin(x) * np.exp(x)  # noqa: E731
+    f = lambda x: np.sin(x) * np.exp(x)
     y, tangent = linearize(f, onp.float64(0.7))
     exact = onp.exp(0.7) * (onp.sin(0.7) + onp.cos(0.7))
     assert float(y) == pytest.approx(onp.sin(0.7) * onp.exp(0.7), rel=1e-14)
@@ -121,7 +131,7 @@ def test_linearize_is_linear_and_right():
 
 
 def test_jacobians_of_trees():
-    f = lambda p: {"s": p["a"].sum() * p["b"], "v": p["a"] * 2.0}  # noqa: E731
+    f = lambda p: {"s": p["a"].sum() * p["b"], "v": p["a"] * 2.0}
     p = {"a": onp.arange(3.0), "b": onp.array([[1.0, 2.0]])}
     for jacobian in (jacfwd, jacrev):
         j = jacobian(f)(p)
@@ -133,7 +143,7 @@ def test_jacobians_of_trees():
 
 def test_holomorphic():
     z = onp.complex128(0.3 + 0.4j)
-    f = lambda z: np.sin(z) * z  # noqa: E731
+    f = lambda z: np.sin(z) * z
     exact = onp.cos(z) * z + onp.sin(z)
     assert complex(grad(f, holomorphic=True)(z)) == pytest.approx(exact, rel=1e-13)
 
@@ -153,26 +163,46 @@ def test_no_tangent_survives_in_a_closure():
         return x * x
 
     grad(f)(3.0)
-    with pytest.raises(vires.errors.UnexpectedTracerError, match="needs to be used inside the function"):
+    with pytest.raises(
+        vires.errors.UnexpectedTracerError, match="needs to be used inside the function"
+    ):
         kept[0] + 1.0
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: grad(lambda x: x)(np.ones(3)), r"grad: needs a function with a scalar result; got f32\[3\]"),
+        (
+            lambda: grad(lambda x: x)(np.ones(3)),
+            r"grad: needs a function with a scalar result; got f32\[3\]",
+        ),
         (lambda: grad(lambda x: x)(3), r"grad: needs real- or complex-valued inputs; got int32"),
-        (lambda: grad(lambda x: (x, x))(1.0), r"grad: needs a function with a scalar result.*structure"),
+        (
+            lambda: grad(lambda x: (x, x))(1.0),
+            r"grad: needs a function with a scalar result.*structure",
+        ),
         (lambda: grad(lambda x: x > 0)(1.0), r"grad: needs a real result; got bool"),
         (lambda: grad(lambda x: x)(1j), r"grad: needs real inputs; got complex64.*holomorphic"),
         (lambda: grad(lambda x: x, 2)(1.0), r"grad: needs an argument at position 2"),
         (lambda: grad(3), r"grad: needs a function; got int"),
-        (lambda: grad(lambda x: x, has_aux=True)(1.0), r"has_aux: needs a function that returns a pair"),
-        (lambda: grad(lambda x: "text")(1.0), r"grad: needs a function whose results are arrays; got str"),
-        (lambda: jvp(np.sin, (1.0,), (np.ones(2),)), r"jvp: needs tangents of the primals' types; got primal f32\[\]"),
+        (
+            lambda: grad(lambda x: x, has_aux=True)(1.0),
+            r"has_aux: needs a function that returns a pair",
+        ),
+        (
+            lambda: grad(lambda x: "text")(1.0),
+            r"grad: needs a function whose results are arrays; got str",
+        ),
+        (
+            lambda: jvp(np.sin, (1.0,), (np.ones(2),)),
+            r"jvp: needs tangents of the primals' types; got primal f32\[\]",
+        ),
         (lambda: jvp(np.sin, (1.0,), ([1.0],)), r"jvp: needs tangents of the primals' structure"),
         (lambda: jvp(np.sin, 1.0, 1.0), r"jvp: needs primals and tangents as tuples"),
-        (lambda: vjp(np.sin, 1.0)[1]((1.0, 2.0)), r"vjp: needs cotangents of the result's structure"),
+        (
+            lambda: vjp(np.sin, 1.0)[1]((1.0, 2.0)),
+            r"vjp: needs cotangents of the result's structure",
+        ),
         (lambda: vjp(np.sin, 1.0)[1](np.ones(2)), r"vjp: needs tangents of the primals' types"),
         (lambda: grad(np.sin)("a"), r"grad: needs arrays or numbers; got str"),
     ],

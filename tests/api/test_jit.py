@@ -43,7 +43,11 @@ Point = collections.namedtuple("Point", "x y")
 def test_any_structure_in_and_out():
     @jit
     def f(a, b, *rest, c, **more):
-        return {"p": Point(a[0] + b["k"], c), "t": (rest, [more["z"], None]), "o": collections.OrderedDict(u=a[1])}
+        return {
+            "p": Point(a[0] + b["k"], c),
+            "t": (rest, [more["z"], None]),
+            "o": collections.OrderedDict(u=a[1]),
+        }
 
     out = f((1.0, 2.0), {"k": np.ones(2)}, 3.0, 4.0, c=5.0, z=np.zeros(2))
     assert isinstance(out["p"], Point) and isinstance(out["o"], collections.OrderedDict)
@@ -71,7 +75,11 @@ def test_registered_containers():
 
 def test_static_arguments():
     f, traces = counted(lambda x, n, flag=False: x * n if flag else x**n)
-    for g in (jit(f, static_argnums=(1, 2)), jit(f, static_argnames=("n", "flag")), jit(f, static_argnums=(1, -1))):
+    for g in (
+        jit(f, static_argnums=(1, 2)),
+        jit(f, static_argnames=("n", "flag")),
+        jit(f, static_argnums=(1, -1)),
+    ):
         traces.clear()
         assert float(g(2.0, 3)) == 8.0
         assert float(g(3.0, 3)) == 27.0
@@ -79,9 +87,14 @@ def test_static_arguments():
         assert float(g(2.0, n=3)) == 8.0
         assert float(g(2.0, 3, flag=True)) == 6.0
         assert float(g(2.0, 4)) == 16.0
-    with pytest.raises(ValueError, match=r"jit: needs hashable values for static arguments; got list for argument 1"):
+    with pytest.raises(
+        ValueError,
+        match=r"jit: needs hashable values for static arguments; got list for argument 1",
+    ):
         jit(f, static_argnums=(1,))(2.0, [3])
-    with pytest.raises(TypeError, match=r"jit: needs concrete, hashable values.*traced value f32\[\]"):
+    with pytest.raises(
+        TypeError, match=r"jit: needs concrete, hashable values.*traced value f32\[\]"
+    ):
         jit(lambda y: jit(f, static_argnums=(1,))(2.0, y))(3.0)
     with pytest.raises(ValueError, match="jit: needs positions of arguments"):
         jit(lambda x: x, static_argnums=3)
@@ -103,7 +116,9 @@ def test_decorator_with_options_and_methods():
             return x
 
     assert float(Model(3.0).apply(2.0)) == 6.0
-    with pytest.raises(TypeError, match="jit: needs arguments that are arrays.*Model.*static_argnums"):
+    with pytest.raises(
+        TypeError, match="jit: needs arguments that are arrays.*Model.*static_argnums"
+    ):
         Model(1.0).fails(2.0)
 
 
@@ -121,7 +136,9 @@ def test_nested_calls_become_one_operation():
     inner = jit(lambda x: np.sin(x))
     text = str(make_jaxpr(lambda x: inner(x) * 2)(1.0))
     assert "jit[" in text and "sin" in text
-    assert float(jit(lambda x: inner(inner(x)))(1.0)) == pytest.approx(onp.sin(onp.sin(1.0)), rel=1e-6)
+    assert float(jit(lambda x: inner(inner(x)))(1.0)) == pytest.approx(
+        onp.sin(onp.sin(1.0)), rel=1e-6
+    )
 
 
 def test_inner_functions_see_outer_tracers():
@@ -154,7 +171,7 @@ def test_constants_are_kept_as_they_were():
 
 
 def test_disable_jit():
-    f, traces = counted(lambda x: x if x > 0 else -x)
+    f, _ = counted(lambda x: x if x > 0 else -x)
     with vires.disable_jit():
         assert float(jit(f)(-2.0)) == 2.0
 
@@ -166,7 +183,9 @@ def test_stages():
     assert lowered.out_info == {"y": vires.ShapeDtypeStruct((3,), "float32")}
     compiled = lowered.compile()
     onp.testing.assert_allclose(compiled(np.ones(3), 2)["y"], 2 * onp.sin(onp.ones(3)), rtol=1e-6)
-    with pytest.raises(TypeError, match=r"needs f32\[3\] for x, as when it was compiled; got f32\[4\]"):
+    with pytest.raises(
+        TypeError, match=r"needs f32\[3\] for x, as when it was compiled; got f32\[4\]"
+    ):
         compiled(np.ones(4), 2)
     assert f.eval_shape(np.ones(2), 3)["y"].shape == (2,)
 
@@ -192,7 +211,7 @@ def test_a_jitted_function_can_be_collected():
 
 
 def test_clear_cache():
-    f, traces = counted(lambda x: x + 1)
+    f, _ = counted(lambda x: x + 1)
     g = jit(f)
     g(1.0), g(1.0)
     assert g._cache_size() == 1

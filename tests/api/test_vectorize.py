@@ -16,8 +16,13 @@ RNG = onp.random.default_rng(0)
 
 def loop(f, args, in_axes, size):
     """The definition: one example at a time."""
-    pick = lambda x, axis, i: x if axis is None else onp.take(x, i, axis)  # noqa: E731
-    return onp.stack([onp.asarray(f(*(pick(x, a, i) for x, a in zip(args, in_axes, strict=True)))) for i in range(size)])
+    pick = lambda x, axis, i: x if axis is None else onp.take(x, i, axis)
+    return onp.stack(
+        [
+            onp.asarray(f(*(pick(x, a, i) for x, a in zip(args, in_axes, strict=True))))
+            for i in range(size)
+        ]
+    )
 
 
 TWO = [
@@ -33,7 +38,9 @@ TWO = [
 
 
 @pytest.mark.parametrize("f", TWO)
-@pytest.mark.parametrize("in_axes", [a for a in itertools.product((0, 1, 2, -1, None), repeat=2) if a != (None, None)])
+@pytest.mark.parametrize(
+    "in_axes", [a for a in itertools.product((0, 1, 2, -1, None), repeat=2) if a != (None, None)]
+)
 def test_vmap_is_a_loop(f, in_axes):
     size, inner = 5, (3, 3)
 
@@ -54,7 +61,7 @@ def test_vmap_is_a_loop(f, in_axes):
 
 def test_nested_and_with_derivatives():
     x = RNG.standard_normal((4, 3, 2))
-    f = lambda v: np.sum(np.tanh(v) ** 2)  # noqa: E731
+    f = lambda v: np.sum(np.tanh(v) ** 2)
     g = vmap(vmap(grad(f)))(x)
     onp.testing.assert_allclose(g, grad(lambda a: np.sum(vmap(vmap(f))(a)))(x), rtol=1e-12)
     out = vmap(lambda v: jvp(f, (v,), (v,))[1])(x[:, 0])
@@ -64,9 +71,16 @@ def test_nested_and_with_derivatives():
 
 
 def test_pytrees_of_axes():
-    tree = {"a": RNG.standard_normal((3, 4)), "b": (RNG.standard_normal((4, 2)), RNG.standard_normal(2))}
+    tree = {
+        "a": RNG.standard_normal((3, 4)),
+        "b": (RNG.standard_normal((4, 2)), RNG.standard_normal(2)),
+    }
     axes = {"a": 1, "b": (0, None)}
-    out = vmap(lambda t: {"s": np.sum(t["a"]) + np.sum(t["b"][0] * t["b"][1]), "t": t["a"]}, (axes,), {"s": 0, "t": 1})(tree)
+    out = vmap(
+        lambda t: {"s": np.sum(t["a"]) + np.sum(t["b"][0] * t["b"][1]), "t": t["a"]},
+        (axes,),
+        {"s": 0, "t": 1},
+    )(tree)
     expected = tree["a"].sum(0) + (tree["b"][0] * tree["b"][1]).sum(1)
     onp.testing.assert_allclose(out["s"], expected, rtol=1e-12)
     onp.testing.assert_allclose(out["t"], tree["a"], rtol=1e-12)
@@ -89,7 +103,7 @@ def test_no_examples():
 
 
 def test_concrete_values_that_are_not_mapped_keep_python_control_flow():
-    f = lambda x, n: x * 2 if n > 1 else x  # noqa: E731
+    f = lambda x, n: x * 2 if n > 1 else x
     onp.testing.assert_array_equal(vmap(f, (0, None))(np.arange(3.0), 2), [0, 2, 4])
 
 
@@ -97,8 +111,14 @@ def test_collectives_over_the_named_axis():
     x = RNG.standard_normal((4, 3))
     total = vmap(lambda v: v - lax.psum(v, "i"), axis_name="i")(x)
     onp.testing.assert_allclose(total, x - x.sum(0), rtol=1e-12)
-    onp.testing.assert_allclose(vmap(lambda v: lax.pmean(v, "i"), axis_name="i")(x), onp.broadcast_to(x.mean(0), x.shape), rtol=1e-12)
-    onp.testing.assert_array_equal(vmap(lambda v: lax.axis_index("i"), axis_name="i")(x), onp.arange(4))
+    onp.testing.assert_allclose(
+        vmap(lambda v: lax.pmean(v, "i"), axis_name="i")(x),
+        onp.broadcast_to(x.mean(0), x.shape),
+        rtol=1e-12,
+    )
+    onp.testing.assert_array_equal(
+        vmap(lambda v: lax.axis_index("i"), axis_name="i")(x), onp.arange(4)
+    )
     g = vmap(grad(lambda v: np.sum(lax.psum(v, "i") ** 2)), axis_name="i")(x)
     assert g.shape == x.shape
 
@@ -106,15 +126,36 @@ def test_collectives_over_the_named_axis():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: vmap(np.add)(np.ones(3), np.ones(4)), r"vmap: needs one size for all mapped axes; got 3 .* 4 "),
-        (lambda: vmap(np.sin, in_axes=2)(np.ones((3, 3))), r"vmap: needs an axis of the argument; got axis 2"),
+        (
+            lambda: vmap(np.add)(np.ones(3), np.ones(4)),
+            r"vmap: needs one size for all mapped axes; got 3 .* 4 ",
+        ),
+        (
+            lambda: vmap(np.sin, in_axes=2)(np.ones((3, 3))),
+            r"vmap: needs an axis of the argument; got axis 2",
+        ),
         (lambda: vmap(np.sin)(1.0), r"vmap: needs an axis of the argument; got axis 0"),
-        (lambda: vmap(np.add, in_axes=(0,))(np.ones(3), np.ones(3)), r"vmap: needs in_axes for each positional argument"),
-        (lambda: vmap(np.sin, in_axes=None)(np.ones(3)), r"vmap: needs at least one mapped argument"),
-        (lambda: vmap(np.sin, out_axes=None)(np.ones(3)), r"vmap: needs a result that is the same for all examples"),
+        (
+            lambda: vmap(np.add, in_axes=(0,))(np.ones(3), np.ones(3)),
+            r"vmap: needs in_axes for each positional argument",
+        ),
+        (
+            lambda: vmap(np.sin, in_axes=None)(np.ones(3)),
+            r"vmap: needs at least one mapped argument",
+        ),
+        (
+            lambda: vmap(np.sin, out_axes=None)(np.ones(3)),
+            r"vmap: needs a result that is the same for all examples",
+        ),
         (lambda: vmap(np.sin, out_axes=5)(np.ones(3)), r"vmap: needs out_axes within"),
-        (lambda: vmap(lambda t: t["a"], in_axes=({"b": 0},))({"a": np.ones(3)}), r"vmap: needs in_axes whose structure"),
-        (lambda: vmap(lambda x: 1.0 if x > 0 else 2.0)(np.ones(3)), r"bool: needs a concrete value"),
+        (
+            lambda: vmap(lambda t: t["a"], in_axes=({"b": 0},))({"a": np.ones(3)}),
+            r"vmap: needs in_axes whose structure",
+        ),
+        (
+            lambda: vmap(lambda x: 1.0 if x > 0 else 2.0)(np.ones(3)),
+            r"bool: needs a concrete value",
+        ),
         (lambda: vmap(lambda x: lax.psum(x, "j"), axis_name="i")(np.ones(3)), r"'?j'?"),
         (lambda: vmap("f"), r"vmap: needs a function"),
         (lambda: vmap(np.sin, in_axes=1.5)(np.ones(3)), r"vmap: needs in_axes|axes as int or None"),

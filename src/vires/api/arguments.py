@@ -1,4 +1,4 @@
-"""What users pass: pytrees of arguments, positions and names of special arguments, leaves' types."""
+"""What users pass: pytrees of arguments, positions and names of special ones, leaves' types."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def as_positions(positions: int | Sequence[int] | None, operation: str) -> tuple
     if isinstance(positions, (int, np.integer)):
         return (int(positions),)
     if not all(isinstance(i, (int, np.integer)) for i in positions):
-        raise TypeError(f"{operation}: needs argument positions as int or a sequence of int; got {positions!r}")
+        raise TypeError(
+            f"{operation}: needs argument positions as int or a sequence of int; got {positions!r}"
+        )
     return tuple(int(i) for i in positions)
 
 
@@ -36,7 +38,9 @@ def as_names(names: str | Iterable[str] | None, operation: str) -> tuple[str, ..
         return ()
     found = (names,) if isinstance(names, str) else tuple(names)
     if not all(isinstance(name, str) for name in found):
-        raise TypeError(f"{operation}: needs argument names as str or a sequence of str; got {names!r}")
+        raise TypeError(
+            f"{operation}: needs argument names as str or a sequence of str; got {names!r}"
+        )
     return found
 
 
@@ -54,7 +58,7 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 def match_positions_and_names(
     function: Callable[..., Any], positions: tuple[int, ...], names: tuple[str, ...], operation: str
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Complete positions by names and names by positions, from the signature; check that they exist."""
+    """Complete positions by names and names by positions, from the signature; they must exist."""
     signature = signature_of(function)
     if signature is None:
         return positions, names
@@ -71,10 +75,14 @@ def match_positions_and_names(
             )
     for name in names:
         if not any_name and name not in signature.parameters:
-            raise ValueError(f"{operation}: needs names of arguments of {label}{signature}; got {name!r}")
+            raise ValueError(
+                f"{operation}: needs names of arguments of {label}{signature}; got {name!r}"
+            )
     normal = tuple(i if i >= 0 or variadic else i + len(positional) for i in positions)
     all_positions = dict.fromkeys(normal)
-    all_positions.update(dict.fromkeys(positional.index(name) for name in names if name in positional))
+    all_positions.update(
+        dict.fromkeys(positional.index(name) for name in names if name in positional)
+    )
     keyword_capable = [
         p.name if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD else None
         for p in parameters
@@ -95,21 +103,30 @@ def is_arraylike(x: Any) -> bool:
     return x.__class__ is Array or isinstance(x, (Tracer, *_NUMBERS)) or hasattr(x, "__jax_array__")
 
 
-def leaf_avals(leaves: Sequence[Any], operation: str, where: Callable[[int], str]) -> tuple[ShapedArray, ...]:
+def leaf_avals(
+    leaves: Sequence[Any], operation: str, where: Callable[[int], str]
+) -> tuple[ShapedArray, ...]:
     """Types of the leaves; a leaf that is no array gives an error that names its place."""
     avals: list[ShapedArray] = []
     for i, x in enumerate(leaves):
         if not is_arraylike(x) or (isinstance(x, np.ndarray) and x.dtype.kind in "OSUMm"):
-            kind = f"ndarray of dtype {x.dtype}" if isinstance(x, np.ndarray) else f"{type(x).__name__} ({x!r:.40})"
+            kind = (
+                f"ndarray of dtype {x.dtype}"
+                if isinstance(x, np.ndarray)
+                else f"{type(x).__name__} ({x!r:.40})"
+            )
             raise TypeError(
-                f"{operation}: needs arguments that are arrays, numbers or containers of them; got {kind} at "
-                f"{where(i)}; try static_argnums or static_argnames for arguments that are not arrays"
+                f"{operation}: needs arguments that are arrays, numbers or containers of them; got "
+                f"{kind} at {where(i)}; try static_argnums or static_argnames for arguments that "
+                "are not arrays"
             )
         avals.append(aval_of(x))
     return tuple(avals)
 
 
-def argument_names(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> list[str]:
+def argument_names(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+) -> list[str]:
     """For each leaf of (args, kwargs) its name as the user knows it: `params['w'][0]`."""
     signature = signature_of(function)
     names: list[str] = []
@@ -121,7 +138,7 @@ def argument_names(function: Callable[..., Any], args: Sequence[Any], kwargs: di
                 names.extend(f"{p.name}[{i}]" for i in range(len(args) - len(names)))
     names += [f"args[{i}]" for i in range(len(names), len(args))]
     result: list[str] = []
-    for name, argument in zip(names, args):
+    for name, argument in zip(names, args, strict=False):
         result.extend(name + tree.path_text(path) for path in tree.paths(argument))
     for key in sorted(kwargs):
         result.extend(key + tree.path_text(path) for path in tree.paths(kwargs[key]))

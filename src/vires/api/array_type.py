@@ -23,4 +23,6 @@ class Array(metaclass=_ArrayMeta):
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Array:
-        raise TypeError("Array: needs to be made by a function; got a call of the class; try vires.numpy.array")
+        raise TypeError(
+            "Array: needs to be made by a function; got a call of the class; try vires.numpy.array"
+        )

@@ -67,7 +67,14 @@ def default_backend() -> str:
     return "cpu"
 
 
-def device_put(x: Any, device: Any = None, *, src: Any = None, donate: bool = False, may_alias: bool | None = None) -> Any:
+def device_put(
+    x: Any,
+    device: Any = None,
+    *,
+    src: Any = None,
+    donate: bool = False,
+    may_alias: bool | None = None,
+) -> Any:
     """The same pytree with its leaves as arrays on a device.
 
     >>> import vires
@@ -96,7 +103,7 @@ def device_get(x: Any) -> Any:
 
 
 def block_until_ready(x: Any) -> Any:
-    """Wait until the arrays of a pytree are computed; returns the pytree. The CPU engine computes at once."""
+    """Wait until the arrays of a pytree are computed (on the CPU they are); returns the pytree."""
     for leaf in tree.leaves(x):
         if leaf.__class__ is Array:
             leaf.block_until_ready()

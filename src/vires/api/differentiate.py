@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vires.api.arguments import as_positions, check_callable, is_arraylike, name_of
+from vires.api.vectorize import vmap
 from vires.core import dtypes, tree
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, evaluate
@@ -21,27 +22,32 @@ from vires.ops.shape import slice as slice_
 from vires.transform.jvp import push_forward
 from vires.transform.linearize import linearize as linearize_flat
 from vires.transform.transpose import backward
-from vires.api.vectorize import vmap
 
 
 def _values(leaves: Sequence[Any], operation: str) -> list[Any]:
     """Leaves as arrays or tracers."""
     for x in leaves:
         if not is_arraylike(x):
-            raise TypeError(f"{operation}: needs arrays or numbers; got {type(x).__name__} ({x!r:.40})")
+            raise TypeError(
+                f"{operation}: needs arrays or numbers; got {type(x).__name__} ({x!r:.40})"
+            )
     return [x if isinstance(x, Tracer) else as_array(x) for x in leaves]
 
 
-def _check_differentiable(leaves: Sequence[Any], operation: str, holomorphic: bool, allow_int: bool) -> None:
+def _check_differentiable(
+    leaves: Sequence[Any], operation: str, holomorphic: bool, allow_int: bool
+) -> None:
     for x in leaves:
         dtype = aval_of(x).dtype
         kind = dtypes.kind(dtype)
         if holomorphic and kind != "complex":
-            raise TypeError(f"{operation}: with holomorphic=True needs complex inputs; got {dtype.name}")
+            raise TypeError(
+                f"{operation}: with holomorphic=True needs complex inputs; got {dtype.name}"
+            )
         if kind == "complex" and not holomorphic:
             raise TypeError(
-                f"{operation}: needs real inputs; got {dtype.name}; try holomorphic=True for a holomorphic function, "
-                "or vjp for a general one"
+                f"{operation}: needs real inputs; got {dtype.name}; try holomorphic=True for a "
+                "holomorphic function, or vjp for a general one"
             )
         if kind not in ("float", "complex") and not allow_int:
             raise TypeError(
@@ -53,7 +59,14 @@ def _check_differentiable(leaves: Sequence[Any], operation: str, holomorphic: bo
 class _Selected:
     """A function seen as one of the arguments at some positions, with the others fixed."""
 
-    def __init__(self, function: Callable[..., Any], argnums: int | Sequence[int], args: Sequence[Any], kwargs: Any, operation: str):
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        argnums: int | Sequence[int],
+        args: Sequence[Any],
+        kwargs: Any,
+        operation: str,
+    ):
         self.positions = as_positions(argnums, operation)
         for i in self.positions:
             if not -len(args) <= i < len(args):
@@ -62,7 +75,8 @@ class _Selected:
                     f"got {len(args)} positional arguments"
                 )
         self.single = not isinstance(argnums, (tuple, list))
-        self.function, self.args, self.kwargs, self.operation = function, list(args), kwargs, operation
+        self.function, self.args = function, list(args)
+        self.kwargs, self.operation = kwargs, operation
         chosen = tuple(args[i] for i in self.positions)
         self.leaves, self.treedef = tree.flatten(chosen)
         self.out_tree: Any = None
@@ -75,14 +89,17 @@ class _Selected:
         result = self.function(*args, **self.kwargs)
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):
-                raise TypeError(f"has_aux: needs a function that returns a pair (result, aux); got {type(result).__name__}")
+                raise TypeError(
+                    "has_aux: needs a function that returns a pair (result, aux); got "
+                    f"{type(result).__name__}"
+                )
             result, self.aux = result
         flat, self.out_tree = tree.flatten(result)
         for x in flat:
             if not is_arraylike(x):
                 raise TypeError(
-                    f"{self.operation}: needs a function whose results are arrays; got {type(x).__name__} from "
-                    f"{name_of(self.function)}"
+                    f"{self.operation}: needs a function whose results are arrays; got "
+                    f"{type(x).__name__} from {name_of(self.function)}"
                 )
         return flat
 
@@ -100,7 +117,14 @@ def _gradient_leaf(primal: Any, ct: Any) -> Any:
     tangent = aval.to_tangent_aval()
     if tangent.dtype == dtypes.float0:
         return _float0(aval)
-    return zeros(aval.strip_weak_type()) if ct.__class__ is Zero else ct
+    return zeros(aval) if ct.__class__ is Zero else ct
+
+
+def _weak_as(aval: ShapedArray, x: Any) -> Any:
+    """The gradient of a Python scalar is as weakly typed as the scalar, as in JAX."""
+    if not aval.weak_type or aval_of(x).weak_type:
+        return x
+    return convert_element_type(x, new_dtype=aval.dtype, weak_type=True)
 
 
 def value_and_grad(
@@ -113,8 +137,9 @@ def value_and_grad(
 ) -> Callable[..., Any]:
     """Make a function that gives the value of `fun` and its gradient.
 
-    `fun` maps arrays or pytrees to a scalar. The gradient has the structure of the argument (a tuple of them when
-    `argnums` is a tuple), by reverse mode: one forward and one backward pass, whatever the number of inputs.
+    `fun` maps arrays or pytrees to a scalar. The gradient has the structure of the argument (a
+    tuple of them when `argnums` is a tuple), by reverse mode: one forward and one backward pass,
+    whatever the number of inputs.
 
     Args:
       fun: the function; it returns a scalar, or (scalar, aux) with `has_aux`.
@@ -135,7 +160,12 @@ def value_and_grad(
 
 
 def _value_and_grad(
-    fun: Callable[..., Any], argnums: Any, has_aux: bool, holomorphic: bool, allow_int: bool, operation: str
+    fun: Callable[..., Any],
+    argnums: Any,
+    has_aux: bool,
+    holomorphic: bool,
+    allow_int: bool,
+    operation: str,
 ) -> Callable[..., Any]:
     @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     def with_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -149,12 +179,14 @@ def _value_and_grad(
         _check_scalar(results, selected.out_tree, fun, holomorphic, operation)
         value = results[0]
         if nonzeros[0]:
-            one = _one(aval_of(value))
+            aval = aval_of(value)
+            one = _weak_as(aval, full((), 1, aval.dtype))
             cts = iter(backward(program.jaxpr, program.consts, [], [one]))
         else:
             cts = iter([Zero(aval_of(x)) for x, m in zip(primals, moving, strict=True) if m])
         gradient = [
-            _gradient_leaf(x, next(cts)) if m else _float0(aval_of(x)) for x, m in zip(primals, moving, strict=True)
+            _weak_as(aval_of(x), _gradient_leaf(x, next(cts))) if m else _float0(aval_of(x))
+            for x, m in zip(primals, moving, strict=True)
         ]
         answer = selected.unflatten(gradient)
         value = tree.unflatten(selected.out_tree, [value])
@@ -165,27 +197,28 @@ def _value_and_grad(
 
 def _settle(aux: Any) -> Any:
     """Auxiliary results without the tracers of the differentiation that made them."""
-    from_trace = [getattr(x, "primal", x) if isinstance(x, Tracer) and x._trace.finished else x for x in tree.leaves(aux)]
+    from_trace = [
+        getattr(x, "primal", x) if isinstance(x, Tracer) and x._trace.finished else x
+        for x in tree.leaves(aux)
+    ]
     return tree.unflatten(tree.structure(aux), from_trace)
 
 
-def _one(aval: Any) -> Any:
-
-    return full((), 1, aval.dtype)
-
-
-def _check_scalar(results: Sequence[Any], out_tree: Any, fun: Any, holomorphic: bool, operation: str) -> None:
-    if len(results) != 1 or out_tree != tree.leaf_structure():
-        if len(results) != 1:
-            raise TypeError(
-                f"{operation}: needs a function with a scalar result; got {name_of(fun)} with a result of structure "
-                f"{out_tree}; try has_aux=True for auxiliary results, or jacrev for several results"
-            )
+def _check_scalar(
+    results: Sequence[Any], out_tree: Any, fun: Any, holomorphic: bool, operation: str
+) -> None:
+    if len(results) != 1:
+        raise TypeError(
+            f"{operation}: needs a function with a scalar result; got {name_of(fun)} with a "
+            f"result of structure {out_tree}; try has_aux=True for auxiliary results, or "
+            "jacrev for several results"
+        )
     aval = aval_of(results[0])
     if aval.shape != ():
         raise TypeError(
-            f"{operation}: needs a function with a scalar result; got {aval.str_short()} from {name_of(fun)}; "
-            "try to sum it, or jacrev / jacfwd / vmap(grad(f)) for derivatives of an array"
+            f"{operation}: needs a function with a scalar result; got {aval.str_short()} from "
+            f"{name_of(fun)}; try to sum it, or jacrev / jacfwd / vmap(grad(f)) for derivatives of "
+            "an array"
         )
     kind = dtypes.kind(aval.dtype)
     if kind == "complex" and not holomorphic:
@@ -194,7 +227,10 @@ def _check_scalar(results: Sequence[Any], out_tree: Any, fun: Any, holomorphic: 
             "try holomorphic=True, or vjp for a general complex function"
         )
     if kind not in ("float", "complex"):
-        raise TypeError(f"{operation}: needs a real result; got {aval.dtype.name} from {name_of(fun)}; try astype(float)")
+        raise TypeError(
+            f"{operation}: needs a real result; got {aval.dtype.name} from {name_of(fun)}; try "
+            "astype(float)"
+        )
 
 
 def grad(
@@ -238,19 +274,23 @@ def _check_tangents(primals: Sequence[Any], tangents: Sequence[Any], operation: 
         if expected.dtype == dtypes.float0:
             if getattr(t, "dtype", None) != dtypes.float0:
                 raise TypeError(
-                    f"{operation}: needs a float0 tangent for an integer primal; got {aval_of(t).str_short()}; "
-                    "try numpy.zeros(shape, vires.dtypes.float0)"
+                    f"{operation}: needs a float0 tangent for an integer primal; got "
+                    f"{aval_of(t).str_short()}; try numpy.zeros(shape, vires.dtypes.float0)"
                 )
             checked.append(Zero(expected))
             continue
         found = aval_of(t)
         if found.shape != expected.shape or (found.dtype != expected.dtype and not found.weak_type):
             raise TypeError(
-                f"{operation}: needs tangents of the primals' types; got primal {aval_of(x).str_short()} "
-                f"with tangent {found.str_short()}"
+                f"{operation}: needs tangents of the primals' types; got primal "
+                f"{aval_of(x).str_short()} with tangent {found.str_short()}"
             )
         t = t if isinstance(t, Tracer) else as_array(t)
-        checked.append(t if found.dtype == expected.dtype else convert_element_type(t, new_dtype=expected.dtype, weak_type=expected.weak_type))
+        checked.append(
+            t
+            if found.dtype == expected.dtype
+            else convert_element_type(t, new_dtype=expected.dtype, weak_type=expected.weak_type)
+        )
     return checked
 
 
@@ -260,10 +300,13 @@ def _dense(primal: Any, tangent: Any) -> Any:
     return _float0(tangent.aval) if tangent.aval.dtype == dtypes.float0 else zeros(tangent.aval)
 
 
-def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+def jvp(
+    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> Any:
     """The value of `fun` at `primals` and its derivative along `tangents`: (f(x), df(x) . t).
 
-    `primals` and `tangents` are tuples of arguments of one structure. With `has_aux` a third answer is the aux.
+    `primals` and `tangents` are tuples of arguments of one structure. With `has_aux` a third answer
+    is the aux.
 
     >>> import vires
     >>> import vires.numpy as np
@@ -273,19 +316,26 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     check_callable(fun, "jvp")
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise TypeError(
-            f"jvp: needs primals and tangents as tuples or lists; got {type(primals).__name__} and {type(tangents).__name__}"
+            f"jvp: needs primals and tangents as tuples or lists; got {type(primals).__name__} and "
+            f"{type(tangents).__name__}"
         )
     leaves, treedef = tree.flatten(tuple(primals))
     tangent_leaves, tangent_tree = tree.flatten(tuple(tangents))
     if treedef != tangent_tree:
-        raise TypeError(f"jvp: needs tangents of the primals' structure; got {treedef} and {tangent_tree}")
+        raise TypeError(
+            f"jvp: needs tangents of the primals' structure; got {treedef} and {tangent_tree}"
+        )
     values = _values(leaves, "jvp")
     selected = _Selected(fun, tuple(range(len(primals))), primals, {}, "jvp")
     results, out = push_forward(
-        lambda *xs: _tracked(selected(*xs, has_aux=has_aux)), values, _check_tangents(values, tangent_leaves, "jvp")
+        lambda *xs: _tracked(selected(*xs, has_aux=has_aux)),
+        values,
+        _check_tangents(values, tangent_leaves, "jvp"),
     )
     value = tree.unflatten(selected.out_tree, results)
-    tangent = tree.unflatten(selected.out_tree, [_dense(r, t) for r, t in zip(results, out, strict=True)])
+    tangent = tree.unflatten(
+        selected.out_tree, [_dense(r, t) for r, t in zip(results, out, strict=True)]
+    )
     return (value, tangent, _settle(selected.aux)) if has_aux else (value, tangent)
 
 
@@ -295,7 +345,7 @@ def _tracked(flat: Sequence[Any]) -> list[Any]:
 
 
 def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
-    """The value of `fun` at `primals` and a function that maps tangents linearly, without evaluating `fun` again.
+    """The value of `fun` at `primals` and its linear map of tangents, without evaluating it again.
 
     >>> import vires
     >>> import vires.numpy as np
@@ -304,21 +354,31 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     Array(3., dtype=float32, weak_type=True)
     """
     check_callable(fun, "linearize")
-    selected, primal_leaves, moving, results, nonzeros, program = _linearized(fun, primals, has_aux, "linearize")
+    selected, primal_leaves, moving, results, nonzeros, program = _linearized(
+        fun, primals, has_aux, "linearize"
+    )
     out_tree = selected.out_tree
 
     def tangent_function(*tangents: Any) -> Any:
         leaves, treedef = tree.flatten(tuple(tangents))
         if treedef != selected.treedef:
-            raise TypeError(f"linearize: needs tangents of the primals' structure; got {treedef}, not {selected.treedef}")
+            raise TypeError(
+                f"linearize: needs tangents of the primals' structure; got {treedef}, not "
+                f"{selected.treedef}"
+            )
         given = _check_tangents(primal_leaves, leaves, "linearize")
         dense = [_dense(x, t) for x, t, m in zip(primal_leaves, given, moving, strict=True) if m]
         out = iter(evaluate(program.jaxpr, program.consts, *dense))
-        flat = [next(out) if nz else _dense(r, Zero(aval_of(r).to_tangent_aval())) for r, nz in zip(results, nonzeros, strict=True)]
+        flat = [
+            next(out) if nz else _dense(r, Zero(aval_of(r).to_tangent_aval()))
+            for r, nz in zip(results, nonzeros, strict=True)
+        ]
         return tree.unflatten(out_tree, flat)
 
     value = tree.unflatten(out_tree, results)
-    return (value, tangent_function, _settle(selected.aux)) if has_aux else (value, tangent_function)
+    return (
+        (value, tangent_function, _settle(selected.aux)) if has_aux else (value, tangent_function)
+    )
 
 
 def _linearized(fun: Any, primals: Sequence[Any], has_aux: bool, operation: str) -> Any:
@@ -334,8 +394,10 @@ def _linearized(fun: Any, primals: Sequence[Any], has_aux: bool, operation: str)
 # --- reverse mode
 
 
-def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()) -> Any:
-    """The value of `fun` at `primals` and a function from cotangents of the result to those of the arguments.
+def vjp(
+    fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()
+) -> Any:
+    """The value of `fun` and a function from the result's cotangents to the arguments'.
 
     The pullback maps ct to (J^T ct for each argument) as a tuple, and can be called many times.
 
@@ -351,18 +413,32 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
     def pullback(ct: Any) -> Any:
         leaves, treedef = tree.flatten(ct)
         if treedef != out_tree:
-            raise TypeError(f"vjp: needs cotangents of the result's structure {out_tree}; got {treedef}")
+            raise TypeError(
+                f"vjp: needs cotangents of the result's structure {out_tree}; got {treedef}"
+            )
         given = _check_tangents(results, leaves, "vjp")
-        cts = iter(backward(program.jaxpr, program.consts, [], [t for t, nz in zip(given, nonzeros, strict=True) if nz]))
-        flat = [_gradient_leaf(x, next(cts)) if m else _float0(aval_of(x)) for x, m in zip(values, moving, strict=True)]
+        cts = iter(
+            backward(
+                program.jaxpr,
+                program.consts,
+                [],
+                [t for t, nz in zip(given, nonzeros, strict=True) if nz],
+            )
+        )
+        flat = [
+            _gradient_leaf(x, next(cts)) if m else _float0(aval_of(x))
+            for x, m in zip(values, moving, strict=True)
+        ]
         return tree.unflatten(selected.treedef, flat)
 
     value = tree.unflatten(out_tree, results)
     return (value, pullback, _settle(selected.aux)) if has_aux else (value, pullback)
 
 
-def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequence[Any] = ()) -> Callable[[Any], Any]:
-    """The transpose of a linear function, given arguments (or their ShapeDtypeStructs) for the types.
+def linear_transpose(
+    fun: Callable[..., Any], *primals: Any, reduce_axes: Sequence[Any] = ()
+) -> Callable[[Any], Any]:
+    """The transpose of a linear function; arguments or ShapeDtypeStructs give the types.
 
     >>> import vires
     >>> vires.linear_transpose(lambda x: 3.0 * x, 1.0)(2.0)
@@ -382,7 +458,9 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequen
     def transposed(ct: Any) -> Any:
         ct_leaves, ct_tree = tree.flatten(ct)
         if ct_tree != out_tree:
-            raise TypeError(f"linear_transpose: needs cotangents of structure {out_tree}; got {ct_tree}")
+            raise TypeError(
+                f"linear_transpose: needs cotangents of structure {out_tree}; got {ct_tree}"
+            )
         cts = backward(program.jaxpr, program.consts, [], _values(ct_leaves, "linear_transpose"))
         return tree.unflatten(treedef, [zeros(c.aval) if c.__class__ is Zero else c for c in cts])
 
@@ -411,7 +489,8 @@ def _basis(leaves: Sequence[Any], treedef: Any) -> Any:
         block = np.zeros((total, size), np.float32)
         block[start : start + size] = np.eye(size, dtype=np.float32)
         start += size
-        rows.append(as_array(block.astype(aval.dtype).reshape(total, *aval.shape)))
+        block = block.astype(aval.dtype).reshape(total, *aval.shape)
+        rows.append(_weak_as(aval, as_array(block)))
     return tree.unflatten(treedef, rows)
 
 
@@ -428,14 +507,21 @@ def _split_axis(x: Any, axis: int, leaves: Sequence[Any], treedef: Any) -> Any:
         starts[axis], limits[axis] = start, start + aval.size
         start += aval.size
         piece = slice_(x, start_indices=tuple(starts), limit_indices=tuple(limits), strides=None)
-        pieces.append(reshape(piece, new_sizes=(*shape[:axis], *aval.shape, *shape[axis + 1 :]), dimensions=None))
+        pieces.append(
+            reshape(
+                piece, new_sizes=(*shape[:axis], *aval.shape, *shape[axis + 1 :]), dimensions=None
+            )
+        )
     return tree.unflatten(treedef, pieces)
 
 
 def jacfwd(
-    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
-    """The Jacobian of `fun` by forward mode: shape (*result.shape, *argument.shape). Best for few inputs.
+    """The Jacobian by forward mode, best for few inputs: shape (*result.shape, *argument.shape).
 
     >>> import vires
     >>> import vires.numpy as np
@@ -451,12 +537,19 @@ def jacfwd(
         primals = _values(selected.leaves, "jacfwd")
         _check_differentiable(primals, "jacfwd", holomorphic, False)
         moving = [True] * len(primals)
-        results, nonzeros, program = linearize_flat(
+        results, _, program = linearize_flat(
             lambda *xs: _tracked(selected(*xs, has_aux=has_aux)), primals, moving, True
         )
         basis = tree.leaves(_basis(primals, selected.treedef))
-        columns = vmap(lambda *ts: tuple(evaluate(program.jaxpr, program.consts, *ts)), out_axes=-1)(*basis)
-        blocks = [selected.unflatten(tree.leaves(_split_axis(c, len(aval_of(r).shape), primals, selected.treedef))) for c, r in zip(columns, results, strict=True)]
+        columns = vmap(
+            lambda *ts: tuple(evaluate(program.jaxpr, program.consts, *ts)), out_axes=-1
+        )(*basis)
+        blocks = [
+            selected.unflatten(
+                tree.leaves(_split_axis(c, len(aval_of(r).shape), primals, selected.treedef))
+            )
+            for c, r in zip(columns, results, strict=True)
+        ]
         answer = tree.unflatten(selected.out_tree, blocks)
         return (answer, _settle(selected.aux)) if has_aux else answer
 
@@ -470,7 +563,7 @@ def jacrev(
     holomorphic: bool = False,
     allow_int: bool = False,
 ) -> Callable[..., Any]:
-    """The Jacobian of `fun` by reverse mode: shape (*result.shape, *argument.shape). Best for few outputs.
+    """The Jacobian by reverse mode, best for few outputs: shape (*result.shape, *argument.shape).
 
     >>> import vires
     >>> import vires.numpy as np
@@ -491,24 +584,33 @@ def jacrev(
         )
         for r in results:
             if dtypes.kind(aval_of(r).dtype) == "complex" and not holomorphic:
-                raise TypeError(f"jacrev: needs real results; got {aval_of(r).dtype.name}; try holomorphic=True")
+                raise TypeError(
+                    f"jacrev: needs real results; got {aval_of(r).dtype.name}; try holomorphic=True"
+                )
         basis = tree.leaves(_basis(results, selected.out_tree))
 
         def pull(*cts: Any) -> tuple[Any, ...]:
             found = iter(backward(program.jaxpr, program.consts, [], cts))
-            return tuple(_gradient_leaf(x, next(found)) for x, m in zip(primals, moving, strict=True) if m)
+            return tuple(
+                _weak_as(aval_of(x), _gradient_leaf(x, next(found)))
+                for x, m in zip(primals, moving, strict=True)
+                if m
+            )
 
         rows = iter(vmap(pull)(*basis))
         by_argument = [next(rows) if m else None for m in moving]
         out_leaves: list[Any] = []
         cut = [
-            tree.leaves(_split_axis(r, 0, results, selected.out_tree)) if r is not None else None for r in by_argument
+            tree.leaves(_split_axis(r, 0, results, selected.out_tree)) if r is not None else None
+            for r in by_argument
         ]
         for k, result in enumerate(results):
             out_leaves.append(
                 selected.unflatten(
                     [
-                        c[k] if c is not None else np.zeros(aval_of(result).shape + aval_of(x).shape, dtypes.float0)
+                        c[k]
+                        if c is not None
+                        else np.zeros(aval_of(result).shape + aval_of(x).shape, dtypes.float0)
                         for c, x in zip(cut, primals, strict=True)
                     ]
                 )
@@ -520,9 +622,12 @@ def jacrev(
 
 
 def hessian(
-    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
-    """The Hessian of `fun`, forward over reverse: shape (*result.shape, *argument.shape, *argument.shape).
+    """The Hessian, forward over reverse: shape (*result.shape, *argument.shape, *argument.shape).
 
     >>> import vires
     >>> import vires.numpy as np
@@ -531,7 +636,10 @@ def hessian(
            [ 0., 12.]], dtype=float32)
     """
     return jacfwd(
-        jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic), argnums, has_aux=has_aux, holomorphic=holomorphic
+        jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic),
+        argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
     )
 
 

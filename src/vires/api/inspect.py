@@ -19,11 +19,21 @@ def _aval(x: Any, operation: str) -> ShapedArray:
     if is_arraylike(x):
         return aval_of(x)
     if hasattr(x, "shape") and hasattr(x, "dtype"):
-        return ShapedArray(tuple(x.shape), dtypes.canonical(x.dtype), getattr(x, "weak_type", False))
-    raise TypeError(f"{operation}: needs arrays or types of arrays; got {type(x).__name__} ({x!r:.40})")
+        return ShapedArray(
+            tuple(x.shape), dtypes.canonical(x.dtype), getattr(x, "weak_type", False)
+        )
+    raise TypeError(
+        f"{operation}: needs arrays or types of arrays; got {type(x).__name__} ({x!r:.40})"
+    )
 
 
-def _staged(fun: Callable[..., Any], args: Sequence[Any], kwargs: Any, static: tuple[int, ...], operation: str) -> Any:
+def _staged(
+    fun: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Any,
+    static: tuple[int, ...],
+    operation: str,
+) -> Any:
     fixed = {i if i >= 0 else i + len(args) for i in static}
     dynamic = [None if i in fixed else x for i, x in enumerate(args)]
     leaves, in_tree = tree.flatten((dynamic, kwargs))
@@ -48,7 +58,7 @@ def make_jaxpr(
     return_shape: bool = False,
     abstracted_axes: Any = None,
 ) -> Callable[..., Any]:
-    """Make a function that shows how `fun` is staged: it returns the closed jaxpr for its arguments.
+    """Make a function that shows how `fun` is staged: it returns the closed jaxpr.
 
     >>> import vires
     >>> import vires.numpy as np

@@ -28,7 +28,6 @@ from vires.core.jaxpr import ClosedJaxpr, Literal
 from vires.core.staging import close_over, stage
 from vires.core.trace import EVAL, Tracer, as_array, aval_of, engine_slot, thread
 
-
 #: Signatures of one function whose staged program is kept; the oldest goes first.
 _MOST_PROGRAMS = 4096
 
@@ -86,21 +85,25 @@ class Jitted:
         # 1, 1.0 and True are equal, but not the same constant.
         types = tuple(type(value) for _, value in (*static, *named))
         dynamic = tuple(x for i, x in enumerate(args) if i not in static_positions)
-        return (static, named, types), (dynamic, {k: v for k, v in kwargs.items() if k not in self.static_argnames})
+        return (static, named, types), (
+            dynamic,
+            {k: v for k, v in kwargs.items() if k not in self.static_argnames},
+        )
 
     def _check_static(self, label: Any, value: Any) -> None:
         place = f"argument {label!r}" if isinstance(label, str) else f"argument {label}"
         if isinstance(value, Tracer):
             raise TypeError(
                 f"jit: needs concrete, hashable values for static arguments; got the traced value "
-                f"{value.aval.str_short()} for {place} of {self.name}; try to make it a dynamic argument"
+                f"{value.aval.str_short()} for {place} of {self.name}; try to make it a dynamic "
+                "argument"
             )
         try:
             hash(value)
         except TypeError as error:
             raise ValueError(
-                f"jit: needs hashable values for static arguments; got {type(value).__name__} for {place} of "
-                f"{self.name}; try a tuple, or a dynamic argument"
+                f"jit: needs hashable values for static arguments; got {type(value).__name__} for "
+                f"{place} of {self.name}; try a tuple, or a dynamic argument"
             ) from error
 
     def donated(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[bool]:
@@ -144,7 +147,9 @@ class Jitted:
                 self.programs[key] = program
         return program, leaves
 
-    def _stage(self, static: Any, in_tree: Any, avals: tuple[ShapedArray, ...], args: Any, kwargs: Any) -> Program:
+    def _stage(
+        self, static: Any, in_tree: Any, avals: tuple[ShapedArray, ...], args: Any, kwargs: Any
+    ) -> Program:
         out_tree: Any = None
         positions, named, _ = static
 
@@ -160,7 +165,8 @@ class Jitted:
             for x in results:
                 if not is_arraylike(x):
                     raise TypeError(
-                        f"jit: needs results that are arrays or containers of them; got {type(x).__name__} from {self.name}"
+                        "jit: needs results that are arrays or containers of them; got "
+                        f"{type(x).__name__} from {self.name}"
                     )
             return [x if isinstance(x, (Tracer, Array)) else as_array(x) for x in results]
 
@@ -179,7 +185,7 @@ class Jitted:
     # --- the two ways to run
 
     def trace_call(self, *args: Any, **kwargs: Any) -> Any:
-        """Inside a transformation (or where a call cannot be compiled): bind the call as one operation."""
+        """Inside a transformation (or if it cannot be compiled): bind the call as one equation."""
         if config.disable_jit:
             return self.function(*args, **kwargs)
         program, leaves = self.program(args, kwargs)
@@ -201,7 +207,9 @@ class Jitted:
         """An executable of the native core, with its output tree."""
         closed, kept = prune(program.closed) if not self.keep_unused else (program.closed, None)
         donate = [d for i, d in enumerate(donated) if kept is None or i in set(kept)]
-        executable = engine_slot.compile(closed, name=program.name, donate=tuple(i for i, d in enumerate(donate) if d))
+        executable = engine_slot.compile(
+            closed, name=program.name, donate=tuple(i for i, d in enumerate(donate) if d)
+        )
         out_tree = program.out_tree
         skeleton = tree.unflatten(out_tree, range(out_tree.num_leaves))
         executable.set_output_tree(skeleton, functools.partial(tree.unflatten, out_tree))
@@ -210,7 +218,7 @@ class Jitted:
 
 
 def prune(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[int] | None]:
-    """Drop arguments that nothing uses: the program of the others, and their numbers (None: all)."""
+    """Drop arguments that nothing uses: the program of the others, their numbers (None: all)."""
     jaxpr = closed.jaxpr
     used = {id(v) for v in jaxpr.outvars}
     for eqn in jaxpr.eqns:
@@ -220,7 +228,11 @@ def prune(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[int] | None]:
         return closed, None
     names = jaxpr.names or [""] * len(jaxpr.invars)
     smaller = type(jaxpr)(
-        jaxpr.constvars, [jaxpr.invars[i] for i in kept], jaxpr.outvars, jaxpr.eqns, [names[i] for i in kept]
+        jaxpr.constvars,
+        [jaxpr.invars[i] for i in kept],
+        jaxpr.outvars,
+        jaxpr.eqns,
+        [names[i] for i in kept],
     )
     return ClosedJaxpr(smaller, closed.consts), kept
 
@@ -243,13 +255,17 @@ def jit(
 ) -> Any:
     """Compile a function for the types of its arguments.
 
-    The first call with new shapes, dtypes or static values traces the function and compiles the program; later calls
-    run the machine code. The function must be pure: Python side effects happen only while tracing.
+    The first call with new shapes, dtypes or static values traces the function and compiles the
+    program; later calls run the machine code. The function must be pure: Python side effects happen
+    only while tracing.
 
     Args:
-      fun: the function; its arguments are arrays, numbers or pytrees of them. Without it, a decorator is returned.
-      static_argnums, static_argnames: arguments that are compile-time constants (hashable); a new value compiles anew.
-      donate_argnums, donate_argnames: arguments whose memory the results may take over; they are deleted by the call.
+      fun: the function; its arguments are arrays, numbers or pytrees of them. Without it, a
+        decorator is returned.
+      static_argnums, static_argnames: arguments that are compile-time constants (hashable); a new
+        value compiles anew.
+      donate_argnums, donate_argnames: arguments whose memory the results may take over; they are
+        deleted by the call.
       keep_unused: keep arguments that the function does not use.
       inline: splice the program into an enclosing one instead of calling it.
       compiler_options, backend, device, in_shardings, out_shardings: accepted where they are None.
@@ -264,17 +280,32 @@ def jit(
     Array(1., dtype=float32, weak_type=True)
     """
     options = {
-        "in_shardings": in_shardings, "out_shardings": out_shardings, "device": device, "backend": backend,
+        "in_shardings": in_shardings,
+        "out_shardings": out_shardings,
+        "device": device,
+        "backend": backend,
         "compiler_options": compiler_options,
-    }  # fmt: skip
-    given = [name for name, value in options.items() if value is not None and not (name == "backend" and value == "cpu")]
+    }
+    given = [
+        name
+        for name, value in options.items()
+        if value is not None and not (name == "backend" and value == "cpu")
+    ]
     if given:
-        raise ValueError(f"jit: needs the CPU engine's options; got {', '.join(given)}; try to leave {given[0]} out")
+        raise ValueError(
+            f"jit: needs the CPU engine's options; got {', '.join(given)}; try to leave {given[0]} "
+            "out"
+        )
     if fun is None:
         return functools.partial(
-            jit, static_argnums=static_argnums, static_argnames=static_argnames, donate_argnums=donate_argnums,
-            donate_argnames=donate_argnames, keep_unused=keep_unused, inline=inline,
-        )  # fmt: skip
+            jit,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
+            donate_argnums=donate_argnums,
+            donate_argnames=donate_argnames,
+            keep_unused=keep_unused,
+            inline=inline,
+        )
     check_callable(fun, "jit")
     static_positions, static_names = match_positions_and_names(
         fun, as_positions(static_argnums, "jit"), as_names(static_argnames, "jit"), "jit"
@@ -283,9 +314,15 @@ def jit(
         fun, as_positions(donate_argnums, "jit"), as_names(donate_argnames, "jit"), "jit"
     )
     if set(static_positions) & set(donate_positions):
-        raise ValueError("jit: needs different arguments in static_argnums and donate_argnums; got one in both")
-    jitted = Jitted(fun, static_positions, static_names, donate_positions, donate_names, inline, keep_unused)
-    compiled = _native.CompiledFunction(jitted.miss, jitted.trace_call, static_positions, static_names)
+        raise ValueError(
+            "jit: needs different arguments in static_argnums and donate_argnums; got one in both"
+        )
+    jitted = Jitted(
+        fun, static_positions, static_names, donate_positions, donate_names, inline, keep_unused
+    )
+    compiled = _native.CompiledFunction(
+        jitted.miss, jitted.trace_call, static_positions, static_names
+    )
     functools.update_wrapper(compiled, fun)
 
     def trace(*args: Any, **kwargs: Any) -> Traced:
@@ -293,7 +330,7 @@ def jit(
         return Traced(program, jitted)
 
     def lower(*args: Any, **kwargs: Any) -> Lowered:
-        """Stage the function for these arguments without running it; `.compile()` gives a callable."""
+        """Stage the function for these arguments, without a run; `.compile()` gives a callable."""
         return trace(*args, **kwargs).lower()
 
     def eval_shape(*args: Any, **kwargs: Any) -> Any:

@@ -20,7 +20,7 @@ def disable_jit(disable: bool = True) -> AbstractContextManager[None]:
     >>> import vires
     >>> with vires.disable_jit():
     ...     vires.jit(lambda x: x if x > 0 else -x)(-2.0)
-    Array(2., dtype=float32, weak_type=True)
+    2.0
     """
     return config.override("disable_jit", disable)
 

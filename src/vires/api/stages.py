@@ -59,7 +59,10 @@ class Lowered:
         if compiler_options:
             raise ValueError(f"compile: needs no compiler options; got {compiler_options!r}")
         if self._program.open_over_tracers:
-            raise TypeError("compile: needs a function that closes over no traced values; got some; try to pass them in")
+            raise TypeError(
+                "compile: needs a function that closes over no traced values; got some; try to "
+                "pass them in"
+            )
         executable = self._jitted.compile(self._program, [False] * len(self._program.avals))
         return Compiled(self._program, executable, self._jitted)
 
@@ -98,13 +101,20 @@ class Compiled:
         return tree.unflatten(self._program.out_tree, self._executable.execute(operands))
 
 
-def _check(found: Sequence[ShapedArray], expected: Sequence[ShapedArray], names: Sequence[str], function: str) -> None:
+def _check(
+    found: Sequence[ShapedArray],
+    expected: Sequence[ShapedArray],
+    names: Sequence[str],
+    function: str,
+) -> None:
     if len(found) != len(expected):
-        raise TypeError(f"{function}: needs {len(expected)} arrays, as when it was compiled; got {len(found)}")
+        raise TypeError(
+            f"{function}: needs {len(expected)} arrays, as when it was compiled; got {len(found)}"
+        )
     for i, (a, b) in enumerate(zip(found, expected, strict=True)):
         if not a.same_type(b):
             name = names[i] if i < len(names) else f"leaf {i}"
             raise TypeError(
-                f"{function}: needs {b.str_short()} for {name}, as when it was compiled; got {a.str_short()}; "
-                "try to call the jitted function instead"
+                f"{function}: needs {b.str_short()} for {name}, as when it was compiled; got "
+                f"{a.str_short()}; try to call the jitted function instead"
             )

@@ -17,7 +17,9 @@ class ShapeDtypeStruct:
 
     __slots__ = ("dtype", "shape", "sharding", "weak_type")
 
-    def __init__(self, shape: Any, dtype: Any, *, sharding: Any = None, weak_type: bool = False) -> None:
+    def __init__(
+        self, shape: Any, dtype: Any, *, sharding: Any = None, weak_type: bool = False
+    ) -> None:
         if dtype is None:
             raise ValueError("ShapeDtypeStruct: needs a dtype; got None")
         self.shape = tuple(int(n) for n in shape)

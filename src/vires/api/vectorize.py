@@ -27,14 +27,17 @@ def vmap(
 
     Args:
       fun: the function of one example.
-      in_axes: which axis of each argument holds the examples: an int, None (the same for all examples), or a pytree of
-        them that is a prefix of the arguments' tuple. Keyword arguments are mapped over axis 0.
-      out_axes: where the axis of examples goes in each result; None for results that are the same for all.
+      in_axes: which axis of each argument holds the examples: an int, None (the same for all
+        examples), or a pytree of them that is a prefix of the arguments' tuple. Keyword arguments
+        are mapped over axis 0.
+      out_axes: where the axis of examples goes in each result; None for results that are the same
+        for all.
       axis_name: a name for the axis, for `lax.psum` and its kin.
       axis_size: the number of examples, needed only when no argument is mapped.
 
     Raises:
-      ValueError: sizes that differ, axes out of range, structures that do not match, a mapped result with out_axes None.
+      ValueError: sizes that differ, axes out of range, structures that do not match, a mapped
+        result with out_axes None.
 
     >>> import vires
     >>> import vires.numpy as np
@@ -44,16 +47,19 @@ def vmap(
     check_callable(fun, "vmap")
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
-    if not (in_axes is None or isinstance(in_axes, (int, tuple, dict))):
-        if not tree.leaves(in_axes, is_leaf=_none):
-            raise TypeError(f"vmap: needs in_axes as an int, None or a tuple of them; got {in_axes!r}")
+    known = in_axes is None or isinstance(in_axes, (int, tuple, dict))
+    if not known and not tree.leaves(in_axes, is_leaf=_none):
+        raise TypeError(f"vmap: needs in_axes as an int, None or a tuple of them; got {in_axes!r}")
 
     @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     def mapped(*args: Any, **kwargs: Any) -> Any:
         leaves, treedef = tree.flatten((args, kwargs))
         axes = _axes_of_leaves(in_axes, args, kwargs, treedef)
         values = [_value(x) for x in leaves]
-        dims = [_normal(axis, x, i, fun, args, kwargs) for i, (axis, x) in enumerate(zip(axes, values, strict=True))]
+        dims = [
+            _normal(axis, x, i, fun, args, kwargs)
+            for i, (axis, x) in enumerate(zip(axes, values, strict=True))
+        ]
         size = _size(values, dims, axis_size, fun, args, kwargs)
         out_tree: Any = None
 
@@ -66,7 +72,9 @@ def vmap(
         axis = AxisData(axis_name, size)
         results, out_dims = batch(flat, axis, values, dims)
         targets = _out_axes(out_axes, out_tree)
-        placed = [_place(axis, r, d, t, fun) for r, d, t in zip(results, out_dims, targets, strict=True)]
+        placed = [
+            _place(axis, r, d, t, fun) for r, d, t in zip(results, out_dims, targets, strict=True)
+        ]
         return tree.unflatten(out_tree, placed)
 
     return mapped
@@ -85,8 +93,8 @@ def _value(x: Any) -> Any:
 def _axes_of_leaves(in_axes: Any, args: Any, kwargs: Any, treedef: Any) -> list[int | None]:
     if isinstance(in_axes, tuple) and len(in_axes) != len(args):
         raise ValueError(
-            f"vmap: needs in_axes for each positional argument; got in_axes={in_axes!r} with {len(args)} "
-            f"argument{'s' * (len(args) != 1)}"
+            f"vmap: needs in_axes for each positional argument; got in_axes={in_axes!r} with "
+            f"{len(args)} argument{'s' * (len(args) != 1)}"
         )
     prefix = in_axes if isinstance(in_axes, tuple) else (in_axes,) * len(args)
     found = _broadcast(prefix, tuple(args), "in_axes")
@@ -94,7 +102,7 @@ def _axes_of_leaves(in_axes: Any, args: Any, kwargs: Any, treedef: Any) -> list[
 
 
 def _broadcast(prefix: Any, full: Any, label: str) -> list[int | None]:
-    """For each leaf of `full` the axis of `prefix` above it; None in the prefix covers a whole subtree."""
+    """For each leaf of `full` the axis of `prefix` above it; None there covers a whole subtree."""
     if prefix is None or isinstance(prefix, int):
         return [prefix] * len(tree.leaves(full))
     wrapped = tree.map(lambda axis: _Axis(axis), prefix, is_leaf=_none)
@@ -102,8 +110,8 @@ def _broadcast(prefix: Any, full: Any, label: str) -> list[int | None]:
         return [axis.value for axis in tree.broadcast_prefix(wrapped, full)]
     except ValueError as error:
         raise ValueError(
-            f"vmap: needs {label} whose structure is a prefix of the values'; got {label}={prefix!r} for "
-            f"{tree.structure(full)}"
+            f"vmap: needs {label} whose structure is a prefix of the values'; got "
+            f"{label}={prefix!r} for {tree.structure(full)}"
         ) from error
 
 
@@ -118,20 +126,30 @@ class _Axis:
         self.value = value
 
 
-def _normal(axis: int | None, x: Any, position: int, fun: Any, args: Any, kwargs: Any) -> int | None:
+def _normal(
+    axis: int | None, x: Any, position: int, fun: Any, args: Any, kwargs: Any
+) -> int | None:
     if axis is None:
         return None
     rank = len(aval_of(x).shape)
     if not -rank <= axis < rank:
         name = argument_names(fun, args, kwargs)[position]
         raise ValueError(
-            f"vmap: needs an axis of the argument; got axis {axis} for {name}, {aval_of(x).str_short()}; "
-            "try in_axes=None for an argument that is the same for all examples"
+            f"vmap: needs an axis of the argument; got axis {axis} for {name}, "
+            f"{aval_of(x).str_short()}; try in_axes=None for an argument that is the same for all "
+            "examples"
         )
     return axis + rank if axis < 0 else axis
 
 
-def _size(values: Sequence[Any], dims: Sequence[int | None], given: int | None, fun: Any, args: Any, kwargs: Any) -> int:
+def _size(
+    values: Sequence[Any],
+    dims: Sequence[int | None],
+    given: int | None,
+    fun: Any,
+    args: Any,
+    kwargs: Any,
+) -> int:
     sizes = {aval_of(x).shape[d] for x, d in zip(values, dims, strict=True) if d is not None}
     if given is not None:
         sizes.add(given)
@@ -162,8 +180,8 @@ def _out_axes(out_axes: Any, out_tree: Any) -> list[int | None]:
 def _place(axis: AxisData, result: Any, dim: int | None, target: int | None, fun: Any) -> Any:
     if target is None and dim is not None:
         raise ValueError(
-            f"vmap: needs a result that is the same for all examples where out_axes is None; got one of {name_of(fun)} "
-            "that depends on a mapped argument; try out_axes=0"
+            "vmap: needs a result that is the same for all examples where out_axes is None; got "
+            f"one of {name_of(fun)} that depends on a mapped argument; try out_axes=0"
         )
     rank = len(aval_of(result).shape) + (dim is None)
     if target is not None and not -rank <= target < rank:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass
 class Option:
-    """One option: its value, the values that it accepts, and whether compiled programs depend on it."""
+    """One option: its value, the values it accepts, and whether compiled programs depend on it."""
 
     value: Any
     accepts: Callable[[Any], bool]
@@ -24,7 +24,9 @@ class Option:
 
 
 def _one_of(*choices: Any) -> Callable[[Any], bool]:
-    return lambda value: any(value is choice or (value == choice and type(value) is type(choice)) for choice in choices)
+    return lambda value: any(
+        value is choice or (value == choice and type(value) is type(choice)) for choice in choices
+    )
 
 
 def _flag(value: Any) -> bool:
@@ -43,13 +45,19 @@ class Config:
 
     def __init__(self) -> None:
         self._options: dict[str, Option] = {}
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
         #: Changes whenever an option that compiled programs depend on does.
         self.state = 0
         self._states: dict[tuple[Any, ...], int] = {}
 
     def define(
-        self, name: str, default: Any, accepts: Callable[[Any], bool], needs: str, doc: str, affects_programs: bool = False
+        self,
+        name: str,
+        default: Any,
+        accepts: Callable[[Any], bool],
+        needs: str,
+        doc: str,
+        affects_programs: bool = False,
     ) -> None:
         value = _environment(name, default)
         if not accepts(value):
@@ -79,10 +87,14 @@ class Config:
         for listener in self._listeners:
             listener()
 
-    def on_change(self, listener: Callable[[], None]) -> None:
+    def on_change(self, listener: Callable[[], object]) -> None:
         """Call `listener` after each change of an option that compiled programs depend on."""
         self._listeners.append(listener)
         self._changed()
+
+    def option(self, name: str) -> Option:
+        """The option itself, for those who read it often."""
+        return self._find(name)[1]
 
     def read(self, name: str) -> Any:
         return self._find(name)[1].value
@@ -96,7 +108,7 @@ class Config:
         return [*super().__dir__(), *self._options]
 
     @contextmanager
-    def override(self, name: str, value: Any) -> Iterator[None]:
+    def override(self, name: str, value: Any) -> Generator[None]:
         """Set an option inside a `with` block."""
         before = self.read(name)
         self.update(name, value)
@@ -107,35 +119,63 @@ class Config:
 
 
 config = Config()
+# fmt: off
 config.define(
     "enable_x64", "auto", _one_of(True, False, "auto"), "True, False or 'auto'",
-    "'auto': 32-bit by default, 64-bit when asked for; True: 64-bit by default; False: 64-bit is truncated", True,
-)
-config.define("engine", "llvm", lambda v: isinstance(v, str), "the name of an engine", "which engine runs programs", True)
-config.define("disable_jit", False, _flag, "True or False", "run jitted functions operation by operation", True)
-config.define("debug_nans", False, _flag, "True or False", "raise FloatingPointError when a result holds nan", True)
-config.define("debug_infs", False, _flag, "True or False", "raise FloatingPointError when a result holds inf", True)
-config.define("enable_checks", False, _flag, "True or False", "check every staged program and every pass")
-config.define(
-    "numpy_rank_promotion", "allow", _one_of("allow", "warn", "raise"), "'allow', 'warn' or 'raise'",
-    "what to do when operands of different rank are broadcast", True,
+    "'auto': 32-bit by default, 64-bit when asked for; "
+    "True: 64-bit by default; False: 64-bit is truncated", True,
 )
 config.define(
-    "default_matmul_precision", None, lambda v: v is None or isinstance(v, str), "None or a precision's name",
-    "precision of matrix products where none is given", True,
+    "engine", "llvm", lambda v: isinstance(v, str), "the name of an engine",
+    "which engine runs programs", True,
 )
 config.define(
-    "key_reuse", "warn", _one_of("warn", "error", "allow"), "'warn', 'error' or 'allow'", "what using one random key twice does",
+    "disable_jit", False, _flag, "True or False",
+    "run jitted functions operation by operation", True,
 )
-config.define("log_compiles", False, _flag, "True or False", "log each compilation with its time")
-config.define("numpy_dtype_promotion", "standard", _one_of("standard", "strict"), "'standard' or 'strict'", "type promotion", True)
+config.define(
+    "debug_nans", False, _flag, "True or False",
+    "raise FloatingPointError when a result holds nan", True,
+)
+config.define(
+    "debug_infs", False, _flag, "True or False",
+    "raise FloatingPointError when a result holds inf", True,
+)
+config.define(
+    "enable_checks", False, _flag, "True or False",
+    "check every staged program and every pass",
+)
+config.define(
+    "numpy_rank_promotion", "allow", _one_of("allow", "warn", "raise"),
+    "'allow', 'warn' or 'raise'", "what to do when operands of different rank are broadcast", True,
+)
+config.define(
+    "default_matmul_precision", None, lambda v: v is None or isinstance(v, str),
+    "None or a precision's name", "precision of matrix products where none is given", True,
+)
+config.define(
+    "key_reuse", "warn", _one_of("warn", "error", "allow"), "'warn', 'error' or 'allow'",
+    "what using one random key twice does",
+)
+config.define(
+    "log_compiles", False, _flag, "True or False",
+    "log each compilation with its time",
+)
+config.define(
+    "numpy_dtype_promotion", "standard", _one_of("standard", "strict"),
+    "'standard' or 'strict'", "type promotion", True,
+)
+# fmt: on
+
+
+_x64, _key_reuse = config.option("enable_x64"), config.option("key_reuse")
 
 
 def x64_mode() -> bool | str:
     """The value of enable_x64: True, False or "auto"."""
-    return config._options["enable_x64"].value
+    return _x64.value
 
 
 def key_reuse_mode() -> str:
     """The value of key_reuse: "warn", "error" or "allow"."""
-    return config._options["key_reuse"].value
+    return _key_reuse.value

@@ -81,12 +81,12 @@ CODE_OF: dict[DType, int] = {dtype: code for code, dtype in enumerate(CODES)}
 _SHORT = {"bool": "bool", "bfloat16": "bf16", "float0": "float0"}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def short_name(dtype: DType) -> str:
     """`f32` for float32, `i64` for int64, ...: as printed in a jaxpr."""
     if dtype == float0:
         return "float0"
-    name = dtype.name
+    name: str = dtype.name
     if name in _SHORT or name.startswith("key<"):
         return _SHORT.get(name, name)
     for long, short in (("uint", "u"), ("int", "i"), ("float", "f"), ("complex", "c")):
@@ -99,7 +99,7 @@ def is_key(dtype: DType) -> bool:
     return isinstance(dtype, KeyDtype)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def kind(dtype: DType) -> str:
     """One of "bool", "signed", "unsigned", "float", "complex", "key", "float0"."""
     if isinstance(dtype, KeyDtype):
@@ -123,13 +123,13 @@ def is_integer(dtype: DType) -> bool:
     return kind(dtype) in ("signed", "unsigned")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def real_of(dtype: DType) -> DType:
     """The dtype of the real part: float32 for complex64, float64 for complex128, else itself."""
     return {complex64: float32, complex128: float64}.get(dtype, dtype)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def complex_of(dtype: DType) -> DType:
     """complex128 for float64 and complex128, else complex64."""
     return complex128 if dtype in (float64, complex128) else complex64
@@ -160,7 +160,7 @@ def canonical(dtype: Any) -> DType:
     if dtype.__class__ is type and dtype in PYTHON_SCALARS:
         return python_scalar_dtype(dtype)
     try:
-        result = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)
+        result = np.dtype(dtype)
     except TypeError as error:
         raise _no_dtype(dtype) from error
     if not result.isnative:
@@ -211,7 +211,7 @@ def _above(node: Any) -> set[Any]:
     return found
 
 
-_UPPER = {node: _above(node) for node in _EDGES}
+_UPPER: dict[Any, set[Any]] = {node: _above(node) for node in _EDGES}
 
 
 def _node(dtype: DType, weak: bool) -> Any:
@@ -228,7 +228,8 @@ def _node(dtype: DType, weak: bool) -> Any:
 @functools.lru_cache(maxsize=4096)
 def _join(nodes: frozenset[Any]) -> Any:
     """Least upper bound in the lattice, or None when there is none."""
-    common = set.intersection(*(_UPPER[node] for node in nodes))
+    first, *others = (_UPPER[node] for node in nodes)
+    common = first.intersection(*others)
     least = [node for node in common if common <= _UPPER[node]]
     return least[0] if least else None
 

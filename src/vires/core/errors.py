@@ -41,7 +41,7 @@ class TracerBoolConversionError(ConcretizationTypeError):
 
 
 class TracerIntegerConversionError(ConcretizationTypeError):
-    """A traced array was used where Python needs an integer (range, an index of a list, a shape)."""
+    """A traced array was used where Python needs an integer (a range, a list index, a shape)."""
 
     def __init__(self, tracer: Tracer) -> None:
         super().__init__(

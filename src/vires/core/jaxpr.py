@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -70,7 +70,10 @@ class JaxprEqn:
         self.source = source
 
     def replace(
-        self, invars: list[Atom] | None = None, outvars: list[Var] | None = None, params: dict[str, Any] | None = None
+        self,
+        invars: list[Atom] | None = None,
+        outvars: list[Var] | None = None,
+        params: dict[str, Any] | None = None,
     ) -> JaxprEqn:
         return JaxprEqn(
             self.invars if invars is None else invars,
@@ -151,7 +154,7 @@ def subjaxprs(params: dict[str, Any]) -> Iterator[ClosedJaxpr | Jaxpr]:
         if isinstance(value, (ClosedJaxpr, Jaxpr)):
             yield value
         elif isinstance(value, (tuple, list)):
-            for item in value:
+            for item in cast("Sequence[Any]", value):
                 if isinstance(item, (ClosedJaxpr, Jaxpr)):
                     yield item
 
@@ -227,7 +230,9 @@ def _equation_lines(eqn: JaxprEqn, names: _Names, indent: int) -> list[str]:
     flat = {k: v for k, v in eqn.params.items() if not _holds_jaxpr(v)}
     if len(flat) == len(eqn.params) and sum(len(str(v)) for v in flat.values()) < 60:
         inside = " ".join(f"{k}={_show(v)}" for k, v in sorted(flat.items()))
-        return [f"{results} = {eqn.primitive.name}{f'[{inside}]' if inside else ''} {operands}".rstrip()]
+        return [
+            f"{results} = {eqn.primitive.name}{f'[{inside}]' if inside else ''} {operands}".rstrip()
+        ]
     lines = [f"{results} = {eqn.primitive.name}["]
     for key, value in sorted(eqn.params.items()):
         shown = _show_lines(value)
@@ -238,9 +243,7 @@ def _equation_lines(eqn: JaxprEqn, names: _Names, indent: int) -> list[str]:
 
 
 def _holds_jaxpr(value: Any) -> bool:
-    return isinstance(value, (ClosedJaxpr, Jaxpr)) or (
-        isinstance(value, (tuple, list)) and any(isinstance(v, (ClosedJaxpr, Jaxpr)) for v in value)
-    )
+    return any(True for _ in subjaxprs({"": value}))
 
 
 def _show(value: Any) -> str:

@@ -25,7 +25,7 @@ def clear() -> None:
 
 
 def per_program(function: Callable[..., Result]) -> Callable[..., Result]:
-    """Remember results by the identity of the first argument (a closed jaxpr) and the other, hashable ones."""
+    """Remember results by the identity of the first argument (a closed jaxpr) and by the others."""
     results: WeakKeyDictionary[Any, dict[Hashable, Result]] = WeakKeyDictionary()
     on_clear(results.clear)
 

@@ -1,8 +1,9 @@
 """Primitives: each operation once, with everything that is true of it.
 
-A primitive carries its rules: `infer` (types), `reference` (a NumPy implementation, the oracle), `jvp`, `transpose`,
-`batch`, and its lowering `loops`. A rule that does not exist is declared absent with the reason:
-`jvp=Undefined("integer valued")`. A missing rule fails at import, since every rule is a required argument.
+A primitive carries its rules: `infer` (types), `reference` (a NumPy implementation, the oracle),
+`jvp`, `transpose`, `batch`, and its lowering `loops`. A rule that does not exist is declared absent
+with the reason: `jvp=Undefined("integer valued")`. A missing rule fails at import, since every rule
+is a required argument.
 """
 
 from __future__ import annotations
@@ -81,16 +82,21 @@ class Primitive:
 
     * ``infer(*avals, **params) -> aval`` checks types and raises the user's error.
     * ``reference(*arrays, **params) -> array`` on NumPy arrays (random keys as uint64).
-    * ``jvp(primals, tangents, **params) -> (result, tangent)``: each tangent an array or `Zero`; may return `Zero`.
-    * ``transpose(ct, *operands, **params) -> [ct or None, ...]``: operands are values or `LinearOperand`;
-      one cotangent (or None or `Zero`) for each operand; never called with a `Zero` ct (with several results, some may be).
-    * ``batch(axis, operands, dims, **params) -> (result, dim)``: each dim an int or None, at least one an int.
+    * ``jvp(primals, tangents, **params) -> (result, tangent)``: each tangent an array or `Zero`;
+      may return `Zero`.
+    * ``transpose(ct, *operands, **params) -> [ct or None, ...]``: operands are values or
+      `LinearOperand`; one cotangent (or None or `Zero`) for each operand; never called with a
+      `Zero` ct (with several results, some may be).
+    * ``batch(axis, operands, dims, **params) -> (result, dim)``: each dim an int or None, at least
+      one an int.
     * ``loops(b, *operands, **params) -> definition``: see `vires.dialect.loops`.
-    * ``linearize(nonzeros, operands, **params) -> (results, out_nonzeros, residuals, tangent_function)``: only for
-      primitives that hold programs (see `vires.control`); by default linearisation follows from ``jvp``.
+    * ``linearize(nonzeros, operands, **params) -> (results, out_nonzeros, residuals,
+      tangent_function)``: only for primitives that hold programs (see `vires.control`); by default
+      linearisation follows from ``jvp``.
     * ``dce(used, eqn) -> (eqn or None, used operands)``: drops results that nothing uses.
-    * ``partial(unknown, operands, **params) -> None or (known results, operands, params, numbers)``: computes what follows
-      from known operands (None for the other results), and says which operation gives the others, as which results.
+    * ``partial(unknown, operands, **params) -> None or (known results, operands, params,
+      numbers)``: computes what follows from known operands (None for the other results), and says
+      which operation gives the others, as which results.
     """
 
     def __init__(
@@ -110,7 +116,9 @@ class Primitive:
         partial: Callable[..., Any] | None = None,
     ) -> None:
         if name in PRIMITIVES:
-            raise ValueError(f"Primitive: needs a new name; got {name!r}, which is declared already")
+            raise ValueError(
+                f"Primitive: needs a new name; got {name!r}, which is declared already"
+            )
         self.name = name
         self.__doc__ = doc
         self.infer = infer

@@ -31,4 +31,6 @@ _native.set_aval_factory(ShapedArray)
 _native.set_flattener(_flatten)
 _native.set_converter(_convert)
 _native.register_operand_type(Tracer)
-config.on_change(lambda: _native.set_context(config.state, config.enable_x64 is True, config.enable_x64 is False))
+config.on_change(
+    lambda: _native.set_context(config.state, config.enable_x64 is True, config.enable_x64 is False)
+)

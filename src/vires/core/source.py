@@ -39,7 +39,7 @@ class SourceLine(NamedTuple):
 
 def here() -> SourceLine | None:
     """The innermost line of the calling stack that is not inside this package."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - public in all but name
     while frame is not None:
         code = frame.f_code
         internal = _internal.get(code)

@@ -1,5 +1,10 @@
 """Staging: running a Python function on abstract values to record it as a jaxpr."""
 
+# pyright: reportPrivateUsage=false
+# `_trace` is private for users; interpreters look at whose tracer a value is.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# isinstance(x, np.ndarray) leaves the type parameters of NumPy's arrays unknown.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -75,7 +80,8 @@ class StagingTrace(Trace):
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         invars = [
-            x.variable if x.__class__ is StagedTracer and x._trace is self else self.atom(x) for x in operands
+            x.variable if x.__class__ is StagedTracer and x._trace is self else self.atom(x)
+            for x in operands
         ]
         out = primitive.infer(*[v.aval for v in invars], **params)
         if primitive.multiple_results:
@@ -102,7 +108,9 @@ class StagingTrace(Trace):
     def origin(self, var: Var) -> str:
         for invar, name in zip(self.invars, self.names, strict=True):
             if invar is var:
-                return f"(argument {name} of {self.name})" if name else f"(an argument of {self.name})"
+                return (
+                    f"(argument {name} of {self.name})" if name else f"(an argument of {self.name})"
+                )
         for eqn in self.eqns:
             if any(v is var for v in eqn.outvars):
                 return f"(computed by {eqn.primitive.name} at {eqn.source} in {self.name})"
@@ -112,9 +120,9 @@ class StagingTrace(Trace):
 def leaked(tracer: Tracer) -> UnexpectedTracerError:
     """The error for a tracer used after its transformation has ended."""
     return UnexpectedTracerError(
-        f"tracer: needs to be used inside the function that was traced; got {tracer.aval.str_short()} "
-        f"{tracer.origin()}, whose trace has ended; try to return the value from the function instead "
-        "of storing it in a global, an attribute or a list"
+        "tracer: needs to be used inside the function that was traced; got "
+        f"{tracer.aval.str_short()} {tracer.origin()}, whose trace has ended; try to return the "
+        "value from the function instead of storing it in a global, an attribute or a list"
     )
 
 
@@ -127,10 +135,13 @@ def stage(
 ) -> ClosedJaxpr:
     """Record a function of flat arguments, returning a flat sequence, as a closed jaxpr.
 
-    Values that the function closes over, tracers of outer transformations included, become constants.
+    Values that the function closes over, tracers of outer transformations included, become
+    constants.
     """
     trace = StagingTrace(name=name)
-    arguments = [trace.argument(aval, names[i] if i < len(names) else "") for i, aval in enumerate(avals)]
+    arguments = [
+        trace.argument(aval, names[i] if i < len(names) else "") for i, aval in enumerate(avals)
+    ]
     before = set_trace(trace)
     try:
         outputs = function(*arguments)

@@ -6,10 +6,13 @@ makes itself current while it runs the user's function, and hands to its parent 
 do not concern it.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# isinstance(x, np.ndarray) leaves the type parameters of NumPy's arrays unknown.
+
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 class Trace:
     """An interpreter of primitives."""
 
-    parent: Trace | None = None
+    #: Takes over what does not concern this one; the bottom interpreter has none.
+    parent: Trace
     #: Set when the transformation ends: its tracers must not be used afterwards.
     finished = False
 
@@ -107,7 +111,7 @@ def set_trace(trace: Trace) -> Trace:
 
 
 @contextmanager
-def current_trace(trace: Trace) -> Iterator[None]:
+def current_trace(trace: Trace) -> Generator[None]:
     """Make an interpreter current inside a `with` block."""
     before = set_trace(trace)
     try:

@@ -32,7 +32,7 @@ def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> PyTree
     return optree.tree_structure(tree, is_leaf, none_is_leaf=False, namespace=NAMESPACE)
 
 
-def map(  # noqa: A001 - the name that users know, used with its module
+def map(
     f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> Any:
     """Apply a function to corresponding leaves of trees of one structure."""
@@ -49,8 +49,10 @@ def path_text(path: Sequence[Any]) -> str:
     return "".join(f"[{step!r}]" for step in path)
 
 
-def broadcast_prefix(prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
-    """For each leaf of `tree`, the leaf of `prefix` above it. ValueError when `prefix` is no prefix."""
+def broadcast_prefix(
+    prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> list[Any]:
+    """For each leaf of `tree`, the leaf of `prefix` above it; ValueError where it is no prefix."""
     return optree.broadcast_prefix(prefix, tree, is_leaf, none_is_leaf=False, namespace=NAMESPACE)
 
 
@@ -69,7 +71,8 @@ def register_node(
         children, auxiliary = flatten_function(x)
         return tuple(children), auxiliary
 
-    optree.register_pytree_node(
+    # Its own types leave those of a node's children unknown.
+    optree.register_pytree_node(  # pyright: ignore[reportUnknownMemberType]
         cls,
         flatten_for_optree,
         lambda auxiliary, children: unflatten_function(auxiliary, children),

@@ -1,4 +1,4 @@
-"""Operations of the language as functions: stricter than vires.numpy, and closer to what is executed."""
+"""Operations of the language as functions: stricter than vires.numpy, closer to the machine."""
 
 # ruff: noqa: F403 - each module lists in __all__ what it offers
 from typing import Any

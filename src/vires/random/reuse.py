@@ -31,10 +31,7 @@ def staging(trace: Trace) -> bool:
     while trace is not EVAL:
         if isinstance(trace, StagingTrace):
             return True
-        parent = trace.parent
-        if parent is None:
-            return False
-        trace = parent
+        trace = trace.parent
     return False
 
 

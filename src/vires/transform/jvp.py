@@ -1,7 +1,11 @@
 """Forward-mode differentiation: values carry their tangents along.
 
-Each operation is handed to the parent interpreter on primals, and its jvp rule gives the tangent of the result.
+Each operation is handed to the parent interpreter on primals, and its jvp rule gives the tangent of
+the result.
 """
+
+# pyright: reportPrivateUsage=false
+# `_trace` is private for users; interpreters look at whose tracer a value is.
 
 from __future__ import annotations
 
@@ -54,10 +58,10 @@ class JVPTrace(Trace):
     """Pushes tangents forward."""
 
     def __init__(self) -> None:
-        self.parent: Trace = thread.trace
+        self.parent = thread.trace
 
     def _split(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any], bool]:
-        """Primals, tangents (None where the operand is a constant), and whether any tangent is there."""
+        """Primals, tangents (None where the operand is a constant), and whether there is any."""
         primals: list[Any] = []
         tangents: list[Any] = []
         moving = False
@@ -84,7 +88,9 @@ class JVPTrace(Trace):
             if not moving:
                 return self.parent.process(primitive, primals, params)
             thread.source = source or here()
-            tangents = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
+            tangents = [
+                zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
+            ]
             result, tangent = primitive.jvp(primals, tangents, **params)
         finally:
             thread.source = source
@@ -99,7 +105,9 @@ class JVPTrace(Trace):
         try:
             if not moving:
                 return self.parent.process_custom_jvp(call, primals)
-            tangents = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
+            tangents = [
+                zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
+            ]
             results, out = call.jvp(primals, tangents)
         finally:
             set_trace(before)
@@ -112,7 +120,9 @@ class JVPTrace(Trace):
             if not moving:
                 return self.parent.process_custom_vjp(call, primals)
             call.check_moving([t is not None for t in tangents])
-            tangents = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
+            tangents = [
+                zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
+            ]
             results, residuals = call.forward(*primals)
             out = custom_vjp_tangent(call, results, residuals, tangents)
         finally:
@@ -126,7 +136,8 @@ def push_forward(
     """Results and their tangents (some may be `Zero`) of a function of flat arguments."""
     trace = JVPTrace()
     arguments = [
-        x if t.__class__ is Zero else JVPTracer(trace, x, t) for x, t in zip(primals, tangents, strict=True)
+        x if t.__class__ is Zero else JVPTracer(trace, x, t)
+        for x, t in zip(primals, tangents, strict=True)
     ]
     before = set_trace(trace)
     try:
@@ -152,18 +163,24 @@ def jvp_jaxpr(
 ) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
     """The program of a program's values and tangents.
 
-    Takes all primals, then the tangents flagged in `nonzeros`; gives all results, then the tangents flagged in the
-    second answer. `instantiated` forces (some of) the resulting tangents to be there.
+    Takes all primals, then the tangents flagged in `nonzeros`; gives all results, then the tangents
+    flagged in the second answer. `instantiated` forces (some of) the resulting tangents to be
+    there.
     """
     in_avals = closed.in_avals
     count = len(in_avals)
-    tangent_avals = [a.to_tangent_aval() for a, moving in zip(in_avals, nonzeros, strict=True) if moving]
+    tangent_avals = [
+        a.to_tangent_aval() for a, moving in zip(in_avals, nonzeros, strict=True) if moving
+    ]
     out_nonzeros: tuple[bool, ...] = ()
 
     def function(*args: Any) -> list[Any]:
         nonlocal out_nonzeros
         moving = iter(args[count:])
-        tangents = [next(moving) if nz else Zero(a.to_tangent_aval()) for a, nz in zip(in_avals, nonzeros, strict=True)]
+        tangents = [
+            next(moving) if nz else Zero(a.to_tangent_aval())
+            for a, nz in zip(in_avals, nonzeros, strict=True)
+        ]
         results, out = push_forward(
             lambda *xs: evaluate(closed.jaxpr, closed.consts, *xs), args[:count], tangents
         )

@@ -1,8 +1,12 @@
 """Linearisation: run a function and record, as a program, how its results move with its arguments.
 
-Primals go to the parent interpreter, so that they stay concrete where they are; the tangents' operations, which are
-linear, are recorded. Values that the recorded program needs from the primals (residuals) become its constants.
+Primals go to the parent interpreter, so that they stay concrete where they are; the tangents'
+operations, which are linear, are recorded. Values that the recorded program needs from the primals
+(residuals) become its constants.
 """
+
+# pyright: reportPrivateUsage=false
+# `_trace` is private for users; interpreters look at whose tracer a value is.
 
 from __future__ import annotations
 
@@ -40,8 +44,10 @@ class TangentTrace(StagingTrace):
         finally:
             set_trace(before)
 
-    def _process_partly(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
-        """An operation that holds programs: results that no tangent reaches are computed by the parent."""
+    def _process_partly(
+        self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]
+    ) -> Any:
+        """An operation that holds programs: the parent computes what no tangent reaches."""
         unknown = [x.__class__ is StagedTracer and x._trace is self for x in operands]
         found = None
         if not all(unknown):
@@ -65,7 +71,8 @@ class TangentTrace(StagingTrace):
 
     def _custom(self, method: str, call: Any, operands: Sequence[Any]) -> list[Any]:
         if self._mine(operands):
-            return call.function(*operands)  # linear in the tangent: its own operations are recorded
+            # Linear in the tangent: its own operations are recorded.
+            return call.function(*operands)
         before = set_trace(self.parent)
         try:
             return getattr(self.parent, method)(call, operands)
@@ -99,7 +106,7 @@ class LinearizeTrace(Trace):
     """Runs primals in the parent and records tangents."""
 
     def __init__(self) -> None:
-        self.parent: Trace = thread.trace
+        self.parent = thread.trace
         self.tangents = TangentTrace(self.parent, "linearize")
 
     def argument(self, primal: Any, moving: bool = True) -> Any:
@@ -133,7 +140,10 @@ class LinearizeTrace(Trace):
             source = thread.source
             thread.source = source or here()
             try:
-                full = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
+                full = [
+                    zero_tangent(x) if t is None else t
+                    for x, t in zip(primals, tangents, strict=True)
+                ]
                 result, tangent = primitive.jvp(primals, full, **params)
             finally:
                 thread.source = source
@@ -147,12 +157,17 @@ class LinearizeTrace(Trace):
                 return self.parent.process(primitive, primals, params)
             assert primitive.linearize is not None
             nonzeros = tuple(t is not None for t in tangents)
-            results, out_nonzeros, residuals, apply = primitive.linearize(nonzeros, primals, **params)
+            results, out_nonzeros, residuals, apply = primitive.linearize(
+                nonzeros, primals, **params
+            )
             set_trace(self.tangents)
             out = iter(apply(residuals, [t for t in tangents if t is not None]))
         finally:
             set_trace(before)
-        return [self._wrap(r, next(out)) if nz else r for r, nz in zip(results, out_nonzeros, strict=True)]
+        return [
+            self._wrap(r, next(out)) if nz else r
+            for r, nz in zip(results, out_nonzeros, strict=True)
+        ]
 
     def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
         primals, tangents, moving = self._split(operands)
@@ -160,7 +175,9 @@ class LinearizeTrace(Trace):
         try:
             if not moving:
                 return self.parent.process_custom_jvp(call, primals)
-            full = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
+            full = [
+                zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
+            ]
             results, out = call.jvp(primals, full)
         finally:
             set_trace(before)
@@ -174,7 +191,9 @@ class LinearizeTrace(Trace):
                 return self.parent.process_custom_vjp(call, primals)
             call.check_moving([t is not None for t in tangents])
             results, residuals = call.forward(*primals)
-            full = [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
+            full = [
+                zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
+            ]
             set_trace(self.tangents)
             out = custom_vjp_tangent(call, results, residuals, full)
         finally:
@@ -188,10 +207,10 @@ def linearize(
     moving: Sequence[bool] | None = None,
     forced: bool | Sequence[bool] = False,
 ) -> tuple[list[Any], list[bool], ClosedJaxpr]:
-    """Results of a function of flat arguments, which of them move, and the linear program of their tangents.
+    """Results of a function of flat arguments, which move, and the linear program of tangents.
 
-    The program takes the tangents of the `moving` arguments (all by default) and gives those of the moving results;
-    `forced` makes (some) results move even where their tangent is zero.
+    The program takes the tangents of the `moving` arguments (all by default) and gives those of the
+    moving results; `forced` makes (some) results move even where their tangent is zero.
     """
     trace = LinearizeTrace()
     flags = [True] * len(primals) if moving is None else list(moving)
@@ -208,7 +227,9 @@ def linearize(
         force = [forced] * len(results) if isinstance(forced, bool) else forced
         set_trace(trace.parent)
         nonzeros = [t.__class__ is not Zero or f for t, f in zip(tangents, force, strict=True)]
-        program = trace.tangents.close([instantiate(t) for t, nz in zip(tangents, nonzeros, strict=True) if nz])
+        program = trace.tangents.close(
+            [instantiate(t) for t, nz in zip(tangents, nonzeros, strict=True) if nz]
+        )
         return results, nonzeros, program
     finally:
         trace.finished = trace.tangents.finished = True
@@ -219,7 +240,8 @@ def linearize(
 class Linearized:
     """A program split into its values and the linear map of its tangents.
 
-    `primal`: ins -> outs ++ residuals. `linear`: residuals ++ moving tangents in -> moving tangents out.
+    `primal`: ins -> outs ++ residuals. `linear`: residuals ++ moving tangents of the ins -> those
+    of the outs.
     """
 
     primal: ClosedJaxpr
@@ -264,7 +286,11 @@ def linearize_jaxpr(
     fixed = [(v, value) for v, value in pairs if not isinstance(value, Tracer)]
     opened = Jaxpr([v for v, _ in fixed], residual_vars + jaxpr.invars, jaxpr.outvars, jaxpr.eqns)
     return Linearized(
-        primal, ClosedJaxpr(opened, [value for _, value in fixed]), out_nonzeros, kept[0], residual_inputs
+        primal,
+        ClosedJaxpr(opened, [value for _, value in fixed]),
+        out_nonzeros,
+        kept[0],
+        residual_inputs,
     )
 
 

@@ -1,7 +1,11 @@
 """Vectorisation: a function of one example becomes a function of many.
 
-Each value may carry an extra axis; each primitive's batch rule says how the operation acts along with it.
+Each value may carry an extra axis; each primitive's batch rule says how the operation acts along
+with it.
 """
+
+# pyright: reportPrivateUsage=false
+# `_trace` is private for users; interpreters look at whose tracer a value is.
 
 from __future__ import annotations
 
@@ -40,14 +44,17 @@ class BatchTracer(Tracer):
 class BatchTrace(Trace):
     """Runs each operation for all examples at once.
 
-    `stands_for` are other such interpreters whose tracers count as this one's own: a function with custom derivatives
-    is run again under a new interpreter, but may close over tracers of the earlier ones.
+    `stands_for` are other such interpreters whose tracers count as this one's own: a function with
+    custom derivatives is run again under a new interpreter, but may close over tracers of the
+    earlier ones.
     """
 
     def __init__(self, axis: AxisData, stands_for: BatchTrace | None = None) -> None:
-        self.parent: Trace = thread.trace
+        self.parent = thread.trace
         self.axis = axis
-        self.stands_for = (stands_for, *stands_for.stands_for) if stands_for is not None else ()
+        self.stands_for: tuple[BatchTrace, ...] = (
+            (stands_for, *stands_for.stands_for) if stands_for is not None else ()
+        )
 
     def _split(self, operands: Sequence[Any]) -> tuple[list[Any], list[int | None], bool]:
         values: list[Any] = []
@@ -70,16 +77,17 @@ class BatchTrace(Trace):
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         values, dims, mapped = self._split(operands)
+        rules: Any = primitive  # those over named axes have two more
         collective = (
             self.axis.name is not None
-            and hasattr(primitive, "batch_collective")
-            and self.axis.name in primitive.axis_names(params)  # type: ignore[attr-defined]
+            and hasattr(rules, "batch_collective")
+            and self.axis.name in rules.axis_names(params)
         )
         before = set_trace(self.parent)
         source = thread.source
         try:
             if collective:
-                result, dim = primitive.batch_collective(self.axis, values, dims, **params)  # type: ignore[attr-defined]
+                result, dim = rules.batch_collective(self.axis, values, dims, **params)
             elif not mapped:
                 return self.parent.process(primitive, values, params)
             else:
@@ -107,14 +115,14 @@ class BatchTrace(Trace):
                 return handle(call, values)
             batched, out_dims = call.batched(self.axis, tuple(dims), self)
             results = handle(batched, values)
-            found = out_dims() if callable(out_dims) else out_dims
+            found: Any = out_dims() if callable(out_dims) else out_dims
         finally:
             set_trace(before)
         return [self._wrap(r, d) for r, d in zip(results, found, strict=True)]
 
 
 def bring_to(axis: AxisData, value: Any, source: int | None, target: int | None) -> Any:
-    """A result with its mapped axis moved (or broadcast) to `target`; `target` None needs an unmapped result."""
+    """A result with its mapped axis moved or broadcast to `target`; None needs an unmapped one."""
     if source == target or target is None:
         return value
     if source is None:
@@ -135,7 +143,9 @@ def batch(
 ) -> tuple[list[Any], list[int | None]]:
     """Results and mapped dims of a function of flat arguments for all examples."""
     trace = BatchTrace(axis, stands_for)
-    arguments = [x if d is None else BatchTracer(trace, x, d) for x, d in zip(values, dims, strict=True)]
+    arguments = [
+        x if d is None else BatchTracer(trace, x, d) for x, d in zip(values, dims, strict=True)
+    ]
     axes = thread.axes
     before = set_trace(trace)
     if axis.name is not None:
@@ -157,20 +167,32 @@ def batch(
 
 @memo.per_program
 def batch_jaxpr(
-    closed: ClosedJaxpr, axis: AxisData, in_dims: tuple[int | None, ...], forced: bool | tuple[bool, ...] = False
+    closed: ClosedJaxpr,
+    axis: AxisData,
+    in_dims: tuple[int | None, ...],
+    forced: bool | tuple[bool, ...] = False,
 ) -> tuple[ClosedJaxpr, tuple[int | None, ...]]:
-    """The program for all examples, and the dims of its results: 0 where mapped (or forced), else None."""
+    """The program for all examples, and its results' dims: 0 where mapped or forced, else None."""
     avals = [
-        a if d is None else ShapedArray((*a.shape[:d], axis.size, *a.shape[d:]), a.dtype, a.weak_type)
+        a
+        if d is None
+        else ShapedArray((*a.shape[:d], axis.size, *a.shape[d:]), a.dtype, a.weak_type)
         for a, d in zip(closed.in_avals, in_dims, strict=True)
     ]
     out_dims: tuple[int | None, ...] = ()
 
     def function(*args: Any) -> list[Any]:
         nonlocal out_dims
-        results, dims = batch(lambda *xs: evaluate(closed.jaxpr, closed.consts, *xs), axis, args, in_dims)
+        results, dims = batch(
+            lambda *xs: evaluate(closed.jaxpr, closed.consts, *xs), axis, args, in_dims
+        )
         force = (forced,) * len(results) if isinstance(forced, bool) else forced
-        out_dims = tuple(0 if d is not None or f else None for d, f in zip(dims, force, strict=True))
-        return [bring_to(axis, r, d, target) for r, d, target in zip(results, dims, out_dims, strict=True)]
+        out_dims = tuple(
+            0 if d is not None or f else None for d, f in zip(dims, force, strict=True)
+        )
+        return [
+            bring_to(axis, r, d, target)
+            for r, d, target in zip(results, dims, out_dims, strict=True)
+        ]
 
     return stage(function, avals, name="vmap"), out_dims
