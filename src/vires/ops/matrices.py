@@ -25,6 +25,7 @@ from vires.ops.lapack import stacked
 from vires.ops.reduce import reduce_sum
 from vires.ops.select import select_n
 from vires.ops.shape import broadcast, broadcast_in_dim, full, iota, map_at, transpose, zeros
+from vires.ops.small_matrices import Routine, small_or_host
 
 LAPACK_DTYPES = DtypeSet(
     "float32, float64, complex64 or complex128",
@@ -36,7 +37,8 @@ LAPACK_DTYPES = DtypeSet(
 class MatrixOperation(Primitive):
     """An operation on each matrix of a stack, computed by LAPACK.
 
-    `function(*matrices, **params)` works on single matrices (vectors where `ranks` says 1).
+    `function(*matrices, **params)` works on single matrices (vectors where `ranks` says 1);
+    `small` says which native routine takes stacks of small ones.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class MatrixOperation(Primitive):
         transpose: Callable[..., Any] | Undefined,
         ranks: tuple[int, ...] = (2,),
         multiple_results: bool = False,
+        small: Callable[..., Routine | None] | None = None,
     ) -> None:
         self.function = function
         self.ranks = ranks
@@ -61,7 +64,7 @@ class MatrixOperation(Primitive):
             jvp=jvp,
             transpose=transpose,
             batch=self._batch,
-            loops=on_host(name, "LAPACK"),
+            loops=on_host(name, "LAPACK") if small is None else small_or_host(name, small),
             multiple_results=multiple_results,
         )
 

@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from vires.engine.llvm.emit_program import ProgramWriter
 
 Emitter = Callable[["ProgramWriter", Block], None]
+
+
+def emit_library(writer: ProgramWriter, block: Block) -> None:
+    """Call a routine of the native core: runtime, static integers, operands, results."""
+    args = writer.integers("i64", [int(x) for x in block.params["args"]])
+    inputs = writer.pointer_table([x.buffer for x in block.operands])  # type: ignore[misc]
+    outputs = writer.pointer_table([x.buffer for x in visible(block)])  # type: ignore[misc]
+    name = f"vires_{block.params['name']}"
+    writer.call(name, "void", "ptr %rt", f"ptr {args}", f"ptr {inputs}", f"ptr {outputs}")
+    writer.check_stop()
+
+
 #: Blocks with code of their own, by kind.
 EMITTERS: dict[str, Emitter] = {
     "contract": emit_contract,
@@ -34,11 +46,11 @@ EMITTERS: dict[str, Emitter] = {
     "scatter": emit_update,
     "check": emit_check,
     "sort": emit_sort,
+    "library": emit_library,
 }
 #: Blocks that run on the host, and why.
 ON_HOST: dict[str, str] = {
     "random_bits": "the operation is elementwise in its rule",
-    "library": "no routine is bound yet",
 }
 
 

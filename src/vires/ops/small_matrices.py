@@ -1,0 +1,79 @@
+"""Stacks of small matrices: the native routines that take them instead of LAPACK.
+
+A routine works on matrices of at most `MOST` rows and columns, one after the other without a call
+for each, on all threads. Each function here gives the name and the static integers of the call, or
+None where LAPACK is to do it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from vires.core import dtypes
+from vires.dialect.loops import Definition, LoopBuilder, Operand
+from vires.ops.host import on_host
+
+MOST = 32
+#: Right-hand sides of a solve that are better divided into blocks, which LAPACK does.
+MOST_COLUMNS = 256
+
+Routine = tuple[str, list[int]]
+
+
+def _stack(a: Operand) -> list[int]:
+    """Code of the dtype and number of matrices."""
+    return [dtypes.CODE_OF[a.dtype], math.prod(a.shape[:-2])]
+
+
+def solve(a: Operand, b: Operand, *, transpose_a: bool) -> Routine | None:
+    """LU with row exchanges, and two triangular solves."""
+    n, columns = b.shape[-2:]
+    if n > MOST or columns > MOST_COLUMNS:
+        return None
+    return "small_solve", [*_stack(a), n, columns, transpose_a]
+
+
+def lu(a: Operand) -> Routine | None:
+    """LU with row exchanges."""
+    m, n = a.shape[-2:]
+    return None if max(m, n) > MOST else ("small_lu", [*_stack(a), m, n])
+
+
+def cholesky(a: Operand) -> Routine | None:
+    """The lower factor."""
+    n = a.shape[-1]
+    return None if n > MOST else ("small_cholesky", [*_stack(a), n])
+
+
+def triangular_solve(
+    a: Operand,
+    b: Operand,
+    *,
+    left_side: bool,
+    lower: bool,
+    transpose_a: bool,
+    conjugate_a: bool,
+    unit_diagonal: bool,
+) -> Routine | None:
+    """Substitution, forward or back."""
+    if a.shape[-1] > MOST or max(b.shape[-2:]) > MOST_COLUMNS:
+        return None
+    flags = [left_side, lower, transpose_a, conjugate_a, unit_diagonal]
+    return "small_triangular", [*_stack(a), *b.shape[-2:], *flags]
+
+
+def small_or_host(
+    name: str, routine: Callable[..., Routine | None]
+) -> Callable[..., Definition | list[Definition]]:
+    """A `loops` rule: the native routine where it takes the operands, else LAPACK on the host."""
+    host = on_host(name, "LAPACK")
+
+    def loops(b: LoopBuilder, *operands: Operand, **params: Any) -> Definition | list[Definition]:
+        call = routine(*operands, **params)
+        if call is None:
+            return host(b, *operands, **params)
+        return b.block("library", operands, name=call[0], args=call[1])
+
+    return loops
