@@ -133,7 +133,9 @@ def cholesky(a: Matrix) -> Matrix:
     work = np.ascontiguousarray(a.conj() if _is_complex(a) else a).copy()
     if n and _call("potrf", a.dtype, "U", n, work, n):
         work[...] = np.nan
-    return np.tril(work.conj() if _is_complex(a) else work)
+    for row in range(n - 1):  # cheaper than np.tril, which makes a mask and a copy
+        work[row, row + 1 :] = 0
+    return np.conjugate(work, out=work) if _is_complex(a) else work
 
 
 def lu(a: Matrix) -> tuple[Matrix, Matrix]:
