@@ -44,6 +44,8 @@ REDUCTIONS = ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_a
 _VIEWS = frozenset(("reshape", "squeeze", "expand_dims"))
 
 Runner = Callable[..., Any]
+#: Decisions that are kept, one for each operation, its parameters and the types of its operands.
+_MOST_RUNNERS = 4096
 
 
 class Eager:
@@ -73,7 +75,10 @@ class Eager:
         runner = self._runners.get(types)
         if runner is None:
             out = primitive.infer(*[x.aval for x in operands], **params)
-            runner = self._runners[types] = self._runner(primitive, params, [x.aval for x in operands], out)
+            runner = self._runner(primitive, params, [x.aval for x in operands], out)
+            if len(self._runners) >= _MOST_RUNNERS:
+                self._runners.pop(next(iter(self._runners)), None)
+            self._runners[types] = runner
         return runner(*operands)
 
     def plan(self, closed: ClosedJaxpr) -> Runner:
