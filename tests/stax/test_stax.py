@@ -291,7 +291,7 @@ def test_names_under_other_roofs() -> None:
 
     assert second.Dense is third.Dense is stax.Dense
     assert set(stax.__all__) == set(second.__all__)
-    assert minmax is vires.minmax
+    assert minmax.adam is vires.minmax.adam
 
 
 # --- messages
