@@ -292,6 +292,7 @@ def test_names_under_other_roofs() -> None:
     assert second.Dense is third.Dense is stax.Dense
     assert set(stax.__all__) == set(second.__all__)
     assert minmax.adam is vires.minmax.adam
+    assert set(minmax.__all__) == set(vires.minmax.__all__)
 
 
 # --- messages
