@@ -1,4 +1,4 @@
-"""Vires against NumPy and JAX: every figure is the smallest of several alternating runs in fresh processes.
+"""Vires against NumPy and JAX: each figure is the smallest of several alternating fresh runs.
 
 usage: bench.py [--jax PYTHON] [--rounds N] [--write PAGE] [ROW ...]
 """
@@ -21,9 +21,14 @@ Figures = dict[str, dict[str, float]]
 def run(python: str, library: str, name: str, cache: str) -> dict[str, float]:
     """The figures of one row in a process of its own."""
     environment = {**os.environ, "VIRES_CACHE_DIR": cache}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # programs are started with their bytecode cached
+    # Programs are started with their bytecode cached.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
-        [python, str(ROWS), library, name], capture_output=True, text=True, env=environment, check=False
+        [python, str(ROWS), library, name],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"{library} {name}: {done.stderr.strip()[-800:]}")
@@ -80,7 +85,11 @@ def table(name: str, f: Figures) -> list[tuple[str, str, str]]:
             ("  steady over JAX", ratio(f, "jax", "steady", "vires", "steady"), ""),
         ],
         "vmap_loop": lambda: [
-            ("vmap(grad) of 400 points, jit, over a loop", f"{v['loop'] / v['vmap']:.0f}x", ">= 100x"),
+            (
+                "vmap(grad) of 400 points, jit, over a loop",
+                f"{v['loop'] / v['vmap']:.0f}x",
+                ">= 100x",
+            ),
         ],
         "dispatch": lambda: [
             ("a jitted call on 3 elements, us", f"{v['small_us']:.2f}", "<= 1.5"),
@@ -89,14 +98,20 @@ def table(name: str, f: Figures) -> list[tuple[str, str, str]]:
             ("  over JAX", ratio(f, "jax", "dict_us", "vires", "dict_us"), ">= 4x"),
         ],
         "eager_small": lambda: [
-            (f"eager {key.removesuffix('_us')} of 10 elements over NumPy", ratio(f, "numpy", key, "vires", key), ">= 1x")
+            (
+                f"eager {key.removesuffix('_us')} of 10 elements over NumPy",
+                ratio(f, "numpy", key, "vires", key),
+                ">= 1x",
+            )
             for key in v
         ],
         "importing": lambda: [
             ("import beyond NumPy's, ms", f"{v['ms'] - f['numpy']['ms']:.0f}", "<= 250"),
         ],
         "memory": lambda: [("growth over 10,000 calls, kB", f"{v['kB']:.0f}", "0")],
-        "threads": lambda: [("1, 2, 3 threads give the same bits", "yes" if v["same"] else "NO", "yes")],
+        "threads": lambda: [
+            ("1, 2, 3 threads give the same bits", "yes" if v["same"] else "NO", "yes"),
+        ],
     }  # fmt: skip
     return lines[name]()
 
@@ -108,9 +123,9 @@ def page(lines: list[tuple[str, str, str]], rounds: int) -> str:
     rows = "\n".join(f"| {what.strip()} | {figure} | {goal} |" for what, figure, goal in lines)
     return f"""# Performance
 
-Made by `make bench`: the smallest of {rounds} alternating runs, each in a process of its own, against NumPy and JAX on
-the same machine ({names[0] if names else "unknown processor"}, {os.cpu_count()} threads). Ratios say how many times faster
-Vires is.
+Made by `make bench`: the smallest of {rounds} alternating runs, each in a process of its own,
+against NumPy and JAX on the same machine ({names[0] if names else "unknown processor"},
+{os.cpu_count()} threads). Ratios say how many times faster Vires is.
 
 | what | figure | goal |
 |---|---|---|
@@ -126,7 +141,8 @@ def main() -> None:
     parser.add_argument("rows", nargs="*")
     options = parser.parse_args()
     names = options.rows or [
-        "sincos", "first_call", "first_gradient", "vmap_loop", "dispatch", "eager_small", "importing", "memory", "threads",
+        "sincos", "first_call", "first_gradient", "vmap_loop", "dispatch", "eager_small",
+        "importing", "memory", "threads",
     ]  # fmt: skip
     print(f"{'what':44s} {'figure':>10s}  goal")
     lines: list[tuple[str, str, str]] = []

@@ -48,7 +48,7 @@ def sincos(library: str) -> dict[str, float]:
     lib, np = load(library)
     x = np.ones((5000, 5000), dtype="float32")
     y = np.arange(5000, dtype="float32")
-    f = lambda x, y: np.sin(x) + np.cos(y)  # noqa: E731
+    f = lambda x, y: np.sin(x) + np.cos(y)
     figures = {"eager": best(lambda: wait(lib, f(x, y)), 2.0)}
     if library != "numpy":
         g = lib.jit(f)
@@ -78,7 +78,7 @@ def first_gradient(library: str) -> dict[str, float]:
 
     lib, np = load(library)
     random = onp.random.default_rng(0)
-    array = lambda *shape: np.array(random.standard_normal(shape).astype("float32") / 8)  # noqa: E731
+    array = lambda *shape: np.array(random.standard_normal(shape).astype("float32") / 8)
     layers = [(array(64, 64), array(64)) for _ in range(10)]
     x = array(32, 64)
     wait(lib, (layers, x))
@@ -99,18 +99,18 @@ def first_gradient(library: str) -> dict[str, float]:
 def vmap_loop(library: str) -> dict[str, float]:
     """jit(vmap(grad(f))) over 400 points against a Python loop of grad(f)."""
     lib, np = load(library)
-    f = lambda x: np.sin(x) / x  # noqa: E731
+    f = lambda x: np.sin(x) / x
     points = np.linspace(0.1, 10.0, 400)
     mapped = lib.jit(lib.vmap(lib.grad(f)))
     gradient = lib.grad(f)
     wait(lib, mapped(points))
-    loop = lambda: [wait(lib, gradient(points[i])) for i in range(400)]  # noqa: E731
+    loop = lambda: [wait(lib, gradient(points[i])) for i in range(400)]
     return {"vmap": best(lambda: wait(lib, mapped(points))), "loop": best(loop, 0.5, 2)}
 
 
 @row
 def dispatch(library: str) -> dict[str, float]:
-    """A jitted call on 3 elements, in microseconds, and a jitted update of a dictionary of 100 arrays."""
+    """A jitted call on 3 elements and a jitted update of a dictionary of 100 arrays, in us."""
     lib, np = load(library)
     f = lib.jit(lambda x: x + 1)
     x = np.ones(3)
@@ -186,12 +186,14 @@ def memory(library: str) -> dict[str, float]:
 
 @row
 def threads(library: str) -> dict[str, float]:
-    """Whether 1, 2 and 3 threads give the same bits (1: yes) for elementwise work, sums and products."""
+    """Whether 1, 2 and 3 threads give the same bits (1: yes) for maps, sums and products."""
     import numpy as onp
 
     lib, np = load(library)
     x = np.array(onp.random.default_rng(0).standard_normal((1000, 1003)).astype("float32"))
-    f = lib.jit(lambda x: (np.sin(x) * x, np.sum(x), np.sum(x, 0), np.sum(x, 1), np.cumsum(x, 1), x @ x.T))
+    f = lib.jit(
+        lambda x: (np.sin(x) * x, np.sum(x), np.sum(x, 0), np.sum(x, 1), np.cumsum(x, 1), x @ x.T)
+    )
     results = []
     for count in (1, 2, 3):
         with lib.threads(count):

@@ -24,7 +24,15 @@ LAYERS = [
     ["random"],
     ["nn"],
     ["scipy", "image"],
-    ["tree_util", "dtypes", "errors", "debug", "ad_checkpoint", "custom_derivatives", "custom_batching"],
+    [
+        "tree_util",
+        "dtypes",
+        "errors",
+        "debug",
+        "ad_checkpoint",
+        "custom_derivatives",
+        "custom_batching",
+    ],
     ["tree"],
     ["stax", "minmax"],
     ["experimental", "example_libraries"],
@@ -47,7 +55,7 @@ def module_of(path: Path) -> str:
 
 
 def imports(path: Path, *, top_level_only: bool = False) -> list[tuple[str, int, bool]]:
-    """Modules that a file imports, with line and whether inside a function; type-checking imports left out."""
+    """Modules that a file imports at run time, with line and whether inside a function."""
     tree = ast.parse(path.read_text())
     found: list[tuple[str, int, bool]] = []
 
@@ -64,9 +72,14 @@ def imports(path: Path, *, top_level_only: bool = False) -> list[tuple[str, int,
                 is_module = module.startswith("vires") and (
                     target.with_suffix(".py").exists() or target.is_dir() or alias.name == "_native"
                 )
-                found.append((f"{module}.{alias.name}" if is_module else module, node.lineno, inside))
+                found.append(
+                    (f"{module}.{alias.name}" if is_module else module, node.lineno, inside)
+                )
         for child in ast.iter_child_nodes(node):
-            visit(child, inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
+            visit(
+                child,
+                inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)),
+            )
 
     visit(tree, False)
     return [f for f in found if not (top_level_only and f[2])]
@@ -82,14 +95,18 @@ def test_a_folder_imports_only_from_those_above(path: Path) -> None:
         parts = module.split(".")
         theirs = parts[1] if len(parts) > 1 else "__init__"
         allowed = theirs == mine or RANK[theirs] < RANK[mine]
-        assert allowed, f"{path.relative_to(SOURCE)}:{line} imports {module}, which lies below or beside {mine}"
+        assert allowed, (
+            f"{path.relative_to(SOURCE)}:{line} imports {module}, which lies below or beside {mine}"
+        )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_imports_stand_at_the_top(path: Path) -> None:
     for module, line, inside in imports(path):
         if inside:
-            assert module.split(".")[0] in LAZY, f"{path.relative_to(SOURCE)}:{line} imports {module} in a function"
+            assert module.split(".")[0] in LAZY, (
+                f"{path.relative_to(SOURCE)}:{line} imports {module} in a function"
+            )
 
 
 def test_the_engines_do_not_know_each_other() -> None:
@@ -99,14 +116,23 @@ def test_the_engines_do_not_know_each_other() -> None:
         mine = parts[0].removesuffix(".py")
         for module, line, _ in imports(path):
             other = module.split(".")[2:3]
-            if module.startswith("vires.engine.") and mine in engines and other and other[0] in engines:
+            if (
+                module.startswith("vires.engine.")
+                and mine in engines
+                and other
+                and other[0] in engines
+            ):
                 assert other[0] == mine, f"{path}:{line} imports {module}"
 
 
 def test_no_cycles() -> None:
     names = {module_of(p): p for p in FILES}
     graph = {
-        name: {m for m, _, _ in imports(p, top_level_only=True) if m in names and m != name and m != "vires"}
+        name: {
+            m
+            for m, _, _ in imports(p, top_level_only=True)
+            if m in names and m != name and m != "vires"
+        }
         for name, p in names.items()
     }
     state: dict[str, int] = {}
@@ -114,7 +140,7 @@ def test_no_cycles() -> None:
     def walk(name: str, path: list[str]) -> None:
         if state.get(name) == 2:
             return
-        assert state.get(name) != 1, f"cycle: {' -> '.join([*path[path.index(name):], name])}"
+        assert state.get(name) != 1, f"cycle: {' -> '.join([*path[path.index(name) :], name])}"
         state[name] = 1
         for other in sorted(graph[name]):
             walk(other, [*path, name])
@@ -134,6 +160,7 @@ def test_the_walk_sees_what_it_should(tmp_path: Path) -> None:
     sample = tmp_path / "sample.py"
     sample.write_text("import vires.core\ndef f():\n    from vires.engine import engine\n")
     found = imports(sample)
-    assert [(m, inside) for m, _, inside in found] == [("vires.core", False), ("vires.engine.engine", True)] or [
-        (m, inside) for m, _, inside in found
-    ] == [("vires.core", False), ("vires.engine", True)]
+    assert [(m, inside) for m, _, inside in found] == [
+        ("vires.core", False),
+        ("vires.engine.engine", True),
+    ] or [(m, inside) for m, _, inside in found] == [("vires.core", False), ("vires.engine", True)]

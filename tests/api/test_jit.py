@@ -117,7 +117,7 @@ def test_decorator_with_options_and_methods():
 
     assert float(Model(3.0).apply(2.0)) == 6.0
     with pytest.raises(
-        TypeError, match="jit: needs arguments that are arrays.*Model.*static_argnums"
+        TypeError, match=r"jit: needs arguments that are arrays.*Model.*static_argnums"
     ):
         Model(1.0).fails(2.0)
 
@@ -237,21 +237,65 @@ def leaked():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: jit(lambda x: 1 if x > 0 else 2)(1.0), vires.errors.TracerBoolConversionError,
-         r"bool: needs a concrete value.*bool\[\] \(computed by gt at .*test_jit.py:\d+.*lax.cond"),
-        (lambda: jit(lambda n: [0] * n)(3), vires.errors.TracerIntegerConversionError, r"index: needs a concrete integer.*argument n of"),
-        (lambda: jit(lambda x: onp.sin(x))(1.0), vires.errors.TracerArrayConversionError, r"numpy: needs a concrete array.*argument x"),
-        (lambda: jit(lambda x: float(x))(1.0), vires.errors.ConcretizationTypeError, r"float: needs a concrete value"),
-        (lambda: jit(lambda x: x)("text"), TypeError, r"jit: needs arguments that are arrays.*got str \('text'\) at x"),
-        (lambda: jit(lambda d: d)({"a": [1, object()]}), TypeError, r"got object .* at d\['a'\]\[1\]"),
-        (lambda: jit(lambda x: "text")(1.0), TypeError, r"jit: needs results that are arrays.*got str"),
+        (
+            lambda: jit(lambda x: 1 if x > 0 else 2)(1.0),
+            vires.errors.TracerBoolConversionError,
+            r"bool: needs a concrete value.*bool\[\] \(computed by gt at "
+            r".*test_jit.py:\d+.*lax.cond",
+        ),
+        (
+            lambda: jit(lambda n: [0] * n)(3),
+            vires.errors.TracerIntegerConversionError,
+            r"index: needs a concrete integer.*argument n of",
+        ),
+        (
+            lambda: jit(lambda x: onp.sin(x))(1.0),
+            vires.errors.TracerArrayConversionError,
+            r"numpy: needs a concrete array.*argument x",
+        ),
+        (
+            lambda: jit(lambda x: float(x))(1.0),
+            vires.errors.ConcretizationTypeError,
+            r"float: needs a concrete value",
+        ),
+        (
+            lambda: jit(lambda x: x)("text"),
+            TypeError,
+            r"jit: needs arguments that are arrays.*got str \('text'\) at x",
+        ),
+        (
+            lambda: jit(lambda d: d)({"a": [1, object()]}),
+            TypeError,
+            r"got object .* at d\['a'\]\[1\]",
+        ),
+        (
+            lambda: jit(lambda x: "text")(1.0),
+            TypeError,
+            r"jit: needs results that are arrays.*got str",
+        ),
         (lambda: jit(3), TypeError, r"jit: needs a function; got int"),
-        (leaked, vires.errors.UnexpectedTracerError, r"needs to be used inside the function.*computed by mul at"),
-        (lambda: jit(lambda x: x[x > 0])(np.ones(3)), vires.errors.NonConcreteBooleanIndexError, r"concrete boolean mask"),
-        (lambda: jit(lambda x: x, backend="tpu"), ValueError, r"jit: needs the CPU engine's options"),
-        (lambda: jit(lambda x, y: x + y)(np.ones(2), np.ones(3)), (TypeError, ValueError), r"add: needs .*got .*2.*3"),
+        (
+            leaked,
+            vires.errors.UnexpectedTracerError,
+            r"needs to be used inside the function.*computed by mul at",
+        ),
+        (
+            lambda: jit(lambda x: x[x > 0])(np.ones(3)),
+            vires.errors.NonConcreteBooleanIndexError,
+            r"concrete boolean mask",
+        ),
+        (
+            lambda: jit(lambda x: x, backend="tpu"),
+            ValueError,
+            r"jit: needs the CPU engine's options",
+        ),
+        (
+            lambda: jit(lambda x, y: x + y)(np.ones(2), np.ones(3)),
+            (TypeError, ValueError),
+            r"add: needs .*got .*2.*3",
+        ),
     ],
-)  # fmt: skip
+)
 def test_messages(call, error, message):
     with pytest.raises(error, match=message):
         call()

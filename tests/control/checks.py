@@ -36,7 +36,7 @@ def inner(x, y):
 
 
 def check_derivatives(f, *args, order=2, modes=("forward", "reverse"), rtol=1e-4, step=1e-5):
-    """jvp equals finite differences, vjp is its transpose, and the same for the pullback, `order` times.
+    """jvp equals finite differences, vjp is its transpose; so for the pullback, `order` times.
 
     Arguments are float64 arrays, or pytrees of them.
     """

@@ -145,7 +145,8 @@ def test_debug_print(capsys):
         (
             lambda: vmap(host_sine)(X),
             NotImplementedError,
-            r"pure_callback: needs vmap_method under vmap; got None for pure_callback sin; try vmap_method='sequential'",
+            r"pure_callback: needs vmap_method under vmap; got None for pure_callback sin; try "
+            r"vmap_method='sequential'",
         ),
         (
             lambda: host_sine(np.ones(2), vmap_method="all"),
@@ -155,7 +156,8 @@ def test_debug_print(capsys):
         (
             lambda: pure_callback(lambda x: onp.ones(4), Shape(3), X),
             TypeError,
-            r"pure_callback: needs <lambda> to return the types that were declared; got float64\[4\] for result 0, f32\[3\]",
+            r"pure_callback: needs <lambda> to return the types that were declared; got "
+            r"float64\[4\] for result 0, f32\[3\]",
         ),
         (
             lambda: pure_callback(lambda x: (x,), Shape(3), X),
@@ -165,7 +167,8 @@ def test_debug_print(capsys):
         (
             lambda: pure_callback(lambda x: x, 3, X),
             TypeError,
-            r"pure_callback: needs result_shape_dtypes made of objects with a shape and a dtype; got int",
+            r"pure_callback: needs result_shape_dtypes made of objects with a shape and a dtype; "
+            r"got int",
         ),
         (
             lambda: debug_print("{} {}", 1),

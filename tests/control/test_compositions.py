@@ -1,4 +1,4 @@
-"""Control flow inside control flow under several transformations, against Python loops and finite differences."""
+"""Control flow in control flow under several transformations, against loops and differences."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_loops_over_keys_of_a_dictionary_of_integers_and_floats():
 
 
 def programs(depth):
-    """Functions of a vector that combine control flow at random, with the same written out in Python."""
+    """Functions of a vector that combine control flow at random, and the same in plain Python."""
     leaf = st.sampled_from(
         [
             (np.sin, np.sin),

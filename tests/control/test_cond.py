@@ -1,4 +1,4 @@
-"""cond and switch: values, forms of calling, derivatives, vmap with an index for each example, messages."""
+"""cond and switch: values, forms of calling, derivatives, vmap with one index each, messages."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_derivatives():
         g = lambda p: lax.cond(
             p, lambda x, y: np.sin(x) * y, lambda x, y: np.exp(x * 0.3) + x * x * y, x, y
         )
-        return g((x.sum() > 0)), g((x.sum() < 0))
+        return g(x.sum() > 0), g(x.sum() < 0)
 
     x, y = onp.array([0.3, 0.8]), onp.array([-1.2, 0.4])
     check_derivatives(f, x, y)
@@ -100,7 +100,7 @@ def test_same_branch_twice():
 
 def test_integer_results_pass_derivatives_by():
     f = lambda x: lax.cond(x > 0, lambda x: (x * x, 1), lambda x: (x, 2), x)
-    (value, number), (dot, _) = vires.jvp(f, (3.0,), (1.0,))
+    (_, number), (dot, _) = vires.jvp(f, (3.0,), (1.0,))
     assert int(number) == 1 and float(dot) == 6.0
     assert float(grad(lambda x: f(x)[0])(-3.0)) == 1.0
 
@@ -183,8 +183,8 @@ def test_results_that_are_not_used_are_not_computed():
                 True, lambda x: {"a": x.astype("int32")}, lambda x: {"a": x}, np.ones(2)
             ),
             TypeError,
-            r"cond: needs branches with results of the same types; got result\['a'\] f32\[2\] from false_fun \(<lambda>\) "
-            r"and i32\[2\] from true_fun \(<lambda>\); try x.astype",
+            r"cond: needs branches with results of the same types; got result\['a'\] f32\[2\] from "
+            r"false_fun \(<lambda>\) and i32\[2\] from true_fun \(<lambda>\); try x.astype",
         ),
         (
             lambda: lax.cond(True, lambda x: (x,), lambda x: x, 1.0),
@@ -210,8 +210,8 @@ def test_results_that_are_not_used_are_not_computed():
         (
             lambda: lax.switch(1, [lambda: 1, lambda: 2, lambda: np.ones(2)]),
             TypeError,
-            r"switch: needs branches with results of the same types; got result i32\[\] from branches\[0\] \(<lambda>\) "
-            r"and f32\[2\] from branches\[2\]",
+            r"switch: needs branches with results of the same types; got result i32\[\] from "
+            r"branches\[0\] \(<lambda>\) and f32\[2\] from branches\[2\]",
         ),
     ],
 )

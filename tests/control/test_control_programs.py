@@ -138,7 +138,7 @@ def test_functions_are_freed():
         pass
 
     big = Big()
-    f = lambda x: (big, np.sin(x))[1]
+    f = lambda x: (big, np.sin(x))[1]  # noqa: F821 - deleted after the call
     trace(f)
     gone = weakref.ref(big)
     del f, big

@@ -281,12 +281,14 @@ def rule(primals, tangents):
         (
             lambda: grad(_with_rule(lambda p, t: p[0]))(1.0),
             TypeError,
-            r"custom_jvp: needs the rule <lambda> of <lambda> to return a pair \(result, tangent of the result\); got",
+            r"custom_jvp: needs the rule <lambda> of <lambda> to return a pair \(result, tangent "
+            r"of the result\); got",
         ),
         (
             lambda: grad(_with_rule(lambda p, t: (p[0], (t[0],))))(1.0),
             TypeError,
-            r"custom_jvp: needs the rule <lambda> of <lambda> to return a result and a tangent of one structure; got",
+            r"custom_jvp: needs the rule <lambda> of <lambda> to return a result and a tangent of "
+            r"one structure; got",
         ),
         (
             lambda: grad(_with_rule(lambda p, t: (p[0], np.ones(3))))(1.0),
@@ -301,7 +303,8 @@ def rule(primals, tangents):
         (
             lambda: jit(grad(jit(_with_rule(lambda p, t: (np.ones(3), np.ones(3))))))(1.0),
             TypeError,
-            r"custom_jvp: needs its jvp rule to give results of the types that <lambda> gives, \(f32\[\]\); got \(f32\[3\]\)",
+            r"custom_jvp: needs its jvp rule to give results of the types that <lambda> gives, "
+            r"\(f32\[\]\); got \(f32\[3\]\)",
         ),
         (
             lambda: custom_jvp(lambda x: x, nondiff_argnames="y"),
@@ -311,12 +314,14 @@ def rule(primals, tangents):
         (
             lambda: grad(_with_rule(rule, lambda x, *, y: x))(1.0, y=2.0),
             TypeError,
-            r"custom_jvp: needs arguments that can be given by position, since its rules take them so; got keyword-only y",
+            r"custom_jvp: needs arguments that can be given by position, since its rules take them "
+            r"so; got keyword-only y",
         ),
         (
             lambda: jit(lambda x: _with_rule(rule, lambda x, s: x)(x, "s"))(1.0),
             TypeError,
-            r"custom_jvp: needs arguments of <lambda> \(others belong in nondiff_argnums\) made of arrays and numbers; got str",
+            r"custom_jvp: needs arguments of <lambda> \(others belong in nondiff_argnums\) made of "
+            r"arrays and numbers; got str",
         ),
     ],
 )

@@ -69,7 +69,7 @@ def test_pytrees_none_and_unused_residuals():
         return {"p": a["x"] * b[0], "q": a["y"] + b[1]}
 
     def backward(residuals, ct):
-        a, note = residuals
+        _, note = residuals
         assert note is None
         return {"x": 3.0 * ct["p"], "y": None}, None
 
@@ -168,17 +168,20 @@ def _with_rules(forward, backward):
         (
             lambda: grad(_with_rules(lambda x: x, lambda r, ct: (ct,)))(1.0),
             TypeError,
-            r"custom_vjp: needs the forward rule <lambda> of <lambda> to return a pair \(result, residuals\)",
+            r"custom_vjp: needs the forward rule <lambda> of <lambda> to return a pair \(result, "
+            r"residuals\)",
         ),
         (
             lambda: grad(_with_rules(lambda x: (x, None), lambda r, ct: ct))(1.0),
             TypeError,
-            r"custom_vjp: needs the backward rule <lambda> of <lambda> to return a tuple of 1 cotangents",
+            r"custom_vjp: needs the backward rule <lambda> of <lambda> to return a tuple of 1 "
+            r"cotangents",
         ),
         (
             lambda: grad(_with_rules(lambda x: (x, None), lambda r, ct: (ct, ct)))(1.0),
             TypeError,
-            r"custom_vjp: needs the backward rule <lambda> of <lambda> to return a tuple of 1 cotangents",
+            r"custom_vjp: needs the backward rule <lambda> of <lambda> to return a tuple of 1 "
+            r"cotangents",
         ),
         (
             lambda: grad(_with_rules(lambda x: (x, None), lambda r, ct: (np.ones(3),)))(1.0),
@@ -190,14 +193,16 @@ def _with_rules(forward, backward):
                 lambda x: _with_rules(lambda x: (x["a"], None), lambda r, ct: (ct,))({"a": x})
             )(1.0),
             TypeError,
-            r"custom_vjp: needs the backward rule .* to give cotangents of the structure of the arguments",
+            r"custom_vjp: needs the backward rule .* to give cotangents of the structure of the "
+            r"arguments",
         ),
         (
             lambda: jit(grad(jit(_with_rules(lambda x: (np.ones(3), None), lambda r, ct: (ct,)))))(
                 1.0
             ),
             TypeError,
-            r"custom_vjp: needs its forward rule to give results of the types that <lambda> gives, \(f32\[\]\)",
+            r"custom_vjp: needs its forward rule to give results of the types that <lambda> gives, "
+            r"\(f32\[\]\)",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from vires.control.custom import custom_jvp, custom_vjp
 from vires.control.remat import checkpoint
 
 X = np.arange(3.0)
-#: Ways to call a function without arguments: none of the operands is mapped, only the axis is named.
+#: Ways to call a function without arguments: no operand is mapped, only the axis is named.
 WAYS = {
     "plain": lambda f: f(),
     "jit": lambda f: jit(f)(),

@@ -128,7 +128,7 @@ def test_integer_carries_pass_derivatives_by():
             i, total = carry
             return (i + 1, total + x**2 * i), total * x
 
-        (i, total), ys = lax.scan(body, (0, 0.0), None, length=4)
+        (_, total), ys = lax.scan(body, (0, 0.0), None, length=4)
         return total + ys.sum()
 
     check_derivatives(f, onp.float64(0.7))
@@ -208,7 +208,7 @@ def test_linear_transpose_with_a_counter():
 
 def test_results_that_are_not_used_are_not_computed():
     def f(x):
-        (a, b), ys = lax.scan(lambda c, x: ((c[0] * x, np.sin(c[1])), np.cos(x)), (1.0, 1.0), x)
+        (a, _), _ = lax.scan(lambda c, x: ((c[0] * x, np.sin(c[1])), np.cos(x)), (1.0, 1.0), x)
         return a
 
     from vires.control.dce import dce
@@ -244,7 +244,7 @@ def test_closures_are_not_stale():
 def test_disable_jit():
     seen = []
     with vires.disable_jit():
-        carry, ys = lax.scan(lambda c, x: (seen.append(float(c)) or c + x, c), 0.0, np.arange(3.0))
+        _, ys = lax.scan(lambda c, x: (seen.append(float(c)) or c + x, c), 0.0, np.arange(3.0))
     assert seen == [0.0, 0.0, 1.0]
     assert_close(ys, onp.array([0.0, 0.0, 1.0]))
 
@@ -270,7 +270,7 @@ def test_fori_loop_derivatives():
     )
     # A traced bound: forward mode only.
     f = lambda x, n: lax.fori_loop(0, n, lambda i, c: np.sin(c * x) + i, x)
-    value, dot = jit(lambda x, n: vires.jvp(lambda x: f(x, n), (x,), (1.0,)))(0.3, 4)
+    _, dot = jit(lambda x, n: vires.jvp(lambda x: f(x, n), (x,), (1.0,)))(0.3, 4)
     assert_close(dot, to_numpy(grad(lambda x: f(x, 4))(0.3)))
     with pytest.raises(ValueError, match=r"fori_loop with bounds that are Python integers"):
         jit(grad(f))(0.3, 4)
@@ -305,18 +305,20 @@ def test_map():
                 np.ones(3),
             ),
             TypeError,
-            r"scan: needs a carry of one type from step to step; got carry\['w'\]\[0\] f32\[\] going in and i32\[\] "
-            r"coming out of <lambda>; try x.astype\(...\) in the function",
+            r"scan: needs a carry of one type from step to step; got carry\['w'\]\[0\] f32\[\] "
+            r"going in and i32\[\] coming out of <lambda>; try x.astype\(...\) in the function",
         ),
         (
             lambda: lax.scan(lambda c, x: (np.ones(2), x), np.ones(3), np.ones(3)),
             TypeError,
-            r"scan: needs a carry of one type .* got carry f32\[3\] going in and f32\[2\] coming out of <lambda>$",
+            r"scan: needs a carry of one type .* got carry f32\[3\] going in and f32\[2\] coming "
+            r"out of <lambda>$",
         ),
         (
             lambda: lax.scan(lambda c, x: ((c,), x), 1.0, np.ones(3)),
             TypeError,
-            r"scan: needs a carry of one structure from step to step; got .* going in and .* coming out of <lambda>",
+            r"scan: needs a carry of one structure from step to step; got .* going in and .* "
+            r"coming out of <lambda>",
         ),
         (
             lambda: lax.scan(lambda c, x: c, 1.0, np.ones(3)),

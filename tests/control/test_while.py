@@ -12,7 +12,7 @@ from vires import grad, jit, lax, make_jaxpr, vmap
 
 
 def power_below(limit, factor, x):
-    """x, x factor, x factor^2, ...: the first that is not below the limit, and how many steps it took."""
+    """x, x factor, x factor^2, ...: the first not below the limit, and its number of steps."""
     return lax.while_loop(lambda c: c[0] < limit, lambda c: (c[0] * factor, c[1] + 1), (x, 0))
 
 
@@ -45,7 +45,7 @@ def test_forward_mode():
     check_derivatives(f, onp.float64(1.7), onp.float64(1.1), modes=("forward",))
     check_derivatives(jit(f), onp.float64(1.7), onp.float64(1.1), modes=("forward",))
     assert_close(vires.jacfwd(lambda x: f(2.0, x))(onp.float64(1.0)), 64.0)
-    value, tangent_function = vires.linearize(lambda x: f(2.0, x), onp.float64(1.0))
+    _, tangent_function = vires.linearize(lambda x: f(2.0, x), onp.float64(1.0))
     assert_close(tangent_function(onp.float64(3.0)), 192.0)
 
 
@@ -67,8 +67,8 @@ def test_reverse_mode_where_no_derivative_passes_the_loop():
 
 def test_reverse_mode_message():
     message = (
-        r"while_loop: needs forward mode \(jvp, jacfwd\), since the number of steps is not known beforehand; "
-        r"got reverse mode .* try scan, or fori_loop"
+        r"while_loop: needs forward mode \(jvp, jacfwd\), since the number of steps is not known "
+        r"beforehand; got reverse mode .* try scan, or fori_loop"
     )
     with pytest.raises(ValueError, match=message):
         grad(lambda x: power_below(10.0, 2.0, x)[0])(1.0)
@@ -112,7 +112,7 @@ def test_vmap_of_jvp():
 
 
 def test_index_checks_do_not_see_examples_that_have_ended():
-    """An example whose loop has ended goes through the body with the others; its index may be out of bounds there."""
+    """An example whose loop has ended goes on with the others; its index may be out of bounds."""
     table = np.arange(4.0)
 
     def f(n):
@@ -139,7 +139,8 @@ def test_disable_jit():
     [
         (
             lambda: lax.while_loop(lambda c: c, lambda c: c, 1.0),
-            r"while_loop: needs cond_fun to return a 0-d bool; got \(f32\[\]\) from <lambda>; try a comparison",
+            r"while_loop: needs cond_fun to return a 0-d bool; got \(f32\[\]\) from <lambda>; try "
+            r"a comparison",
         ),
         (
             lambda: lax.while_loop(lambda c: c > 0, lambda c: c, np.ones(2)),
@@ -153,7 +154,8 @@ def test_disable_jit():
             lambda: lax.while_loop(
                 lambda c: True, lambda c: {"x": c["x"] > 0}, {"x": np.float32(1)}
             ),
-            r"while_loop: needs a carry of one type from step to step; got carry\['x'\] f32\[\] going in and bool\[\]",
+            r"while_loop: needs a carry of one type from step to step; got carry\['x'\] f32\[\] "
+            r"going in and bool\[\]",
         ),
         (
             lambda: lax.while_loop(lambda c: True, lambda c: (c, c), 1.0),

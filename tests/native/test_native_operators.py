@@ -64,7 +64,9 @@ def test_binary(name: str, other: object) -> None:
 
 
 @pytest.mark.parametrize("name", COMPARE)
-@pytest.mark.parametrize("other", [1, 1.5, np.float32(2), np.arange(3), Operand()], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize(
+    "other", [1, 1.5, np.float32(2), np.arange(3), Operand()], ids=lambda o: type(o).__name__
+)
 def test_comparisons(name: str, other: object) -> None:
     x = array()
     assert COMPARE[name](x, other)[0] == name

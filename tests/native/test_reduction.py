@@ -1,4 +1,4 @@
-"""The native reductions against NumPy: dtypes, axes, empty arrays, nan, signed zeros, accuracy of sums."""
+"""The native reductions against NumPy: dtypes, axes, empty arrays, nan, signed zeros, accuracy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ from vires import _native
 
 RNG = np.random.default_rng(0)
 KINDS = ["sum", "prod", "max", "min", "and", "or", "xor"]
-UFUNCS = [np.add, np.multiply, np.maximum, np.minimum, np.bitwise_and, np.bitwise_or, np.bitwise_xor]
+UFUNCS = [
+    np.add,
+    np.multiply,
+    np.maximum,
+    np.minimum,
+    np.bitwise_and,
+    np.bitwise_or,
+    np.bitwise_xor,
+]
 
 
 def native(x, kind, axes):
     key = None
-    found = _native.reduce(_native.from_numpy(x, False, key), KINDS.index(kind), sum(1 << d for d in axes))
+    found = _native.reduce(
+        _native.from_numpy(x, False, key), KINDS.index(kind), sum(1 << d for d in axes)
+    )
     return None if found is None else found._numpy()
 
 
@@ -29,10 +39,16 @@ def sample(dtype, shape):
     if dtype.kind in "iu":
         return RNG.integers(0, 100, shape).astype(dtype)
     x = RNG.standard_normal(shape)
-    return (x + 1j * RNG.standard_normal(shape)).astype(dtype) if dtype.kind == "c" else x.astype(dtype)
+    return (
+        (x + 1j * RNG.standard_normal(shape)).astype(dtype)
+        if dtype.kind == "c"
+        else x.astype(dtype)
+    )
 
 
-DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128".split()
+DTYPES = (
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128"
+).split()
 AXES = [axes for n in range(4) for axes in itertools.combinations(range(3), n)]
 
 
@@ -42,7 +58,9 @@ def test_against_numpy(dtype, shape):
     x = sample(dtype, shape)
     for axes in AXES:
         for kind, ufunc in zip(KINDS, UFUNCS, strict=True):
-            known = {"b": "max min and or xor", "c": "sum prod", "f": "sum prod max min"}.get(x.dtype.kind, " ".join(KINDS))
+            known = {"b": "max min and or xor", "c": "sum prod", "f": "sum prod max min"}.get(
+                x.dtype.kind, " ".join(KINDS)
+            )
             if kind not in known.split():
                 assert native(x, kind, axes) is None
                 continue
@@ -53,7 +71,9 @@ def test_against_numpy(dtype, shape):
             expected = ufunc.reduce(x, axis=axes, **options) if axes else x
             assert out.dtype == x.dtype and out.shape == np.shape(expected)
             if x.dtype.kind in "fc":
-                np.testing.assert_allclose(out, expected, rtol=3e-5 if x.dtype.itemsize in (4, 8) else 1e-12, atol=1e-5)
+                np.testing.assert_allclose(
+                    out, expected, rtol=3e-5 if x.dtype.itemsize in (4, 8) else 1e-12, atol=1e-5
+                )
             else:
                 np.testing.assert_array_equal(out, expected)
 
@@ -63,7 +83,9 @@ def test_half_types_add_up_in_single(dtype):
     x = RNG.standard_normal((50, 1000)).astype(dtype)
     for axes in ((0,), (1,), (0, 1)):
         truth = x.astype(np.float64).sum(axes).astype(dtype).astype(np.float64)
-        np.testing.assert_allclose(native(x, "sum", axes).astype(np.float64), truth, rtol=1e-2, atol=1e-2)
+        np.testing.assert_allclose(
+            native(x, "sum", axes).astype(np.float64), truth, rtol=1e-2, atol=1e-2
+        )
     np.testing.assert_array_equal(
         native(x, "max", (1,)).astype(np.float32), x.astype(np.float32).max(1)
     )
@@ -82,7 +104,10 @@ def test_nan_and_signed_zeros():
 def test_the_error_of_a_sum_grows_slowly(n):
     x = RNG.random(n).astype(np.float32)
     exact = x.astype(np.float64).sum()
-    assert abs(float(native(x, "sum", (0,))) - exact) <= 4 * np.log2(n + 1) * np.finfo(np.float32).eps * exact
+    assert (
+        abs(float(native(x, "sum", (0,))) - exact)
+        <= 4 * np.log2(n + 1) * np.finfo(np.float32).eps * exact
+    )
 
 
 def test_eager_calls_repeat_their_bits():

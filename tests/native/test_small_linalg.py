@@ -23,7 +23,7 @@ def sample(dtype, shape):
 
 
 def tolerance(dtype):
-    return dict(rtol=0, atol=2e-3 if np.finfo(dtype).bits == 32 else 1e-10)
+    return {"rtol": 0, "atol": 2e-3 if np.finfo(dtype).bits == 32 else 1e-10}
 
 
 def regular(dtype, stack, n):
@@ -107,10 +107,13 @@ def test_triangular_solve(dtype, left, lower, unit):
         a = (sample(dtype, (*stack, n, n)) / n + 2 * np.eye(n)).astype(dtype)
         b = sample(dtype, (*stack, n, other) if left else (*stack, other, n))
         for transpose, conjugate in [(False, False), (True, False), (True, True), (False, True)]:
-            flags = dict(
-                left_side=left, lower=lower, transpose_a=transpose, conjugate_a=conjugate,
-                unit_diagonal=unit,
-            )  # fmt: skip
+            flags = {
+                "left_side": left,
+                "lower": lower,
+                "transpose_a": transpose,
+                "conjugate_a": conjugate,
+                "unit_diagonal": unit,
+            }  # fmt: skip
             x = np.asarray(
                 vires.jit(lambda a, b, f=flags: vlinalg.triangular_solve(a, b, **f))(a, b)
             )
@@ -125,7 +128,8 @@ def test_triangular_solve(dtype, left, lower, unit):
 
 def test_inverse_and_determinant():
     a = regular(np.float64, (200,), 6)
-    np.testing.assert_allclose(vires.jit(vnp.linalg.inv)(a), np.linalg.inv(a), rtol=1e-12, atol=1e-13)
+    inverse = vires.jit(vnp.linalg.inv)(a)
+    np.testing.assert_allclose(inverse, np.linalg.inv(a), rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(vires.jit(vnp.linalg.det)(a), np.linalg.det(a), rtol=1e-12)
 
 

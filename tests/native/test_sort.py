@@ -7,13 +7,14 @@ import ctypes
 import ml_dtypes
 import numpy as np
 import pytest
+from tests.native.plain_runtime import runtime
 
 import vires  # noqa: F401 - registers dtypes
 from vires import _native
-from tests.native.plain_runtime import runtime
 from vires.core import dtypes
 
 RNG = np.random.default_rng(0)
+
 
 def native_sort(operands, axis, num_keys):
     """vires_sort on NumPy arrays."""
@@ -31,8 +32,7 @@ def native_sort(operands, axis, num_keys):
         ctypes.c_int32, ctypes.c_void_p, *[ctypes.c_int64] * 5, *[ctypes.c_void_p] * 4
     )(_native.symbols()["vires_sort"])
     assert (
-        call(ctypes.addressof(rt), outer, n, inner, count, num_keys, codes, sizes, *pointers)
-        == 0
+        call(ctypes.addressof(rt), outer, n, inner, count, num_keys, codes, sizes, *pointers) == 0
     )
     return outs
 

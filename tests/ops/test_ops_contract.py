@@ -161,7 +161,10 @@ ONE = np.ones((1, 1, 3))
             r"conv_general_dilated: needs lhs features = feature_group_count x rhs in features",
         ),
         (lambda: lax.conv(ONE, ONE, (1,), "FULL"), r"padding: needs 'SAME'"),
-        (lambda: lax.conv(ONE, ONE, (0,), "VALID"), r"padding: needs .*a stride >= 1.*strides \(0,\)"),
+        (
+            lambda: lax.conv(ONE, ONE, (0,), "VALID"),
+            r"padding: needs .*a stride >= 1.*strides \(0,\)",
+        ),
         (
             lambda: lax.conv_dimension_numbers((1, 2, 3), (1, 2, 3), ("NHC", "WIO", "NHC")),
             r"conv_dimension_numbers: needs 3 letters each",

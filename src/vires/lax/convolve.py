@@ -32,7 +32,8 @@ def padtype_to_pads(
     SAME gives ceil(size / stride) windows; what cannot be split evenly goes to the high side, with
     SAME_LOWER to the low side.
     """
-    if not len(in_shape) == len(window_shape) == len(window_strides) or min(window_strides, default=1) < 1:
+    ranks = {len(in_shape), len(window_shape), len(window_strides)}
+    if len(ranks) > 1 or min(window_strides, default=1) < 1:
         raise ValueError(
             "padding: needs a window size and a stride >= 1 for each axis; got window "
             f"{tuple(window_shape)} and strides {tuple(window_strides)} for shape {tuple(in_shape)}"

@@ -1,7 +1,8 @@
 """OpenBLAS with LAPACK: the library inside the package scipy-openblas32, loaded when first needed.
 
-The package itself is not imported, which would take longer than everything else; and the library starts no threads of its
-own, since products are divided among the threads of Vires and two pools would get into each other's way.
+The package itself is not imported, which would take longer than everything else; and the library
+starts no threads of its own, since products are divided among the threads of Vires and two pools
+would get into each other's way.
 """
 
 from __future__ import annotations
