@@ -4,9 +4,6 @@ Each operation is handed to the parent interpreter on primals, and its jvp rule 
 the result.
 """
 
-# pyright: reportPrivateUsage=false
-# `_trace` is private for users; interpreters look at whose tracer a value is.
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -15,119 +12,17 @@ from typing import Any
 from vires.core import memo
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, evaluate
-from vires.core.primitive import Primitive, Zero
-from vires.core.source import here
-from vires.core.staging import leaked, stage
-from vires.core.trace import Trace, Tracer, aval_of, set_trace, thread
-from vires.ops.shape import zeros
-from vires.transform.custom_tangent import custom_vjp_tangent
+from vires.core.primitive import Zero
+from vires.core.staging import stage
+from vires.core.trace import set_trace, thread
+from vires.transform.dual import DifferentiationTrace, DualTracer, instantiate, taken_apart
 
 
-class JVPTracer(Tracer):
-    """A primal with its tangent (an array or `Zero`)."""
-
-    __slots__ = ("primal", "tangent")
-    primal: Any
-    tangent: Any
-
-    def __init__(self, trace: Trace, primal: Any, tangent: Any) -> None:
-        self._trace = trace
-        self.primal = primal
-        self.tangent = tangent
-        self.aval = aval_of(primal)
-
-    def concrete(self) -> Any:
-        primal = self.primal
-        return primal.concrete() if isinstance(primal, Tracer) else primal
-
-    def origin(self) -> str:
-        primal = self.primal
-        return primal.origin() if isinstance(primal, Tracer) else "(under differentiation)"
-
-
-def instantiate(tangent: Any) -> Any:
-    """The tangent as an array: zeros for `Zero`."""
-    return zeros(tangent.aval) if tangent.__class__ is Zero else tangent
-
-
-def zero_tangent(primal: Any) -> Zero:
-    return Zero(aval_of(primal).to_tangent_aval())
-
-
-class JVPTrace(Trace):
+class JVPTrace(DifferentiationTrace):
     """Pushes tangents forward."""
 
     def __init__(self) -> None:
-        self.parent = thread.trace
-
-    def _split(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any], bool]:
-        """Primals, tangents (None where the operand is a constant), and whether there is any."""
-        primals: list[Any] = []
-        tangents: list[Any] = []
-        moving = False
-        for x in operands:
-            if x.__class__ is JVPTracer and x._trace is self:
-                primals.append(x.primal)
-                tangents.append(x.tangent)
-                moving = True
-            else:
-                if isinstance(x, Tracer) and x._trace.finished:
-                    raise leaked(x)
-                primals.append(x)
-                tangents.append(None)
-        return primals, tangents, moving
-
-    def _wrap(self, result: Any, tangent: Any) -> Any:
-        return result if tangent.__class__ is Zero else JVPTracer(self, result, tangent)
-
-    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
-        primals, tangents, moving = self._split(operands)
-        before = set_trace(self.parent)
-        source = thread.source
-        try:
-            if not moving:
-                return self.parent.process(primitive, primals, params)
-            thread.source = source or here()
-            tangents = [
-                zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
-            ]
-            result, tangent = primitive.jvp(primals, tangents, **params)
-        finally:
-            thread.source = source
-            set_trace(before)
-        if primitive.multiple_results:
-            return [self._wrap(r, t) for r, t in zip(result, tangent, strict=True)]
-        return self._wrap(result, tangent)
-
-    def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
-        primals, tangents, moving = self._split(operands)
-        before = set_trace(self.parent)
-        try:
-            if not moving:
-                return self.parent.process_custom_jvp(call, primals)
-            tangents = [
-                zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
-            ]
-            results, out = call.jvp(primals, tangents)
-        finally:
-            set_trace(before)
-        return [self._wrap(r, t) for r, t in zip(results, out, strict=True)]
-
-    def process_custom_vjp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
-        primals, tangents, moving = self._split(operands)
-        before = set_trace(self.parent)
-        try:
-            if not moving:
-                return self.parent.process_custom_vjp(call, primals)
-            call.check_moving([t is not None for t in tangents])
-            tangents = [
-                zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
-            ]
-            results, residuals = call.forward(*primals)
-            out = custom_vjp_tangent(call, results, residuals, tangents)
-        finally:
-            set_trace(before)
-        return [self._wrap(r, t) for r, t in zip(results, out, strict=True)]
+        self.parent = self.rules = thread.trace
 
 
 def push_forward(
@@ -136,7 +31,7 @@ def push_forward(
     """Results and their tangents (some may be `Zero`) of a function of flat arguments."""
     trace = JVPTrace()
     arguments = [
-        x if t.__class__ is Zero else JVPTracer(trace, x, t)
+        x if t.__class__ is Zero else DualTracer(trace, x, t)
         for x, t in zip(primals, tangents, strict=True)
     ]
     before = set_trace(trace)
@@ -145,16 +40,7 @@ def push_forward(
     finally:
         set_trace(before)
         trace.finished = True
-    results: list[Any] = []
-    out_tangents: list[Any] = []
-    for y in outputs:
-        if y.__class__ is JVPTracer and y._trace is trace:
-            results.append(y.primal)
-            out_tangents.append(y.tangent)
-        else:
-            results.append(y)
-            out_tangents.append(zero_tangent(y))
-    return results, out_tangents
+    return taken_apart(trace, outputs)
 
 
 @memo.per_program

@@ -18,11 +18,9 @@ from vires.core import memo
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, evaluate
 from vires.core.primitive import Primitive, Zero
-from vires.core.source import here
-from vires.core.staging import StagedTracer, StagingTrace, leaked, stage
+from vires.core.staging import StagedTracer, StagingTrace, stage
 from vires.core.trace import Trace, Tracer, aval_of, set_trace, thread
-from vires.transform.custom_tangent import custom_vjp_tangent
-from vires.transform.jvp import instantiate, zero_tangent
+from vires.transform.dual import DifferentiationTrace, DualTracer, instantiate, taken_apart
 
 
 class TangentTrace(StagingTrace):
@@ -80,87 +78,33 @@ class TangentTrace(StagingTrace):
             set_trace(before)
 
 
-class LinearizeTracer(Tracer):
-    """A primal with the tracer of its tangent."""
-
-    __slots__ = ("primal", "tangent")
-    primal: Any
-    tangent: Any
-
-    def __init__(self, trace: Trace, primal: Any, tangent: Any) -> None:
-        self._trace = trace
-        self.primal = primal
-        self.tangent = tangent
-        self.aval = aval_of(primal)
-
-    def concrete(self) -> Any:
-        primal = self.primal
-        return primal.concrete() if isinstance(primal, Tracer) else primal
-
-    def origin(self) -> str:
-        primal = self.primal
-        return primal.origin() if isinstance(primal, Tracer) else "(under differentiation)"
-
-
-class LinearizeTrace(Trace):
+class LinearizeTrace(DifferentiationTrace):
     """Runs primals in the parent and records tangents."""
+
+    rules: TangentTrace
 
     def __init__(self) -> None:
         self.parent = thread.trace
-        self.tangents = TangentTrace(self.parent, "linearize")
+        self.rules = TangentTrace(self.parent, "linearize")
 
     def argument(self, primal: Any, moving: bool = True) -> Any:
         """An argument of the function; `moving` ones get a tangent variable."""
         aval = aval_of(primal).to_tangent_aval()
-        return LinearizeTracer(self, primal, self.tangents.argument(aval)) if moving else primal
-
-    def _split(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any], bool]:
-        primals: list[Any] = []
-        tangents: list[Any] = []
-        moving = False
-        for x in operands:
-            if x.__class__ is LinearizeTracer and x._trace is self:
-                primals.append(x.primal)
-                tangents.append(x.tangent)
-                moving = True
-            else:
-                if isinstance(x, Tracer) and x._trace.finished:
-                    raise leaked(x)
-                primals.append(x)
-                tangents.append(None)
-        return primals, tangents, moving
-
-    def _wrap(self, result: Any, tangent: Any) -> Any:
-        return result if tangent.__class__ is Zero else LinearizeTracer(self, result, tangent)
+        return DualTracer(self, primal, self.rules.argument(aval)) if moving else primal
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        if primitive.linearize is None:
+            return super().process(primitive, operands, params)
         primals, tangents, moving = self._split(operands)
-        if moving and primitive.linearize is None:
-            before = set_trace(self.tangents)
-            source = thread.source
-            thread.source = source or here()
-            try:
-                full = [
-                    zero_tangent(x) if t is None else t
-                    for x, t in zip(primals, tangents, strict=True)
-                ]
-                result, tangent = primitive.jvp(primals, full, **params)
-            finally:
-                thread.source = source
-                set_trace(before)
-            if primitive.multiple_results:
-                return [self._wrap(r, t) for r, t in zip(result, tangent, strict=True)]
-            return self._wrap(result, tangent)
         before = set_trace(self.parent)
         try:
             if not moving:
                 return self.parent.process(primitive, primals, params)
-            assert primitive.linearize is not None
             nonzeros = tuple(t is not None for t in tangents)
             results, out_nonzeros, residuals, apply = primitive.linearize(
                 nonzeros, primals, **params
             )
-            set_trace(self.tangents)
+            set_trace(self.rules)
             out = iter(apply(residuals, [t for t in tangents if t is not None]))
         finally:
             set_trace(before)
@@ -168,37 +112,6 @@ class LinearizeTrace(Trace):
             self._wrap(r, next(out)) if nz else r
             for r, nz in zip(results, out_nonzeros, strict=True)
         ]
-
-    def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
-        primals, tangents, moving = self._split(operands)
-        before = set_trace(self.tangents if moving else self.parent)
-        try:
-            if not moving:
-                return self.parent.process_custom_jvp(call, primals)
-            full = [
-                zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
-            ]
-            results, out = call.jvp(primals, full)
-        finally:
-            set_trace(before)
-        return [self._wrap(r, t) for r, t in zip(results, out, strict=True)]
-
-    def process_custom_vjp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
-        primals, tangents, moving = self._split(operands)
-        before = set_trace(self.parent)
-        try:
-            if not moving:
-                return self.parent.process_custom_vjp(call, primals)
-            call.check_moving([t is not None for t in tangents])
-            results, residuals = call.forward(*primals)
-            full = [
-                zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
-            ]
-            set_trace(self.tangents)
-            out = custom_vjp_tangent(call, results, residuals, full)
-        finally:
-            set_trace(before)
-        return [self._wrap(r, t) for r, t in zip(results, out, strict=True)]
 
 
 def linearize(
@@ -218,21 +131,16 @@ def linearize(
     before = set_trace(trace)
     try:
         outputs = function(*arguments)
-        results: list[Any] = []
-        tangents: list[Any] = []
-        for y in outputs:
-            mine = y.__class__ is LinearizeTracer and y._trace is trace
-            results.append(y.primal if mine else y)
-            tangents.append(y.tangent if mine else zero_tangent(y))
+        results, tangents = taken_apart(trace, outputs)
         force = [forced] * len(results) if isinstance(forced, bool) else forced
         set_trace(trace.parent)
         nonzeros = [t.__class__ is not Zero or f for t, f in zip(tangents, force, strict=True)]
-        program = trace.tangents.close(
+        program = trace.rules.close(
             [instantiate(t) for t, nz in zip(tangents, nonzeros, strict=True) if nz]
         )
         return results, nonzeros, program
     finally:
-        trace.finished = trace.tangents.finished = True
+        trace.finished = trace.rules.finished = True
         set_trace(before)
 
 
