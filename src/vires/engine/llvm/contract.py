@@ -63,7 +63,7 @@ def contract(
         tuple([lhs.shape[d] for d in contracting[0]]),
     ]
     count, rows, columns, length = (math.prod(n) for n in sizes)
-    wide = np.dtype(np.float32) if dtype.name in ("float16", "bfloat16") else dtype
+    wide = working_dtype(dtype)
     if (
         wide.name in _ROUTINES
         and rows > 1
@@ -72,11 +72,26 @@ def contract(
         and count * rows * columns * length < 1 << 62
         and max(rows, columns, length) < 1 << 31
     ):
-        make = _library
-        if wide.name in DTYPES and count * rows * columns * length >= _PACKED:
-            make = _packed
+        make = _packed if is_packed(dtype, count, rows, columns, length) else _library
         return make(builder, (lhs, rhs), contracting, batch, free, sizes, dtype, wide)
     return _loops(builder, lhs, rhs, contracting, batch, free, sizes, dtype)
+
+
+def working_dtype(dtype: Any) -> Any:
+    """The dtype that products are made in."""
+    return np.dtype(np.float32) if dtype.name in ("float16", "bfloat16") else canonical(dtype)
+
+
+def is_packed(dtype: Any, count: int, rows: int, columns: int, length: int) -> bool:
+    """Whether a product of such sizes is a packed one."""
+    volume = rows * columns * length
+    return (
+        working_dtype(dtype).name in DTYPES
+        and rows > 1
+        and columns > 1
+        and volume >= _LIBRARY
+        and count * volume >= _PACKED
+    )
 
 
 def _rest(x: Node, contracting: Axes, batch: Axes) -> Axes:
@@ -132,7 +147,7 @@ def _library(
 ) -> list[Node]:
     sides: list[Side] = []
     for i, x in enumerate(operands):
-        x = _converted(builder, x, wide)
+        x = converted(builder, x, wide)
         sides.append(_side(builder, x, batch[i], free[i], contracting[i], i == 1))
     shape = (*sizes[0], *sizes[1], *sizes[2])
     block = Block(
@@ -154,7 +169,7 @@ def _packed(
     """A packed product of operands where they lie."""
     views: list[View] = []
     for i, x in enumerate(operands):
-        x = _converted(builder, x, wide)
+        x = converted(builder, x, wide)
         source, strides = strides_of(x)
         groups = [[(x.shape[d], strides[d]) for d in g[i]] for g in (batch, free, contracting)]
         views.append(View(source, *[merged(axes) for axes in groups]))
@@ -175,7 +190,7 @@ def packed_product(
     return _rounded(builder, block, operands, (*sizes[0], *sizes[1], *sizes[2]), dtype, wide)
 
 
-def _converted(builder: Builder, x: Node, wide: Any) -> Node:
+def converted(builder: Builder, x: Node, wide: Any) -> Node:
     """An operand in the dtype that products are made in."""
     if x.dtype == wide:
         return x

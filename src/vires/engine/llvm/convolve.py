@@ -1,15 +1,27 @@
 """Convolutions as contractions: the windows of the image are an index map, which the contraction
 packs.
+
+Large float ones read the windows from the image where it lies, or from a copy with its padding: at
+every place of a window, an element is some strides away.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vires.core.avals import ShapedArray
-from vires.engine.llvm.contract import contract
+from vires.engine.llvm.contract import (
+    contract,
+    converted,
+    is_packed,
+    packed_product,
+    strides_of,
+    working_dtype,
+)
 from vires.engine.llvm.expressions import INT64, Expr
+from vires.engine.llvm.gemm import View, merged
 from vires.engine.llvm.program import Node
 
 if TYPE_CHECKING:
@@ -31,84 +43,203 @@ def convolve(
     batch_group_count: int,
     **params: Any,
 ) -> list[Node]:
-    """The product of windows [group, image, position, place in the window and feature] with
-    kernels.
-    """
-    image, filters = dimension_numbers.lhs_spec, dimension_numbers.rhs_spec
-    groups = feature_group_count * batch_group_count
-    out_features, features = rhs.shape[filters[0]], rhs.shape[filters[1]]
-    images = lhs.shape[image[0]] // batch_group_count
-    size = [rhs.shape[d] for d in filters[2:]]
-    sizes = [lhs.shape[d] for d in image[2:]]
-    rank = len(size)
-    space: list[int] = []
-    for d in range(rank):
-        spread = (sizes[d] - 1) * lhs_dilation[d] + 1 if sizes[d] else 0
-        reach = (size[d] - 1) * rhs_dilation[d] + 1
-        space.append(max((spread + sum(padding[d]) - reach) // window_strides[d] + 1, 0))
-    columns = out_features // groups
+    """The product of the windows of an image with kernels."""
+    spec = dimension_numbers
+    case = _Case(
+        builder, lhs, rhs, dtype, tuple(window_strides), tuple(padding), tuple(lhs_dilation),
+        tuple(rhs_dilation), spec, feature_group_count, batch_group_count,
+    )  # fmt: skip
+    return case.packed() if case.is_packed() else case.general()
 
-    def window(index: Any) -> Expr:
-        group, number, position = index[0], index[1], index[2 : 2 + rank]
-        place, feature = index[2 + rank : 2 + 2 * rank], index[-1]
+
+class _Case:
+    """One convolution: its sizes, and the ways to do it."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        lhs: Node,
+        rhs: Node,
+        dtype: Any,
+        strides: tuple[int, ...],
+        padding: tuple[tuple[int, int], ...],
+        lhs_dilation: tuple[int, ...],
+        rhs_dilation: tuple[int, ...],
+        spec: Any,
+        feature_groups: int,
+        batch_groups: int,
+    ) -> None:
+        self.builder, self.lhs, self.rhs, self.dtype = builder, lhs, rhs, dtype
+        self.strides, self.padding = strides, padding
+        self.lhs_dilation, self.rhs_dilation = lhs_dilation, rhs_dilation
+        self.image, self.filters, self.out = spec.lhs_spec, spec.rhs_spec, spec.out_spec
+        self.batch_groups = batch_groups
+        self.groups = feature_groups * batch_groups
+        self.features = rhs.shape[self.filters[1]]
+        self.images = lhs.shape[self.image[0]] // batch_groups
+        self.size = [rhs.shape[d] for d in self.filters[2:]]
+        self.sizes = [lhs.shape[d] for d in self.image[2:]]
+        self.rank = len(self.size)
+        self.columns = rhs.shape[self.filters[0]] // self.groups
+        #: Places of the image with holes and padding, and of the result.
+        self.extent: list[int] = []
+        self.space: list[int] = []
+        for d in range(self.rank):
+            spread = (self.sizes[d] - 1) * lhs_dilation[d] + 1 if self.sizes[d] else 0
+            reach = (self.size[d] - 1) * rhs_dilation[d] + 1
+            self.extent.append(spread + sum(padding[d]))
+            self.space.append(max((self.extent[d] - reach) // strides[d] + 1, 0))
+
+    # --- packed
+
+    def is_packed(self) -> bool:
+        """Whether the packed product does it."""
+        rows, length = self.images * math.prod(self.space), math.prod(self.size) * self.features
+        return is_packed(self.dtype, self.groups, rows, self.columns, length)
+
+    def packed(self) -> list[Node]:
+        """The product of windows and kernels by strides alone."""
+        builder, rank, wide = self.builder, self.rank, working_dtype(self.dtype)
+        source, strides = self._image(wide)
+        kernel, steps = strides_of(converted(builder, self.rhs, wide))
+        steps = [steps[d] for d in self.filters]
+        group = self.images * strides[0] if self.batch_groups > 1 else self.features * strides[1]
+        places = [
+            (self.size[d], self.rhs_dilation[d] * strides[2 + d], steps[2 + d]) for d in range(rank)
+        ]
+        # Terms of the sum in the order of memory.
+        terms = sorted([*places, (self.features, strides[1], steps[1])], key=lambda x: -x[1])
+        # Rows in the order that the result wants.
+        sizes = [self.images, *self.space]
+        moves = [strides[0], *[self.strides[d] * strides[2 + d] for d in range(rank)]]
+        order = [self.out.index(d) for d in range(rank + 2)]
+        rows = [max(position - 1, 0) for position in order if position != 1]
+        left = View(
+            source,
+            merged([(self.groups, group)]),
+            merged([(sizes[d], moves[d]) for d in rows]),
+            merged([(size, stride) for size, stride, _ in terms]),
+        )
+        right = View(
+            kernel,
+            merged([(self.groups, self.columns * steps[0])]),
+            merged([(self.columns, steps[0])]),
+            merged([(size, step) for size, _, step in terms]),
+        )
+        shape = (
+            (self.groups,),
+            tuple([sizes[d] for d in rows]),
+            (self.columns,),
+            tuple([size for size, _, _ in terms]),
+        )
+        (product,) = packed_product(
+            builder, (left, right), (source, kernel), shape, self.dtype, wide
+        )
+        return self._result(product, (source, kernel), rows)
+
+    def _image(self, wide: Any) -> tuple[Node, list[int]]:
+        """The image in memory, with its padding, and strides of (image, feature, places...)."""
+        builder, lhs, rank = self.builder, self.lhs, self.rank
+        if all(n == 1 for n in self.lhs_dilation) and all(p == (0, 0) for p in self.padding):
+            source, strides = strides_of(converted(builder, lhs, wide))
+            return source, [strides[d] for d in self.image]
+        images, features = lhs.shape[self.image[0]], lhs.shape[self.image[1]]
+
+        def element(index: Any) -> Expr:
+            place = [index[1 + d] - self.padding[d][0] for d in range(rank)]
+            return builder.convert(self._at(index[0], index[-1], place), wide)
+
+        shape = (images, *self.extent, features)
+        copy = builder.derived("windows", lhs, shape, wide, element)
+        copy.pointwise = False
+        strides = [1] * len(shape)
+        for d in range(len(shape) - 2, -1, -1):
+            strides[d] = strides[d + 1] * shape[d + 1]
+        return copy, [strides[0], strides[-1], *strides[1:-1]]
+
+    def _at(self, number: Any, feature: Any, place: Sequence[Any]) -> Expr:
+        """An element of the image with holes and without padding; 0 outside and in holes."""
+        builder, lhs = self.builder, self.lhs
         source: list[Any] = [None] * len(lhs.shape)
-        if batch_group_count > 1:
-            source[image[0]], source[image[1]] = group * images + number, feature
-        else:
-            source[image[0]], source[image[1]] = number, group * features + feature
+        source[self.image[0]], source[self.image[1]] = number, feature
         inside: Expr | None = None
-        for d in range(rank):
-            at = position[d] * window_strides[d] + place[d] * rhs_dilation[d] - padding[d][0]
+        for d, at in enumerate(place):
+            last = (self.sizes[d] - 1) * self.lhs_dilation[d]
             conditions = [
                 builder.op("ge", at, builder.constant(0, INT64)),
-                builder.op("le", at, builder.constant((sizes[d] - 1) * lhs_dilation[d], INT64)),
+                builder.op("le", at, builder.constant(last, INT64)),
             ]
-            if lhs_dilation[d] > 1:
-                whole = at // lhs_dilation[d]
-                conditions.append(builder.op("eq", whole * lhs_dilation[d], at))
+            if self.lhs_dilation[d] > 1:
+                whole = at // self.lhs_dilation[d]
+                conditions.append(builder.op("eq", whole * self.lhs_dilation[d], at))
                 at = whole
             for condition in conditions:
                 inside = condition if inside is None else builder.op("and", inside, condition)
-            source[image[2 + d]] = at
-        load = lambda: lhs.at(source)  # noqa: E731
-        return (
-            load()
-            if inside is None
-            else builder.guarded(inside, load, builder.constant(0, lhs.dtype))
-        )
+            source[self.image[2 + d]] = at
+        if inside is None:
+            return lhs.at(source)
+        return builder.guarded(inside, lambda: lhs.at(source), builder.constant(0, lhs.dtype))
 
-    def kernel(index: Any) -> Expr:
-        group, place, feature, out = index[0], index[1 : 1 + rank], index[1 + rank], index[2 + rank]
-        source: list[Any] = [None] * len(rhs.shape)
-        source[filters[0]], source[filters[1]] = group * columns + out, feature
-        for d in range(rank):
-            source[filters[2 + d]] = place[d]
-        return rhs.at(source)
+    # --- any dtype
 
-    windows = builder.derived(
-        "windows", lhs, (groups, images, *space, *size, features), lhs.dtype, window
-    )
-    kernels = builder.derived("kernels", rhs, (groups, *size, features, columns), rhs.dtype, kernel)
-    windows.pointwise = kernels.pointwise = False
-    summed = rank + 1
-    contracting = (
-        tuple(range(2 + rank, 2 + rank + summed)),
-        tuple(range(1, 1 + summed)),
-    )
-    product = contract(builder, windows, kernels, contracting, ((0,), (0,)), dtype)[0]
-    shape = (groups, images, *space, columns)
-    product = builder.adopt(product, ShapedArray(shape, dtype), "convolve", (windows, kernels))
-    product.pointwise = False
-    out = dimension_numbers.out_spec
+    def general(self) -> list[Node]:
+        """The contraction of [group, image, place, place in the window, feature] with kernels."""
+        builder, rank, groups = self.builder, self.rank, self.groups
 
-    def result(index: Any) -> Expr:
-        feature = index[out[1]]
-        at = [feature // columns, index[out[0]], *[index[d] for d in out[2:]], feature % columns]
-        return product.at(at)
+        def window(index: Any) -> Expr:
+            group, number, position = index[0], index[1], index[2 : 2 + rank]
+            place, feature = index[2 + rank : 2 + 2 * rank], index[-1]
+            if self.batch_groups > 1:
+                number = group * self.images + number
+            else:
+                feature = group * self.features + feature
+            at = [
+                position[d] * self.strides[d] + place[d] * self.rhs_dilation[d] - self.padding[d][0]
+                for d in range(rank)
+            ]
+            return self._at(number, feature, at)
 
-    final = builder.pull(result)
-    final.operands = (product,)
-    natural = groups == 1 and tuple(out) == (0, rank + 1, *range(1, rank + 1))
-    if natural:
-        final.same = True
-    return [final]
+        def kernel(index: Any) -> Expr:
+            group, place, feature = index[0], index[1 : 1 + rank], index[1 + rank]
+            source: list[Any] = [None] * len(self.rhs.shape)
+            source[self.filters[0]] = group * self.columns + index[2 + rank]
+            source[self.filters[1]] = feature
+            for d in range(rank):
+                source[self.filters[2 + d]] = place[d]
+            return self.rhs.at(source)
+
+        shape = (groups, self.images, *self.space, *self.size, self.features)
+        windows = builder.derived("windows", self.lhs, shape, self.lhs.dtype, window)
+        shape = (groups, *self.size, self.features, self.columns)
+        kernels = builder.derived("kernels", self.rhs, shape, self.rhs.dtype, kernel)
+        windows.pointwise = kernels.pointwise = False
+        summed = rank + 1
+        contracting = (tuple(range(2 + rank, 2 + rank + summed)), tuple(range(1, 1 + summed)))
+        product = contract(builder, windows, kernels, contracting, ((0,), (0,)), self.dtype)[0]
+        return self._result(product, (windows, kernels), range(rank + 1))
+
+    def _result(
+        self, product: Node, operands: tuple[Node, Node], rows: Sequence[int]
+    ) -> list[Node]:
+        """The result from a product [group, rows, column]; `rows` are 0 for images and, from 1 on,
+        axes of places.
+        """
+        sizes = [self.images, *self.space]
+        shape = (self.groups, *[sizes[d] for d in rows], self.columns)
+        product = self.builder.adopt(product, ShapedArray(shape, self.dtype), "convolve", operands)
+        product.pointwise = False
+        out, columns = self.out, self.columns
+        # With several groups of images, a group is a part of the features all the same.
+        axes = [out[0], *out[2:]]
+
+        def result(index: Any) -> Expr:
+            feature = index[out[1]]
+            places = [index[axes[d]] for d in rows]
+            return product.at([feature // columns, *places, feature % columns])
+
+        final = self.builder.pull(result)
+        final.operands = (product,)
+        in_order = [axes[d] for d in rows]
+        if self.groups == 1 and out[1] == self.rank + 1 and in_order == sorted(in_order):
+            final.same = True
+        return [final]
