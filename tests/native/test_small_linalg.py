@@ -113,7 +113,7 @@ def test_triangular_solve(dtype, left, lower, unit):
                 "transpose_a": transpose,
                 "conjugate_a": conjugate,
                 "unit_diagonal": unit,
-            }  # fmt: skip
+            }
             x = np.asarray(
                 vires.jit(lambda a, b, f=flags: vlinalg.triangular_solve(a, b, **f))(a, b)
             )

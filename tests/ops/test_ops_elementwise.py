@@ -128,7 +128,7 @@ def test_bits(dtype):
     assert bits.clz.reference(x).tolist() == [width - v.bit_length() for v in unsigned]
     for amount in (0, 1, width - 1, width, width + 3):
         y = np.full(50, amount, dtype)
-        wrap = lambda v: int(np.array([v % (1 << width)], np.uint64).astype(dtype)[0])  # noqa: E731 - one use
+        wrap = lambda v: int(np.array([v % (1 << width)], np.uint64).astype(dtype)[0])
         assert bits.shift_left.reference(x, y).tolist() == [wrap(v << amount) for v in unsigned]
         assert bits.shift_right_logical.reference(x, y).tolist() == [
             wrap(v >> amount) for v in unsigned
