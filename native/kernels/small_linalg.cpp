@@ -1,9 +1,10 @@
 // Linear algebra on stacks of small matrices: one matrix after the other, in memory on the stack,
 // threaded over the stack. Every routine has the signature of a `library` block:
 //
-//   void vires_small_x(Runtime*, const int64_t* args, void** inputs, void** outputs)
+//   int32_t vires_small_x(Runtime*, const int64_t* args, void** inputs, void** outputs)
 //
-// Matrices are row-major; args starts with the dtype's code and the number of matrices.
+// Matrices are row-major; args starts with the dtype's code and the number of matrices. The
+// result is 0: nothing here can fail.
 #include <algorithm>
 #include <cstdint>
 
@@ -112,33 +113,34 @@ void triangular(Runtime* runtime, const int64_t* args, void** inputs, void** out
 using Routine = void (*)(Runtime*, const int64_t*, void**, void**);
 
 // The routine for the dtype code: float32, float64, complex64, complex128.
-void dispatch(const Routine (&routines)[4], Runtime* runtime, const int64_t* args, void** inputs,
+int32_t dispatch(const Routine (&routines)[4], Runtime* runtime, const int64_t* args, void** inputs,
               void** outputs) {
   routines[args[0] - 11](runtime, args, inputs, outputs);
+  return 0;
 }
 
 }  // namespace
 
 extern "C" {
 
-void vires_small_solve(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
-  dispatch({solve<float>, solve<double>, solve<Complex<float>>, solve<Complex<double>>}, runtime,
+int32_t vires_small_solve(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
+  return dispatch({solve<float>, solve<double>, solve<Complex<float>>, solve<Complex<double>>}, runtime,
            args, inputs, outputs);
 }
 
-void vires_small_lu(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
-  dispatch({lu<float>, lu<double>, lu<Complex<float>>, lu<Complex<double>>}, runtime, args, inputs,
+int32_t vires_small_lu(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
+  return dispatch({lu<float>, lu<double>, lu<Complex<float>>, lu<Complex<double>>}, runtime, args, inputs,
            outputs);
 }
 
-void vires_small_cholesky(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
-  dispatch({cholesky<float>, cholesky<double>, cholesky<Complex<float>>,
+int32_t vires_small_cholesky(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
+  return dispatch({cholesky<float>, cholesky<double>, cholesky<Complex<float>>,
             cholesky<Complex<double>>},
            runtime, args, inputs, outputs);
 }
 
-void vires_small_triangular(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
-  dispatch({triangular<float>, triangular<double>, triangular<Complex<float>>,
+int32_t vires_small_triangular(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
+  return dispatch({triangular<float>, triangular<double>, triangular<Complex<float>>,
             triangular<Complex<double>>},
            runtime, args, inputs, outputs);
 }

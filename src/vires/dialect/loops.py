@@ -156,7 +156,8 @@ class LoopBuilder(Protocol):
 #: ``random_bits`` key (two uint32), shape, width: threefry2x32 counters in the partitionable layout
 #: ``window``      operand; combine ("add" "max" "min"), identity, window, strides, padding, base_dilation,
 #:               window_dilation, each with one entry for each axis
-#: ``library``     operands; name of a routine of the native core ("vires_" before it), args (static integers)
+#: ``library``     operands; name of a routine of the native core ("vires_" before it), args (static integers);
+#:               it gives 0, or 1 when there is no memory for its work
 #: ``host``        operands; function (NumPy arrays -> NumPy arrays), outs (avals), reason: runs under the GIL
 #: ``call``        operands; jaxpr: a closed program, inlined
 #: ``branch``      index, operands; branches: list of closed programs

@@ -13,11 +13,12 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.primitive import AxisData, Primitive, Zero
 from vires.core.trace import aval_of
+from vires.dialect.loops import Operand
 from vires.ops.accept import DtypeSet, check_dtype, refuse, typed
 from vires.ops.axes import Axes
 from vires.ops.complex import conj, real
 from vires.ops.elementwise import mul
-from vires.ops.host import on_host
+from vires.ops.host import native_or_host
 from vires.ops.join import pad
 from vires.ops.linear import tangent_zero
 from vires.ops.shape import broadcast_in_dim, move_axis, scalar
@@ -139,6 +140,31 @@ def _batch(
     return fft(move_axis(operands[0], dims[0], 0), **params), 0
 
 
+#: The largest prime factor, and the longest axis, of the native transforms.
+_LARGEST_FACTOR, _LONGEST = 13, 1 << 14
+#: Lines along an axis from which vectors of lines are worth it, but for short ones.
+_LINES, _SHORT = 4, 256
+
+
+def _smooth(n: int) -> bool:
+    for factor in range(2, _LARGEST_FACTOR + 1):
+        while n % factor == 0:
+            n //= factor
+    return n == 1
+
+
+def _native(x: Operand, *, fft_type: FftType, fft_lengths: Axes) -> tuple[str, list[int]] | None:
+    """The native routine, where all lengths have small factors and there are enough lines."""
+    rank = len(fft_lengths)
+    batch = math.prod(x.shape[: len(x.shape) - rank])
+    total = batch * math.prod(fft_lengths)
+    for n in fft_lengths:
+        if n > _LONGEST or not _smooth(n) or (n > _SHORT and total // n < _LINES):
+            return None
+    size = x.dtype.itemsize if fft_type is FftType.RFFT else x.dtype.itemsize // 2
+    return "fft", [size, int(fft_type), batch, rank, *fft_lengths]
+
+
 fft = Primitive(
     "fft",
     """The discrete Fourier transform over the last len(fft_lengths) axes; inverses divide by their
@@ -152,5 +178,5 @@ fft = Primitive(
     jvp=_jvp,
     transpose=_transpose,
     batch=_batch,
-    loops=on_host("fft", "pocketfft of NumPy"),
+    loops=native_or_host("fft", _native, "pocketfft of NumPy"),
 )

@@ -1,4 +1,4 @@
-"""Lowering to the host: operations whose kernel is their NumPy or LAPACK reference."""
+"""Lowering to routines: those of the native core, and the NumPy or LAPACK reference on the host."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from vires.core.avals import ShapedArray
 from vires.core.primitive import flat_results
 from vires.dialect.loops import Definition, LoopBuilder, Operand
 from vires.ops.linear import declared
+
+#: Name and static integers of a call of the native core.
+Routine = tuple[str, list[int]]
 
 
 def on_host(name: str, reason: str) -> Callable[..., Definition | list[Definition]]:
@@ -26,5 +29,20 @@ def on_host(name: str, reason: str) -> Callable[..., Definition | list[Definitio
         outs = list(flat_results(primitive, out))
         results = b.block("host", operands, function=function, outs=outs, reason=reason)
         return results if primitive.multiple_results else results[0]
+
+    return loops
+
+
+def native_or_host(
+    name: str, routine: Callable[..., Routine | None], reason: str
+) -> Callable[..., Definition | list[Definition]]:
+    """A `loops` rule: the native routine where there is one for the operands, else the host."""
+    host = on_host(name, reason)
+
+    def loops(b: LoopBuilder, *operands: Operand, **params: Any) -> Definition | list[Definition]:
+        call = routine(*operands, **params)
+        if call is None:
+            return host(b, *operands, **params)
+        return b.block("library", operands, name=call[0], args=call[1])
 
     return loops

@@ -20,12 +20,11 @@ from vires.ops.complex import conj
 from vires.ops.contract import dot_general
 from vires.ops.convert import convert
 from vires.ops.elementwise import add, div, mul
-from vires.ops.host import on_host
+from vires.ops.host import Routine, native_or_host, on_host
 from vires.ops.lapack import stacked
 from vires.ops.reduce import reduce_sum
 from vires.ops.select import select_n
 from vires.ops.shape import broadcast, broadcast_in_dim, full, iota, map_at, transpose, zeros
-from vires.ops.small_matrices import Routine, small_or_host
 
 LAPACK_DTYPES = DtypeSet(
     "float32, float64, complex64 or complex128",
@@ -64,7 +63,11 @@ class MatrixOperation(Primitive):
             jvp=jvp,
             transpose=transpose,
             batch=self._batch,
-            loops=on_host(name, "LAPACK") if small is None else small_or_host(name, small),
+            loops=(
+                on_host(name, "LAPACK")
+                if small is None
+                else native_or_host(name, small, "LAPACK")
+            ),
             multiple_results=multiple_results,
         )
 

@@ -8,19 +8,14 @@ None where LAPACK is to do it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 from vires.core import dtypes
-from vires.dialect.loops import Definition, LoopBuilder, Operand
-from vires.ops.host import on_host
+from vires.dialect.loops import Operand
+from vires.ops.host import Routine
 
 MOST = 32
 #: Right-hand sides of a solve that are better divided into blocks, which LAPACK does.
 MOST_COLUMNS = 256
-
-Routine = tuple[str, list[int]]
-
 
 def _stack(a: Operand) -> list[int]:
     """Code of the dtype and number of matrices."""
@@ -62,18 +57,3 @@ def triangular_solve(
         return None
     flags = [left_side, lower, transpose_a, conjugate_a, unit_diagonal]
     return "small_triangular", [*_stack(a), *b.shape[-2:], *flags]
-
-
-def small_or_host(
-    name: str, routine: Callable[..., Routine | None]
-) -> Callable[..., Definition | list[Definition]]:
-    """A `loops` rule: the native routine where it takes the operands, else LAPACK on the host."""
-    host = on_host(name, "LAPACK")
-
-    def loops(b: LoopBuilder, *operands: Operand, **params: Any) -> Definition | list[Definition]:
-        call = routine(*operands, **params)
-        if call is None:
-            return host(b, *operands, **params)
-        return b.block("library", operands, name=call[0], args=call[1])
-
-    return loops

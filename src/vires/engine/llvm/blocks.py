@@ -16,7 +16,7 @@ from vires.engine.llvm.builder import EFFECT, reference_of
 from vires.engine.llvm.contract import emit_contract
 from vires.engine.llvm.emit_control import emit_branch, emit_scan, emit_while
 from vires.engine.llvm.program import Block, Node
-from vires.engine.llvm.sorting import NoMemory, emit_sort
+from vires.engine.llvm.sorting import NoMemory, emit_sort, leave_without_memory
 from vires.engine.llvm.updates import emit_check, emit_update
 from vires.engine.reference import view
 
@@ -32,7 +32,8 @@ def emit_library(writer: ProgramWriter, block: Block) -> None:
     inputs = writer.pointer_table([x.buffer for x in block.operands])  # type: ignore[misc]
     outputs = writer.pointer_table([x.buffer for x in visible(block)])  # type: ignore[misc]
     name = f"vires_{block.params['name']}"
-    writer.call(name, "void", "ptr %rt", f"ptr {args}", f"ptr {inputs}", f"ptr {outputs}")
+    passed = ("ptr %rt", f"ptr {args}", f"ptr {inputs}", f"ptr {outputs}")
+    leave_without_memory(writer, block, writer.call(name, "i32", *passed))
     writer.check_stop()
 
 
@@ -65,7 +66,9 @@ def emit_block(writer: ProgramWriter, block: Block) -> None:
 
 def failure_of(block: Block) -> Any:
     """What makes the exception of a failed block."""
-    return block.params["failure"] if block.kind == "check" else NoMemory()
+    if block.kind == "check":
+        return block.params["failure"]
+    return NoMemory(block.equation.primitive.name)
 
 
 def visible(block: Block) -> list[Node]:

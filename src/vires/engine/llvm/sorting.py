@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def emit_sort(writer: ProgramWriter, block: Block) -> None:
     """Sort the operands together along an axis by the first of them."""
-    params, main = block.params, writer.main
+    params = block.params
     axis, keys = params["axis"], params["num_keys"]
     shape = block.operands[0].shape
     outer, length, inner = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
@@ -38,6 +38,12 @@ def emit_sort(writer: ProgramWriter, block: Block) -> None:
         f"ptr {inputs}",
         f"ptr {outputs}",
     )
+    leave_without_memory(writer, block, failed)
+
+
+def leave_without_memory(writer: ProgramWriter, block: Block, failed: str) -> None:
+    """Leave the program where a routine says that it found no memory for its work."""
+    main = writer.main
     site = len(writer.failures)
     writer.failures.append(block)
     bad, out, on = main.fresh(), main.fresh_label("memory"), main.fresh_label("on")
@@ -53,7 +59,10 @@ def emit_sort(writer: ProgramWriter, block: Block) -> None:
 
 
 class NoMemory:
-    """The error of a sort that finds no memory for its work."""
+    """The error of an operation that finds no memory for its work."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def error(self, position: int, shown: int) -> Exception:
-        return MemoryError("sort: needs memory for its work; got none")
+        return MemoryError(f"{self.name}: needs memory for its work; got none")
