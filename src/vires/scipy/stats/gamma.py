@@ -1,0 +1,54 @@
+"""The gamma distribution on x >= `loc` with shape a."""
+
+from __future__ import annotations
+
+import math
+
+from vires.numpy.choosing import where
+from vires.numpy.transcendental import exp, log
+from vires.scipy.special import gammainc, gammaincc, gammaln, xlogy
+from vires.scipy.stats.density import distribution_function
+
+__all__ = ["cdf", "logcdf", "logpdf", "logsf", "pdf", "sf"]
+
+
+@distribution_function
+def logpdf(x, a, loc=0, scale=1):
+    """The logarithm of the density."""
+    z = (x - loc) / scale
+    safe = where(z >= 0, z, 1)
+    return where(z < 0, -math.inf, xlogy(a - 1, safe) - safe - gammaln(a) - log(scale))
+
+
+@distribution_function
+def pdf(x, a, loc=0, scale=1):
+    """The density."""
+    return exp(logpdf(x, a, loc, scale))
+
+
+@distribution_function
+def cdf(x, a, loc=0, scale=1):
+    """The distribution function."""
+    z = (x - loc) / scale
+    safe = where(z > 0, z, 0)
+    return gammainc(a, safe)
+
+
+@distribution_function
+def sf(x, a, loc=0, scale=1):
+    """The survival function 1 - cdf."""
+    z = (x - loc) / scale
+    safe = where(z > 0, z, 0)
+    return gammaincc(a, safe)
+
+
+@distribution_function
+def logcdf(x, a, loc=0, scale=1):
+    """The logarithm of the distribution function."""
+    return log(cdf(x, a, loc, scale))
+
+
+@distribution_function
+def logsf(x, a, loc=0, scale=1):
+    """The logarithm of the survival function."""
+    return log(sf(x, a, loc, scale))
