@@ -81,16 +81,15 @@ class TangentTrace(StagingTrace):
 class LinearizeTrace(DifferentiationTrace):
     """Runs primals in the parent and records tangents."""
 
-    rules: TangentTrace
-
     def __init__(self) -> None:
         self.parent = thread.trace
-        self.rules = TangentTrace(self.parent, "linearize")
+        self.tangents = TangentTrace(self.parent, "linearize")
+        self.rules = self.tangents
 
     def argument(self, primal: Any, moving: bool = True) -> Any:
         """An argument of the function; `moving` ones get a tangent variable."""
         aval = aval_of(primal).to_tangent_aval()
-        return DualTracer(self, primal, self.rules.argument(aval)) if moving else primal
+        return DualTracer(self, primal, self.tangents.argument(aval)) if moving else primal
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         if primitive.linearize is None:
@@ -135,12 +134,12 @@ def linearize(
         force = [forced] * len(results) if isinstance(forced, bool) else forced
         set_trace(trace.parent)
         nonzeros = [t.__class__ is not Zero or f for t, f in zip(tangents, force, strict=True)]
-        program = trace.rules.close(
+        program = trace.tangents.close(
             [instantiate(t) for t, nz in zip(tangents, nonzeros, strict=True) if nz]
         )
         return results, nonzeros, program
     finally:
-        trace.finished = trace.rules.finished = True
+        trace.finished = trace.tangents.finished = True
         set_trace(before)
 
 
