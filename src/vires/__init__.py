@@ -52,6 +52,7 @@ from vires.api.differentiate import (
     value_and_grad,
     vjp,
 )
+from vires.api.explain import explain
 from vires.api.inspect import eval_shape, make_jaxpr, typeof
 from vires.api.jit import jit
 from vires.api.options import (

@@ -62,17 +62,13 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
     """An executable of the native core for a staged program."""
     dump.show("jaxpr", name, lambda: repr(closed))
     try:
-        key = (
-            ""
-            if dump.stages()
-            else cache.key(b"program", fingerprint(closed).encode(), repr(tuple(donate)).encode())
-        )
+        key = "" if dump.stages() else key_of(closed, donate)
     except NotCanonical:
         key = ""
     code = _codes.get(key) if key else None
     builder: ProgramBuilder | None = None
     if code is None and key:
-        code = _from_disk(key, name)
+        code = from_disk(key, name)
     if code is None:
         builder, region, results = lower(closed)
         images, notes = generate(builder, region, results, name, donate)
@@ -86,6 +82,15 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
     return executable(closed, code, builder)
 
 
+def key_of(closed: ClosedJaxpr, donate: Sequence[int]) -> str:
+    """The key of a program in the cache.
+
+    Raises:
+        NotCanonical: it holds something whose meaning has no text.
+    """
+    return cache.key(b"program", fingerprint(closed).encode(), repr(tuple(donate)).encode())
+
+
 class Code(NamedTuple):
     """Machine code of a program and what an executable needs to know of it."""
 
@@ -93,7 +98,8 @@ class Code(NamedTuple):
     notes: dict[str, Any]
 
 
-def _from_disk(key: str, name: str) -> Code | None:
+def from_disk(key: str, name: str) -> Code | None:
+    """Code that is in the cache, loaded."""
     found = cache.read(key)
     if found is None:
         return None
