@@ -223,6 +223,21 @@ def test_unused_and_donated_arguments():
     onp.testing.assert_array_equal(x, onp.ones(1000))
 
 
+def test_an_update_of_a_donated_argument_copies_nothing():
+    def update(x):
+        return x.at[5].set(1.0)
+
+    x = np.zeros(1000)
+    assert vires.explain(vires.jit(update))(x).steps[-1].nbytes > 8000
+    assert vires.explain(vires.jit(update, donate_argnums=0))(x).steps[-1].nbytes < 100
+
+
+def test_products_of_complex_numbers_and_in_loops():
+    a = onp.eye(40, dtype="complex64") * 2j
+    explanation = vires.explain(lambda a: lax.fori_loop(0, 3, lambda i, c: c @ a, a))(a)
+    onp.testing.assert_allclose(explanation.result, onp.eye(40) * 16)
+
+
 def test_a_program_without_steps():
     explanation = vires.explain(lambda x: x)(np.ones(3))
     assert explanation.steps == [] and "0 steps" in str(explanation)

@@ -50,7 +50,7 @@ class Array(NamedTuple):
     nbytes: int
 
 
-@dataclass
+@dataclass(eq=False)
 class StepReport:
     """One step of the program."""
 
@@ -90,8 +90,7 @@ class StepReport:
         return self.limit / self.seconds if self.limit and self.seconds else None
 
 
-@dataclass
-class Report:
+class Report(NamedTuple):
     """All that is known of a compiled program."""
 
     name: str
@@ -149,7 +148,8 @@ def explain_program(
     seconds, runs, values = measure(instrumented, timed, operands, bounds)
     taken = {id(step): (seconds[i], runs[i]) for i, step in enumerate(steps_of(region))}
     names = name_buffers(closed, builder, region, len(results), [k for k, _ in arranged.forward])
-    describe = _Describer(names, taken, timed, compiled, bounds)
+    donors = {_root(results[k]): _root(region.inputs[j]) for k, j in arranged.donate}
+    describe = _Describer(names, taken, timed, compiled, bounds, donors)
     avals = closed.jaxpr
     report = Report(
         name,
@@ -167,6 +167,11 @@ def explain_program(
         bounds,
     )
     return report, values
+
+
+def _root(node: Node) -> Buffer:
+    assert node.buffer is not None
+    return node.buffer.find()
 
 
 def _load_time(closed: ClosedJaxpr, name: str, donate: Sequence[int]) -> float | None:
@@ -223,8 +228,10 @@ class _Describer:
         timed: TimedWriter,
         compiled: dict[str, float],
         bounds: Limits,
+        donors: dict[Buffer, Buffer],
     ) -> None:
         self.names = names
+        self.donors = donors
         self.taken = taken
         self.timed = timed
         self.compiled = compiled
@@ -289,7 +296,7 @@ class _Describer:
             operations = kernel_operations(kernel)
             tasks = max(tasks, kernel.tasks)
             if isinstance(step, Block) and kernel.turns is None:
-                more = copied(step)
+                more = copied(step, self.donors)
                 reads, writes = [*more[:1], *reads], more[1:] or writes
         has_steps = isinstance(step, Block) and any(region.steps for region in step.regions)
         counted = not has_steps and not (kernel is not None and has_unknown_length(kernel))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from vires.core.jaxpr import JaxprEqn
@@ -121,12 +122,15 @@ def block_writes(block: Block) -> list[Access]:
     return [Access(buffer, buffer.nbytes) for buffer in found]
 
 
-def copied(block: Block) -> list[Access]:
+def copied(block: Block, donors: Mapping[Buffer, Buffer]) -> list[Access]:
     """What a block copies before it updates a part of it, from and to; nothing where it works in
-    place.
+    place. `donors` gives results that take over an argument's memory.
     """
     source, result = block.operands[0].buffer, block.results[0].buffer
-    if source is None or result is None or source.find() is result.find():
+    if source is None or result is None:
+        return []
+    root = result.find()
+    if source.find() in (root, donors.get(root)):
         return []
     return [Access(source, result.nbytes), Access(result, result.nbytes)]
 
@@ -140,7 +144,7 @@ def equation_operations(eqn: JaxprEqn | None) -> float | None:
     scale = 4.0 if avals and avals[0].dtype.kind == "c" else 1.0
     if name == "dot_general":
         (axes, _), _ = params["dimension_numbers"]
-        length = math.prod([avals[0].shape[d] for d in axes])
+        length = math.prod([avals[0].shape[int(d)] for d in axes])
         return 2.0 * scale * length * math.prod(eqn.outvars[0].aval.shape)
     if name == "conv_general_dilated":
         features = avals[1].shape[_features(params["dimension_numbers"])]

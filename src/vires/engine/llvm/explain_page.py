@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from vires.engine.llvm.explain import Report, StepReport
 from vires.engine.llvm.explain_text import (
     array,
@@ -30,6 +28,13 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { .vires { color: #ddd; } .vires pre { background: #222; } }
 """
 _WIDTH, _HEIGHT = 160, 12
+
+
+def escape(text: str) -> str:
+    """Text as HTML shows it (`html` takes long to import)."""
+    for character, name in (("&", "amp"), ("<", "lt"), (">", "gt"), ('"', "quot")):
+        text = text.replace(character, f"&{name};")
+    return text
 
 
 def report_page(report: Report) -> str:
