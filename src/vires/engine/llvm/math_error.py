@@ -5,7 +5,14 @@ from __future__ import annotations
 from vires.engine.llvm import math_coefficients as table
 from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import FLOAT32, FLOAT64
-from vires.engine.llvm.math_exp import clamp, exp_pair, scale
+from vires.engine.llvm.math_exp import (
+    EXPONENTS,
+    clamp,
+    exp_pair,
+    power_of_two,
+    round_to_integer,
+    scale,
+)
 from vires.engine.llvm.math_log import log1p, log_sum
 from vires.engine.llvm.math_pairs import fast_sum, quotient, two_product, two_sum
 from vires.engine.llvm.ssa import Builder, Val
@@ -14,6 +21,21 @@ _ERF = {FLOAT32: table.ERF_F32, FLOAT64: table.ERF_F64}
 _ERFC = {FLOAT32: table.ERFC_F32, FLOAT64: table.ERFC_F64}
 #: Beyond, erfc is 0.
 _FAR = {FLOAT32: 10.2, FLOAT64: 27.3}
+
+#: log2 erfc x on [1, 4.1] less the constant after it, by powers of x - 1, constant term first:
+#: errors are small where erf x shows them. Beyond, erf x rounds to 1.
+_LOG2_ERFC = (
+    0.003458324819803238,
+    -3.807225465774536,
+    -1.2163463830947876,
+    -0.05996342748403549,
+    0.014493966475129128,
+    -0.002902653766795993,
+    0.00041770044481381774,
+    -3.128736716462299e-05,
+)
+_LOG2_ERFC_ONE = -2.671875
+_ERF_ONE = 4.1
 
 #: M. Giles, "Approximating the erfinv function", GPU Computing Gems, 2010: the single precision
 #: polynomials, constant term last. Random normal numbers are defined by them.
@@ -60,8 +82,19 @@ def _erf_near(code: Builder, x: Val) -> Val:
 @fragment
 def erf(code: Builder, x: Val) -> Val:
     size = code.fabs(x)
-    far = code.intrinsic("copysign", 1.0 - _erfc_of_size(code, size), x)
+    erfc_far = _erfc_far_single if x.kind is FLOAT32 else _erfc_of_size
+    far = code.intrinsic("copysign", 1.0 - erfc_far(code, size), x)
     return code.select(size < 1.0, _erf_near(code, x), far)
+
+
+def _erfc_far_single(code: Builder, size: Val) -> Val:
+    """erfc of x >= 1 to the digits that 1 - erfc x shows: 2^n 2^r by one polynomial for both."""
+    x = code.select(size > _ERF_ONE, _ERF_ONE, size)
+    rest = code.polynomial(x - 1.0, _LOG2_ERFC)
+    n, number = round_to_integer(code, (rest + _LOG2_ERFC_ONE) + EXPONENTS[x.kind].magic)
+    r = rest + (_LOG2_ERFC_ONE - n)  # the sum in brackets is exact
+    fraction = code.fma(r, code.polynomial(r, EXPONENTS[x.kind].exp2), 1.0)
+    return fraction * power_of_two(code, number, x.kind)
 
 
 @fragment
