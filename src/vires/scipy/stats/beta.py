@@ -32,7 +32,7 @@ def pdf(x, a, b, loc=0, scale=1):
 def cdf(x, a, b, loc=0, scale=1):
     """The distribution function."""
     z = (x - loc) / scale
-    safe = where(z > 0, where(z < 1, z, 1), 0)
+    safe = where(z < 0, 0, where(z > 1, 1, z))
     return betainc(a, b, safe)
 
 
@@ -40,7 +40,7 @@ def cdf(x, a, b, loc=0, scale=1):
 def sf(x, a, b, loc=0, scale=1):
     """The survival function 1 - cdf."""
     z = (x - loc) / scale
-    safe = where(z > 0, where(z < 1, z, 1), 0)
+    safe = where(z < 0, 0, where(z > 1, 1, z))
     return betainc(b, a, 1 - safe)
 
 

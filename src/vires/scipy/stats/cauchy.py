@@ -38,25 +38,25 @@ def pdf(x, loc=0, scale=1):
 @distribution_function
 def cdf(x, loc=0, scale=1):
     """The distribution function."""
-    return arctan2(1 + 0 * x, (loc - x) / scale) / math.pi
+    return arctan2(where(x == x, 1, x), (loc - x) / scale) / math.pi
 
 
 @distribution_function
 def sf(x, loc=0, scale=1):
     """The survival function 1 - cdf."""
-    return arctan2(1 + 0 * x, (x - loc) / scale) / math.pi
+    return arctan2(where(x == x, 1, x), (x - loc) / scale) / math.pi
 
 
 @distribution_function
 def logcdf(x, loc=0, scale=1):
     """The logarithm of the distribution function."""
-    return log(arctan2(1 + 0 * x, (loc - x) / scale) / math.pi)
+    return log(arctan2(where(x == x, 1, x), (loc - x) / scale) / math.pi)
 
 
 @distribution_function
 def logsf(x, loc=0, scale=1):
     """The logarithm of the survival function."""
-    return log(arctan2(1 + 0 * x, (x - loc) / scale) / math.pi)
+    return log(arctan2(where(x == x, 1, x), (x - loc) / scale) / math.pi)
 
 
 @distribution_function

@@ -16,7 +16,7 @@ __all__ = ["cdf", "logcdf", "logpdf", "logsf", "pdf", "sf"]
 def logpdf(x, df, loc=0, scale=1):
     """The logarithm of the density."""
     z = (x - loc) / scale
-    safe = where(z >= 0, z, 1)
+    safe = where(z < 0, 1, z)
     half = 0.5 * df
     value = xlogy(half - 1, 0.5 * safe) - 0.5 * safe - gammaln(half) - log(2 * scale)
     return where(z < 0, -math.inf, value)
@@ -32,7 +32,7 @@ def pdf(x, df, loc=0, scale=1):
 def cdf(x, df, loc=0, scale=1):
     """The distribution function."""
     z = (x - loc) / scale
-    safe = where(z > 0, z, 0)
+    safe = where(z < 0, 0, z)
     return gammainc(0.5 * df, 0.5 * safe)
 
 
@@ -40,7 +40,7 @@ def cdf(x, df, loc=0, scale=1):
 def sf(x, df, loc=0, scale=1):
     """The survival function 1 - cdf."""
     z = (x - loc) / scale
-    safe = where(z > 0, z, 0)
+    safe = where(z < 0, 0, z)
     return gammaincc(0.5 * df, 0.5 * safe)
 
 

@@ -38,7 +38,7 @@ def cdf(x, loc=0, scale=1):
 def logcdf(x, loc=0, scale=1):
     """The logarithm of the distribution function."""
     z = (x - loc) / scale
-    return where(z <= 0, -math.inf, log1mexp(where(z > 0, z, 1)))
+    return where(z <= 0, -math.inf, log1mexp(where(z <= 0, 1, z)))
 
 
 @distribution_function

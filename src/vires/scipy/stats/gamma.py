@@ -16,7 +16,7 @@ __all__ = ["cdf", "logcdf", "logpdf", "logsf", "pdf", "sf"]
 def logpdf(x, a, loc=0, scale=1):
     """The logarithm of the density."""
     z = (x - loc) / scale
-    safe = where(z >= 0, z, 1)
+    safe = where(z < 0, 1, z)
     return where(z < 0, -math.inf, xlogy(a - 1, safe) - safe - gammaln(a) - log(scale))
 
 
@@ -30,7 +30,7 @@ def pdf(x, a, loc=0, scale=1):
 def cdf(x, a, loc=0, scale=1):
     """The distribution function."""
     z = (x - loc) / scale
-    safe = where(z > 0, z, 0)
+    safe = where(z < 0, 0, z)
     return gammainc(a, safe)
 
 
@@ -38,7 +38,7 @@ def cdf(x, a, loc=0, scale=1):
 def sf(x, a, loc=0, scale=1):
     """The survival function 1 - cdf."""
     z = (x - loc) / scale
-    safe = where(z > 0, z, 0)
+    safe = where(z < 0, 0, z)
     return gammaincc(a, safe)
 
 

@@ -16,7 +16,7 @@ __all__ = ["cdf", "logcdf", "logpdf", "logsf", "pdf", "ppf", "sf"]
 def logpdf(x, b, loc=0, scale=1):
     """The logarithm of the density."""
     z = (x - loc) / scale
-    safe = where(z >= 1, z, 1)
+    safe = where(z < 1, 1, z)
     return where(z < 1, -math.inf, log(b) - (b + 1) * log(safe) - log(scale))
 
 
@@ -24,7 +24,7 @@ def logpdf(x, b, loc=0, scale=1):
 def pdf(x, b, loc=0, scale=1):
     """The density."""
     z = (x - loc) / scale
-    safe = where(z >= 1, z, 1)
+    safe = where(z < 1, 1, z)
     return where(z < 1, 0, b * exp(-(b + 1) * log(safe)) / scale)
 
 
@@ -32,7 +32,7 @@ def pdf(x, b, loc=0, scale=1):
 def cdf(x, b, loc=0, scale=1):
     """The distribution function."""
     z = (x - loc) / scale
-    safe = where(z >= 1, z, 1)
+    safe = where(z < 1, 1, z)
     return where(z < 1, 0, -expm1(-b * log(safe)))
 
 
@@ -40,16 +40,16 @@ def cdf(x, b, loc=0, scale=1):
 def logcdf(x, b, loc=0, scale=1):
     """The logarithm of the distribution function."""
     z = (x - loc) / scale
-    safe = where(z >= 1, z, 1)
+    safe = where(z < 1, 1, z)
     exponent = b * log(safe)
-    return where(z <= 1, -math.inf, log1mexp(where(z > 1, exponent, 1)))
+    return where(z <= 1, -math.inf, log1mexp(where(z <= 1, 1, exponent)))
 
 
 @distribution_function
 def sf(x, b, loc=0, scale=1):
     """The survival function 1 - cdf."""
     z = (x - loc) / scale
-    safe = where(z >= 1, z, 1)
+    safe = where(z < 1, 1, z)
     return where(z < 1, 1, exp(-b * log(safe)))
 
 
@@ -57,7 +57,7 @@ def sf(x, b, loc=0, scale=1):
 def logsf(x, b, loc=0, scale=1):
     """The logarithm of the survival function."""
     z = (x - loc) / scale
-    safe = where(z >= 1, z, 1)
+    safe = where(z < 1, 1, z)
     return where(z < 1, 0, -b * log(safe))
 
 

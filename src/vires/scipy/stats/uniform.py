@@ -15,14 +15,16 @@ __all__ = ["cdf", "logpdf", "pdf", "ppf"]
 def logpdf(x, loc=0, scale=1):
     """The logarithm of the density."""
     z = (x - loc) / scale
-    return where((z < 0) | (z > 1), -math.inf, -log(scale))
+    inside = (z >= 0) & (z <= 1)
+    return where(z == z, where(inside, -log(scale), -math.inf), z)
 
 
 @distribution_function
 def pdf(x, loc=0, scale=1):
     """The density."""
     z = (x - loc) / scale
-    return where((z < 0) | (z > 1), 0, 1 / scale)
+    inside = (z >= 0) & (z <= 1)
+    return where(z == z, where(inside, 1 / scale, 0), z)
 
 
 @distribution_function
