@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from vires.numpy.choosing import where
-from vires.numpy.transcendental import exp, log
+from vires.numpy.transcendental import exp, log, log1p
 from vires.scipy.special import gammainc, gammaincc, gammaln, xlogy
 from vires.scipy.stats.density import distribution_function
 
@@ -45,10 +45,12 @@ def sf(x, a, loc=0, scale=1):
 @distribution_function
 def logcdf(x, a, loc=0, scale=1):
     """The logarithm of the distribution function."""
-    return log(cdf(x, a, loc, scale))
+    below, above = cdf(x, a, loc, scale), sf(x, a, loc, scale)
+    return where(below > 0.5, log1p(-above), log(below))
 
 
 @distribution_function
 def logsf(x, a, loc=0, scale=1):
     """The logarithm of the survival function."""
-    return log(sf(x, a, loc, scale))
+    below, above = cdf(x, a, loc, scale), sf(x, a, loc, scale)
+    return where(above > 0.5, log1p(-below), log(above))
