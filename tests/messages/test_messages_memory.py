@@ -1,4 +1,6 @@
-"""Arrays larger than memory: MemoryError, and the process lives. Each in a process of its own, whose memory is limited."""
+"""Arrays larger than memory: MemoryError, and the process lives. Each in a process of its own,
+whose memory is limited.
+"""
 
 from __future__ import annotations
 

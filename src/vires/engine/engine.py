@@ -17,19 +17,29 @@ class Engine(Protocol):
     name: str
 
     def eager(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
-        """The result(s) of one operation on concrete operands; an operand that is a tracer has leaked."""
+        """The result(s) of one operation on concrete operands; an operand that is a tracer has
+        leaked.
+        """
         ...
 
-    def compile(self, closed: ClosedJaxpr, *, name: str = "program", donate: Sequence[int] = ()) -> Any:
+    def compile(
+        self, closed: ClosedJaxpr, *, name: str = "program", donate: Sequence[int] = ()
+    ) -> Any:
         """A native `Executable` of the program, whose inputs are its `invars`."""
         ...
 
-    def resolve_elementwise(self, name: str, function: Callable[..., Any], descriptors: Sequence[Any]) -> Any:
-        """An `ElementwiseKernel` for a function of scalars on operands of these kinds, or None where there is none."""
+    def resolve_elementwise(
+        self, name: str, function: Callable[..., Any], descriptors: Sequence[Any]
+    ) -> Any:
+        """An `ElementwiseKernel` for a function of scalars on operands of these kinds, or None
+        where there is none.
+        """
         ...
 
     def plan(self, closed: ClosedJaxpr) -> Callable[..., Sequence[Any]] | None:
-        """A function of concrete inputs that runs a short program eagerly, everything resolved beforehand; None: there is none."""
+        """A function of concrete inputs that runs a short program eagerly, everything resolved
+        beforehand; None: there is none.
+        """
         ...
 
 
@@ -50,7 +60,9 @@ def current() -> Engine:
     if engine is None:
         maker = _makers.get(name)
         if maker is None:
-            raise ValueError(f"config.engine: needs one of {', '.join(sorted(_makers))}; got {name!r}")
+            raise ValueError(
+                f"config.engine: needs one of {', '.join(sorted(_makers))}; got {name!r}"
+            )
         engine = _engines[name] = maker()
     return engine
 

@@ -1,4 +1,6 @@
-"""The reference engine: programs run on NumPy by the primitives' `reference` rules. Slow, and the oracle."""
+"""The reference engine: programs run on NumPy by the primitives' `reference` rules. Slow, and the
+oracle.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def view(address: int, aval: ShapedArray) -> np.ndarray:
     """The memory of a buffer as a NumPy array."""
     dtype = storage(aval.dtype)
     raw = (ctypes.c_char * max(aval.size * dtype.itemsize, 1)).from_address(address)
-    return np.frombuffer(raw, np.uint8)[: aval.size * dtype.itemsize].view(dtype).reshape(aval.shape)
+    return (
+        np.frombuffer(raw, np.uint8)[: aval.size * dtype.itemsize].view(dtype).reshape(aval.shape)
+    )
 
 
 def concrete(operands: Sequence[Any]) -> list[_native.Array]:
@@ -68,11 +72,13 @@ class ReferenceEngine:
     def eager(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         return run(primitive, operands, params)
 
-    def compile(self, closed: ClosedJaxpr, *, name: str = "program", donate: Sequence[int] = ()) -> Any:
+    def compile(
+        self, closed: ClosedJaxpr, *, name: str = "program", donate: Sequence[int] = ()
+    ) -> Any:
         in_avals, out_avals = closed.in_avals, closed.out_avals
 
         def host(*addresses: int) -> None:
-            inputs = [view(a, aval) for a, aval in zip(addresses, in_avals)]
+            inputs = [view(a, aval) for a, aval in zip(addresses, in_avals, strict=False)]
             outputs = addresses[len(in_avals) : len(in_avals) + len(out_avals)]
             results = run_reference(closed, *inputs)
             for address, aval, result in zip(outputs, out_avals, results, strict=True):
@@ -92,7 +98,9 @@ class ReferenceEngine:
             forward={},
         )
 
-    def resolve_elementwise(self, name: str, function: Callable[..., Any], descriptors: Sequence[Any]) -> Any:
+    def resolve_elementwise(
+        self, name: str, function: Callable[..., Any], descriptors: Sequence[Any]
+    ) -> Any:
         return None
 
     def plan(self, closed: ClosedJaxpr) -> None:

@@ -1,4 +1,6 @@
-"""Operations at once: size-generic kernels for elementwise ones, NumPy where it is native, programs for the rest."""
+"""Operations at once: size-generic kernels for elementwise ones, NumPy where it is native, programs
+for the rest.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ COMPILED = frozenset(
     "conv_general_dilated igamma igammac igamma_grad_a random_gamma_grad "
     "regularized_incomplete_beta".split()
 )
-#: Operations that are compiled where their operands have at least LARGE elements in all: threads pay there.
+#: Operations that are compiled where their operands have at least LARGE elements in all: threads
+#: pay there.
 LARGE_COMPILED = frozenset(
     "reduce_sum reduce_prod reduce_max reduce_min reduce_and reduce_or reduce_xor argmax argmin "
     "cumsum cumprod cummax cummin cumlogsumexp sort".split()
@@ -35,11 +38,20 @@ LARGE = 1 << 16
 HOT = 100
 #: Operations that compute nothing, or nothing that is rounded.
 _EXACT = frozenset(
-    "broadcast_in_dim reshape transpose squeeze rev slice concatenate pad iota dynamic_slice dynamic_update_slice "
-    "reduce_max reduce_min reduce_and reduce_or reduce_xor argmax argmin sort select_n copy split".split()
+    "broadcast_in_dim reshape transpose squeeze rev slice concatenate pad iota dynamic_slice "
+    "dynamic_update_slice reduce_max reduce_min reduce_and reduce_or reduce_xor argmax argmin "
+    "sort select_n copy split".split()
 )
 #: Operations that the native core does at once, in the order of its kinds.
-REDUCTIONS = ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_and", "reduce_or", "reduce_xor")
+REDUCTIONS = (
+    "reduce_sum",
+    "reduce_prod",
+    "reduce_max",
+    "reduce_min",
+    "reduce_and",
+    "reduce_or",
+    "reduce_xor",
+)
 #: Operations that change the shape of an array and nothing else.
 _VIEWS = frozenset(("reshape", "squeeze", "expand_dims"))
 
@@ -56,7 +68,9 @@ class Eager:
         self._operations: dict[Any, Any] = {}
         self._runners: dict[Any, Runner] = {}
 
-    def __call__(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+    def __call__(
+        self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]
+    ) -> Any:
         for x in operands:
             if x.__class__ is not Array:
                 operands = concrete(operands)
@@ -82,7 +96,9 @@ class Eager:
         return runner(*operands)
 
     def plan(self, closed: ClosedJaxpr) -> Runner:
-        """A function of the program's inputs that runs its equations one after the other, each resolved beforehand."""
+        """A function of the program's inputs that runs its equations one after the other, each
+        resolved beforehand.
+        """
         jaxpr = closed.jaxpr
         places: dict[Any, int] = {}
         values: list[Any] = []
@@ -102,7 +118,9 @@ class Eager:
             operands = tuple(place(x) for x in eqn.invars)
             results = [place(v) for v in eqn.outvars]
             runner = self._resolved(eqn)
-            steps.append((runner, operands, results if eqn.primitive.multiple_results else results[0]))
+            steps.append(
+                (runner, operands, results if eqn.primitive.multiple_results else results[0])
+            )
         outputs = [place(v) for v in jaxpr.outvars]
         if len(steps) == 1 and outputs == [steps[0][2]] and list(steps[0][1]) == inputs:
             only = steps[0][0]
@@ -112,7 +130,9 @@ class Eager:
         return self._tiered(closed, run) if all(map(_is_exact, jaxpr.eqns)) else run
 
     def _tiered(self, closed: ClosedJaxpr, plan: Runner) -> Runner:
-        """The plan at first, machine code when it runs hot. For operations whose bits are the same either way."""
+        """The plan at first, machine code when it runs hot. For operations whose bits are the same
+        either way.
+        """
         calls, compiled = 0, None
 
         def run(*arrays: Array) -> Any:
@@ -134,7 +154,9 @@ class Eager:
         out = [v.aval for v in eqn.outvars]
         return self._runner(primitive, params, avals, out if primitive.multiple_results else out[0])
 
-    def _runner(self, primitive: Primitive, params: dict[str, Any], avals: Sequence[Any], out: Any) -> Runner:
+    def _runner(
+        self, primitive: Primitive, params: dict[str, Any], avals: Sequence[Any], out: Any
+    ) -> Runner:
         name = primitive.name
         if name in _VIEWS:
             return lambda x: x._view(out.shape, 0, None, out.weak_type)
@@ -164,7 +186,10 @@ def _is_exact(eqn: JaxprEqn) -> bool:
 
 
 def _sequence(
-    count: int, values: list[Any], steps: list[tuple[Runner, tuple[int, ...], Any]], outputs: list[int]
+    count: int,
+    values: list[Any],
+    steps: list[tuple[Runner, tuple[int, ...], Any]],
+    outputs: list[int],
 ) -> Runner:
     """Runs steps on a table of values whose first `count` places are the arguments."""
     fixed = values[count:]
@@ -184,7 +209,9 @@ def _sequence(
 
 
 def _operation(primitive: Elementwise, params: dict[str, Any]) -> Any:
-    """The native operation of an elementwise primitive; falls back to NumPy where no kernel can be made."""
+    """The native operation of an elementwise primitive; falls back to NumPy where no kernel can be
+    made.
+    """
 
     def fallback(*operands: Any) -> Any:
         arrays = concrete(operands)
@@ -195,7 +222,9 @@ def _operation(primitive: Elementwise, params: dict[str, Any]) -> Any:
         return to_array(results, out)
 
     def resolve(descriptors: tuple[Any, ...]) -> Any:
-        return elementwise.resolve(primitive.name, lambda *xs: primitive.bind(*xs, **params), descriptors)
+        return elementwise.resolve(
+            primitive.name, lambda *xs: primitive.bind(*xs, **params), descriptors
+        )
 
     return _native.EagerOp(primitive.name, fallback, resolve)
 
@@ -204,7 +233,11 @@ class _Program:
     """An operation as a program of one equation."""
 
     def __init__(
-        self, compile_program: Callable[..., Any], primitive: Primitive, params: dict[str, Any], avals: Sequence[Any]
+        self,
+        compile_program: Callable[..., Any],
+        primitive: Primitive,
+        params: dict[str, Any],
+        avals: Sequence[Any],
     ) -> None:
         def flat(*xs: Any) -> Any:
             results = primitive.bind(*xs, **params)

@@ -1,7 +1,8 @@
-"""llvmlite's shared library through ctypes: the C functions that compile, without llvmlite's Python modules.
+"""llvmlite's shared library through ctypes, without llvmlite's Python modules.
 
-Importing llvmlite takes tens of milliseconds, most of them for modules that are not needed here. The library itself is
-loaded on a thread of its own while `import vires` runs (`preload`), so that the first kernel finds it there.
+Importing llvmlite takes tens of milliseconds, most of them for modules that are not needed here.
+The library itself is loaded on a thread of its own while `import vires` runs (`preload`), so that
+the first kernel finds it there.
 """
 
 from __future__ import annotations
@@ -26,19 +27,36 @@ _FUNCTIONS: dict[str, tuple[str, Any, tuple[Any, ...]]] = {
     "create_machine": (
         "LLVMPY_CreateTargetMachine",
         _POINTER,
-        (_POINTER, _TEXT, _TEXT, _TEXT, ctypes.c_int, _TEXT, _TEXT, ctypes.c_int, ctypes.c_int, _TEXT),
+        (
+            _POINTER,
+            _TEXT,
+            _TEXT,
+            _TEXT,
+            ctypes.c_int,
+            _TEXT,
+            _TEXT,
+            ctypes.c_int,
+            ctypes.c_int,
+            _TEXT,
+        ),
     ),
     "create_context": ("LLVMPY_ContextCreate", _POINTER, ()),
     "dispose_context": ("LLVMPY_ContextDispose", None, (_POINTER,)),
     "parse": ("LLVMPY_ParseAssembly", _POINTER, (_POINTER, _TEXT, _OUT)),
     "verify": ("LLVMPY_VerifyModule", ctypes.c_bool, (_POINTER, _OUT)),
-    "emit": ("LLVMPY_TargetMachineEmitToMemory", _POINTER, (_POINTER, _POINTER, ctypes.c_int, _OUT)),
+    "emit": (
+        "LLVMPY_TargetMachineEmitToMemory",
+        _POINTER,
+        (_POINTER, _POINTER, ctypes.c_int, _OUT),
+    ),
     "buffer_start": ("LLVMPY_GetBufferStart", _POINTER, (_POINTER,)),
     "buffer_size": ("LLVMPY_GetBufferSize", ctypes.c_size_t, (_POINTER,)),
     "dispose_buffer": ("LLVMPY_DisposeMemoryBuffer", None, (_POINTER,)),
     "dispose_module": ("LLVMPY_DisposeModule", None, (_POINTER,)),
     "dispose_string": ("LLVMPY_DisposeString", None, (_POINTER,)),
 }
+
+
 def path() -> str:
     """Where llvmlite's library is; found without importing llvmlite.
 
@@ -51,14 +69,16 @@ def path() -> str:
             found = os.path.join(folder, "binding", name)
             if os.path.exists(found):
                 return found
-    raise ImportError("vires: needs llvmlite with its library; got none; try `pip install llvmlite`")
+    raise ImportError(
+        "vires: needs llvmlite with its library; got none; try `pip install llvmlite`"
+    )
 
 
 def preload() -> None:
-    """Load the library on a thread of its own (not with VIRES_PRELOAD=0, nor where it cannot be found).
+    """Load the library on a thread of its own; not with VIRES_PRELOAD=0, nor where there is none.
 
-    The thread also compiles `warm_up.ll`, a program as the engine writes them, so that the code generator's pages are
-    in memory and its tables made when the first kernel comes.
+    The thread also compiles `warm_up.ll`, a program as the engine writes them, so that the code
+    generator's pages are in memory and its tables made when the first kernel comes.
     """
     if os.environ.get("VIRES_PRELOAD", "1") == "0":
         return
@@ -115,7 +135,7 @@ class LLVM:
         return self.text(out)
 
     def host(self) -> tuple[str, str, str]:
-        """Name of the processor, its features ("+avx2,-avx512f,..."), and the triple of this process."""
+        """The processor's name, its features ("+avx2,-avx512f,..."), the triple of this process."""
         features = sorted(self._read(self.get_features).split(","), key=lambda f: f[1:])
         return self._read(self.get_cpu), ",".join(features), self._read(self.get_triple)
 
@@ -125,8 +145,19 @@ class LLVM:
         triple = host.triple.encode()
         target = self.find_target(triple, ctypes.byref(error))
         machine = target and self.create_machine(
-            target, triple, host.cpu.encode(), host.features.encode(), level, b"pic", b"small", 0, 0, b""
+            target,
+            triple,
+            host.cpu.encode(),
+            host.features.encode(),
+            level,
+            b"pic",
+            b"small",
+            0,
+            0,
+            b"",
         )
         if not machine:
-            raise RuntimeError(f"LLVM: needs a target for {host.triple}; got none: {self.text(error)}")
+            raise RuntimeError(
+                f"LLVM: needs a target for {host.triple}; got none: {self.text(error)}"
+            )
         return machine
