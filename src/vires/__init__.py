@@ -5,6 +5,8 @@ NumPy's API on immutable arrays (`vires.numpy`), with composable function transf
 compiled by a compiler of its own.
 """
 
+import importlib as _importlib
+
 from vires.core import setup as _setup
 from vires.engine.llvm import library as _library
 
@@ -83,5 +85,15 @@ from vires.numpy.methods import attach as _attach
 _attach()
 
 from vires import lax, nn, numpy, random
+
+#: Namespaces that are imported when they are first used.
+_LAZY = ("image", "scipy")
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'vires' has no attribute {name!r}")
+    return _importlib.import_module(f"vires.{name}")
+
 
 __version__ = "0.1.0"
