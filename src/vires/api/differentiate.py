@@ -16,8 +16,10 @@ from vires.core.jaxpr import ClosedJaxpr, evaluate
 from vires.core.primitive import Zero
 from vires.core.staging import stage
 from vires.core.trace import Tracer, as_array, aval_of
+from vires.ops.compare import eq
 from vires.ops.convert import convert_element_type
-from vires.ops.shape import full, reshape, zeros
+from vires.ops.elementwise import add
+from vires.ops.shape import full, iota, reshape, zeros
 from vires.ops.shape import slice as slice_
 from vires.transform.jvp import push_forward
 from vires.transform.linearize import linearize as linearize_flat
@@ -478,19 +480,26 @@ def _type_of(x: Any) -> Any:
 
 
 def _basis(leaves: Sequence[Any], treedef: Any) -> Any:
-    """For each leaf, the unit tangents of all elements of the tree: leading axis = total size."""
+    """For each leaf, the unit tangents of all elements of the tree: leading axis = total size.
 
+    Made by operations, so that a compiled program holds no arrays of mostly zeros.
+    """
     sizes = [aval_of(x).size for x in leaves]
     total = sum(sizes)
     rows: list[Any] = []
     start = 0
     for x, size in zip(leaves, sizes, strict=True):
         aval = aval_of(x)
-        block = np.zeros((total, size), np.float32)
-        block[start : start + size] = np.eye(size, dtype=np.float32)
+        shape = (total, size)
+        row, column = (iota(dtype=dtypes.int32, shape=shape, dimension=d) for d in (0, 1))
+        unit = convert_element_type(
+            eq(row, add(column, full(shape, start, dtypes.int32)) if start else column),
+            new_dtype=aval.dtype,
+            weak_type=False,
+        )
         start += size
-        block = block.astype(aval.dtype).reshape(total, *aval.shape)
-        rows.append(_weak_as(aval, as_array(block)))
+        unit = reshape(unit, new_sizes=(total, *aval.shape), dimensions=None)
+        rows.append(_weak_as(aval, unit))
     return tree.unflatten(treedef, rows)
 
 
