@@ -22,6 +22,8 @@ _RESULTS, _WEIGHT = 8, 500.0
 _CHEAP = 4.0
 #: Cost of a value in memory, in additions: for each element written, each element read, and at all.
 _WRITE, _READ, _PLACE = 2.0, 0.7, 4000.0
+#: Cost of an element read across the rows of memory: one lane at a time.
+_READ_ACROSS = 16.0
 
 
 def fuse(region: Region) -> None:
@@ -108,13 +110,20 @@ def _decide_pull(node: Node) -> None:
     if not node.store and demand:
         total, size = sum(demand.values()), node.size
         waste = node.weight * (total - size)
-        dear = node.weight > _CHEAP and waste > _READ * total + _WRITE * size + _PLACE
+        reads = sum(
+            count * (_READ_ACROSS if path and min(path) < 0 else _READ)
+            for (_, path), count in demand.items()
+        )
+        dear = node.weight > _CHEAP and waste > reads + _WRITE * size + _PLACE
         if dear or (len(demand) > 6 and node.weight > _CHEAP):
             node.store = True
     wanted = {(squeezed(node.shape), ()): node.size} if node.store else demand
+    # The number of a transpose is negative in a path.
+    across = bool(node.view) and node.view[-1] != len(node.view) - 1  # type: ignore[index]
+    number = -node.number if across else node.number
     for x in node.operands:
         for (domain, path), count in wanted.items():
-            _want(x, (domain, path if node.pointwise else (*path, node.number)), count)
+            _want(x, (domain, path if node.pointwise else (*path, number)), count)
 
 
 def _shares(node: Node, source: Node) -> bool:
