@@ -118,6 +118,17 @@ def test_expensive_values_are_not_computed_again():
     assert len(steps_of(lambda x, y: x + (y + 1), x, y)) == 1
 
 
+def test_values_read_across_rows_are_computed_again():
+    x, y = normal(500, 500), normal(500)
+
+    def f(x, y):
+        z = (x * y + 1) * x - y
+        return np.transpose(z * x + z[:, ::-1])
+
+    assert len(steps_of(f, x, y)) == 1
+    run(f, x, y)
+
+
 def test_broadcast_and_softmax():
     x, y = normal(33, 47), normal(47)
     run(lambda x, y: np.sin(x) + np.cos(y), x, y)
