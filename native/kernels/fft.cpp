@@ -1,4 +1,5 @@
-// Fourier transforms along the last axes of an array, of lengths whose prime factors are at most 13.
+// Fourier transforms along the last axes of an array, of lengths whose prime factors are at most
+// 13.
 //
 // One axis after the other; the lines along an axis are taken a vector at a time, on all threads.
 #include <algorithm>
@@ -106,7 +107,7 @@ Run<R> best() {
   return run_plain<R>;
 }
 
-// One axis of an array seen as [outer, length, inner]; lengths of real transforms differ on one side.
+// One axis of an array seen as [outer, length, inner]. Real transforms change the length.
 template <typename R>
 struct Pass {
   const Plan<R>* plan;

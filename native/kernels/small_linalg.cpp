@@ -36,8 +36,8 @@ void for_each(Runtime* runtime, int64_t count, int64_t work, const Step& step) {
   if (number > 1) runtime->parallel_for(runtime, run, &tasks, number);
 }
 
-// args: code, count, n, columns, transpose.  a [n, n], b [n, columns] -> x with a x = b; nan where a
-// is singular.
+// args: code, count, n, columns, transpose.
+// a [n, n], b [n, columns] -> x with a x = b; nan where a is singular.
 template <typename T>
 void solve(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
   const int64_t n = args[2], columns = args[3];
@@ -124,13 +124,13 @@ int32_t dispatch(const Routine (&routines)[4], Runtime* runtime, const int64_t* 
 extern "C" {
 
 int32_t vires_small_solve(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
-  return dispatch({solve<float>, solve<double>, solve<Complex<float>>, solve<Complex<double>>}, runtime,
-           args, inputs, outputs);
+  return dispatch({solve<float>, solve<double>, solve<Complex<float>>, solve<Complex<double>>},
+                  runtime, args, inputs, outputs);
 }
 
 int32_t vires_small_lu(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
-  return dispatch({lu<float>, lu<double>, lu<Complex<float>>, lu<Complex<double>>}, runtime, args, inputs,
-           outputs);
+  return dispatch({lu<float>, lu<double>, lu<Complex<float>>, lu<Complex<double>>}, runtime, args,
+                  inputs, outputs);
 }
 
 int32_t vires_small_cholesky(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
@@ -139,7 +139,8 @@ int32_t vires_small_cholesky(Runtime* runtime, const int64_t* args, void** input
            runtime, args, inputs, outputs);
 }
 
-int32_t vires_small_triangular(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
+int32_t vires_small_triangular(Runtime* runtime, const int64_t* args, void** inputs,
+                               void** outputs) {
   return dispatch({triangular<float>, triangular<double>, triangular<Complex<float>>,
             triangular<Complex<double>>},
            runtime, args, inputs, outputs);
