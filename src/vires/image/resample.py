@@ -128,9 +128,7 @@ def scale_and_translate(
     sizes = tuple(operator.index(n) for n in shape)
     axes = [axis_index("scale_and_translate", d, x.aval.ndim) for d in spatial_dims]
     if len(sizes) != x.aval.ndim:
-        raise ValueError(
-            f"scale_and_translate: needs a shape of {x.aval.ndim} sizes; got {sizes}"
-        )
+        raise ValueError(f"scale_and_translate: needs a shape of {x.aval.ndim} sizes; got {sizes}")
     for d in range(x.aval.ndim):
         if d not in axes and sizes[d] != x.aval.shape[d]:
             raise ValueError(

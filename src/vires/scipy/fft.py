@@ -127,9 +127,7 @@ def _one(function: str, x: Any, type: int, n: Any, axis: int, norm: Any, inverse
     return _along(value, type, [n], [place], norm, inverse)
 
 
-def _several(
-    function: str, x: Any, type: int, s: Any, axes: Any, norm: Any, inverse: bool
-) -> Any:
+def _several(function: str, x: Any, type: int, s: Any, axes: Any, norm: Any, inverse: bool) -> Any:
     _check(function, type, norm)
     value = _prepared(function, x)
     ndim = value.aval.ndim
@@ -160,16 +158,12 @@ def idct(
 
 
 @planned("x")
-def dctn(
-    x: Any, type: int = 2, s: Any = None, axes: Any = None, norm: str | None = None
-) -> Any:
+def dctn(x: Any, type: int = 2, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
     """`dct` along several axes (None: all, or the last ones of which s gives the sizes)."""
     return _several("dctn", x, type, s, axes, norm, False)
 
 
 @planned("x")
-def idctn(
-    x: Any, type: int = 2, s: Any = None, axes: Any = None, norm: str | None = None
-) -> Any:
+def idctn(x: Any, type: int = 2, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
     """The inverse of `dctn`."""
     return _several("idctn", x, type, s, axes, norm, True)

@@ -153,9 +153,7 @@ def companion(a: Any) -> Any:
 def convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
     """The matrix A with A v = convolve(a, v, mode) for vectors v of n elements."""
     if mode not in ("full", "same", "valid"):
-        raise ValueError(
-            f"convolution_matrix: needs mode 'full', 'same' or 'valid'; got {mode!r}"
-        )
+        raise ValueError(f"convolution_matrix: needs mode 'full', 'same' or 'valid'; got {mode!r}")
     if operator.index(n) < 1:
         raise ValueError(f"convolution_matrix: needs n >= 1; got {n}")
     return _convolution_matrix(a, operator.index(n), mode)
@@ -309,9 +307,7 @@ def invhilbert(n: int) -> Any:
 
 def _kind(function: str, kind: str | None) -> str:
     if kind not in (None, "symmetric", "lower", "upper"):
-        raise ValueError(
-            f"{function}: needs kind 'symmetric', 'lower' or 'upper'; got {kind!r}"
-        )
+        raise ValueError(f"{function}: needs kind 'symmetric', 'lower' or 'upper'; got {kind!r}")
     return kind or "symmetric"
 
 

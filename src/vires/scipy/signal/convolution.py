@@ -82,9 +82,7 @@ def _direct(function: str, in1: Any, in2: Any, mode: str, precision: Any) -> Any
         x, y = convert(x, dtypes.default_int()), convert(y, dtypes.default_int())
     larger = [m >= n for m, n in zip(x.aval.shape, y.aval.shape, strict=True)]
     if mode == "valid":
-        if not all(larger) and any(
-            m > n for m, n in zip(x.aval.shape, y.aval.shape, strict=True)
-        ):
+        if not all(larger) and any(m > n for m, n in zip(x.aval.shape, y.aval.shape, strict=True)):
             raise ShapeError(
                 f"{function}: needs one array that is at least as large along every axis for mode "
                 f"'valid'; got {shape_text(x)} and {shape_text(y)}"
@@ -121,9 +119,7 @@ def convolve(
     """
     _check_mode("convolve", mode)
     if method not in ("auto", "direct", "fft"):
-        raise ValueError(
-            f"convolve: needs method 'auto', 'direct' or 'fft'; got {method!r}"
-        )
+        raise ValueError(f"convolve: needs method 'auto', 'direct' or 'fft'; got {method!r}")
     if method == "fft":
         return fftconvolve(in1, in2, mode)
     return _convolve(in1, in2, mode, precision)
@@ -147,9 +143,7 @@ def correlate(
     """sum_k x_(n + k) conj(y_k) over all axes; the modes and methods are those of `convolve`."""
     _check_mode("correlate", mode)
     if method not in ("auto", "direct", "fft"):
-        raise ValueError(
-            f"correlate: needs method 'auto', 'direct' or 'fft'; got {method!r}"
-        )
+        raise ValueError(f"correlate: needs method 'auto', 'direct' or 'fft'; got {method!r}")
     if method == "fft":
         y = operand(in2, "correlate", "in2")
         return fftconvolve(in1, conj(rev(y, dimensions=tuple(range(y.aval.ndim)))), mode)

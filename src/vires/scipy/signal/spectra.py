@@ -54,9 +54,7 @@ def _window(function: str, window: Any, size: int, dtype: Any) -> Any:
         return np.asarray(get_window(window, size)).astype(dtype)
     (weights,) = promote_inexact(operand(window, function, "window"))
     if weights.aval.shape != (size,):
-        raise ShapeError(
-            f"{function}: needs a window of {size} weights; got {shape_text(weights)}"
-        )
+        raise ShapeError(f"{function}: needs a window of {size} weights; got {shape_text(weights)}")
     return weights
 
 
@@ -272,8 +270,7 @@ def istft(
     overlap = size // 2 if noverlap is None else operator.index(noverlap)
     if not 0 <= overlap < size or points < size:
         raise ValueError(
-            "istft: needs noverlap < nperseg <= nfft; "
-            f"got {overlap}, {size} and {points}"
+            f"istft: needs noverlap < nperseg <= nfft; got {overlap}, {size} and {points}"
         )
     step = size - overlap
     dtype = dtypes.real_of(z.aval.dtype) if dtypes.is_inexact(z.aval.dtype) else dtypes.float32
@@ -284,8 +281,10 @@ def istft(
     places = (step * np.arange(count)[:, None] + np.arange(size)[None, :]).astype(np.int32)
     batch = frames.shape[:-2]
     signal = zeros((*batch, length), frames.dtype).at[..., places].add(frames)
-    norm = zeros((length,), weights.dtype).at[places].add(
-        (weights * weights)[None, :] + zeros((count, 1), weights.dtype)
+    norm = (
+        zeros((length,), weights.dtype)
+        .at[places]
+        .add((weights * weights)[None, :] + zeros((count, 1), weights.dtype))
     )
     signal = signal / where(norm > 1e-10, norm, 1)
     if boundary:

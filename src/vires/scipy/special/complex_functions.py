@@ -43,9 +43,10 @@ def _upper(z: Any) -> Any:
     """w(z) for Im z >= 0."""
     distance = _SCALE - 1j * z
     ratio = (_SCALE + 1j * z) / distance
-    return 2 * polynomial(ratio, _COEFFICIENTS) / (distance * distance) + (
-        1 / math.sqrt(math.pi)
-    ) / distance
+    return (
+        2 * polynomial(ratio, _COEFFICIENTS) / (distance * distance)
+        + (1 / math.sqrt(math.pi)) / distance
+    )
 
 
 @custom_jvp
@@ -87,9 +88,7 @@ def sph_harm_y(
       n_max: the largest degree; needed where n is traced.
     """
     if diff_n is not None:
-        raise NotImplementedError(
-            f"sph_harm_y: needs diff_n=None; got {diff_n!r}; try vires.jvp"
-        )
+        raise NotImplementedError(f"sph_harm_y: needs diff_n=None; got {diff_n!r}; try vires.jvp")
     degrees = operand(n, "sph_harm_y", "n")
     if n_max is None:
         n_max = int(degrees.max(initial=0))

@@ -120,21 +120,20 @@ _DILOGARITHM = (
 
 @custom_jvp
 def _spence(x: Any) -> Any:
-    large, small = x > 2, x < 0.5
-    inside = where(large, 1 / where(large, x, 1), where(small, 1 - x, x))
-    safe = where(inside > 0, inside, 1)
-    minus_log = -log(safe)
+    # By x to 1 / x and x to 1 - x into [1/2, 1].
+    large = x > 1
+    own = where(large, 1 / where(large, x, 1), x)
+    small = own < 0.5
+    inside = where(small, 1 - own, own)
+    minus_log = -log(where(inside > 0, inside, 1))
     square = minus_log * minus_log
     series = minus_log - 0.25 * square + minus_log * square * polynomial(square, _DILOGARITHM)
-    series = where(inside > 0, series, math.pi**2 / 6)
+    positive = small & (own > 0)
+    safe = where(positive, own, 0.5)
+    reflected = math.pi**2 / 6 - log(safe) * log1p(-safe) - series
+    value = where(positive, reflected, where(own == 0, math.pi**2 / 6, series))
     logarithm = log(where(large, x, 1))
-    above = -0.5 * logarithm * logarithm - series
-    positive = small & (x > 0)
-    own = where(positive, x, 0.5)
-    below = math.pi**2 / 6 - log(own) * log1p(-own) - series
-    value = where(large, above, where(positive, below, series))
-    value = where(x == 0, math.pi**2 / 6, value)
-    value = where(x == math.inf, -math.inf, value)
+    value = where(large, -0.5 * logarithm * logarithm - value, value)
     return where((x < 0) | (x != x), math.nan, value)
 
 

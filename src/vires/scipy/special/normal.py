@@ -174,9 +174,7 @@ def ndtri_body(p: Any) -> Any:
     return where(middle, center, where(upper, -x, x))
 
 
-ndtri_body.defjvps(
-    lambda dp, out, p: dp * (math.sqrt(2 * math.pi) * exp(0.5 * out * out))
-)
+ndtri_body.defjvps(lambda dp, out, p: dp * (math.sqrt(2 * math.pi) * exp(0.5 * out * out)))
 
 
 @elementwise("inexact")

@@ -10,7 +10,7 @@ from vires import random
 from vires.core import tree
 from vires.lax import linalg as lax_linalg
 from vires.numpy.contraction import matmul
-from vires.numpy.creation import asarray, ones
+from vires.numpy.creation import ones
 from vires.numpy.linalg import inv
 from vires.numpy.operands import ShapeError, operand, promote_inexact, shape_text
 from vires.numpy.reductions import sum as sum_
@@ -71,7 +71,7 @@ class gaussian_kde:  # SciPy's name
                 f"gaussian_kde: needs bw_method 'scott', 'silverman', a number or a function; "
                 f"got {bw_method!r}"
             )
-        return asarray(bw_method)
+        return bw_method
 
     @property
     def d(self) -> int:

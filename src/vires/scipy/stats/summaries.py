@@ -106,8 +106,7 @@ def rankdata(
     _check_policy("rankdata", nan_policy)
     if method not in ("average", "min", "max", "dense", "ordinal"):
         raise ValueError(
-            "rankdata: needs method 'average', 'min', 'max', 'dense' or 'ordinal'; "
-            f"got {method!r}"
+            f"rankdata: needs method 'average', 'min', 'max', 'dense' or 'ordinal'; got {method!r}"
         )
     return _rankdata(a, method, axis)
 
