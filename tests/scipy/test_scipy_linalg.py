@@ -75,7 +75,9 @@ def test_solve_by_structure():
 def test_exponential():
     for scale in (0.1, 1, 10):
         expected = reference.expm(scale * A)
-        assert_near(linalg.expm(scale * A) / onp.abs(expected).max(), expected / abs(expected).max())
+        assert_near(
+            linalg.expm(scale * A) / onp.abs(expected).max(), expected / abs(expected).max()
+        )
     stack = onp.stack([A, P])
     assert_near(linalg.expm(stack) / 1e4, reference.expm(stack) / 1e4)
     assert_near(linalg.expm(A.astype("float32")), reference.expm(A), 1e-4)
@@ -124,9 +126,7 @@ def test_eigenvalues():
     assert_near(linalg.eigh_tridiagonal(d, e, eigvals_only=True), expected[0])
     for select, interval in (("i", (1, 3)), ("v", (-1.0, 1.0))):
         truth = reference.eigh_tridiagonal(d, e, True, select=select, select_range=interval)
-        own = linalg.eigh_tridiagonal(
-            d, e, eigvals_only=True, select=select, select_range=interval
-        )
+        own = linalg.eigh_tridiagonal(d, e, eigvals_only=True, select=select, select_range=interval)
         assert_near(own, truth)
 
 
