@@ -199,3 +199,9 @@ def test_resize_to_the_nearest():
         image.resize(x, (3,), "other")
     with pytest.raises(ValueError, match="resize: needs a shape of 1 sizes"):
         image.resize(x, (3, 3), "linear")
+
+
+def test_python_numbers_keep_their_digits_beside_float64():
+    assert integrate.trapezoid(onp.ones(3), dx=0.1).item() == 0.2
+    density = vires.scipy.stats.multivariate_normal.logpdf(onp.ones(1)[0], 0.1, 0.3)
+    assert density.item() == pytest.approx(-0.5 * (0.9**2 / 0.3 + onp.log(0.6 * onp.pi)), rel=1e-15)

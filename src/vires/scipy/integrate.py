@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vires.numpy.operands import axis_index, operand, promote_inexact
+from vires.numpy.operands import axis_index, operand, promote_inexact, value_or_operand
 from vires.numpy.planned import planned
 from vires.numpy.reductions import sum as sum_
 from vires.numpy.shaping import moveaxis
@@ -24,7 +24,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     values = operand(y, "trapezoid", "y")
     place = axis_index("trapezoid", axis, values.aval.ndim)
     if x is None:
-        values, step = promote_inexact(values, operand(dx, "trapezoid", "dx"))
+        values, step = promote_inexact(values, value_or_operand(dx, "trapezoid", "dx"))
         values = moveaxis(values, place, -1)
     else:
         values, points = promote_inexact(values, operand(x, "trapezoid", "x"))

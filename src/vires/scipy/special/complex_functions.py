@@ -13,7 +13,7 @@ from vires.lax.control import fori_loop
 from vires.numpy.arithmetic import maximum, sqrt
 from vires.numpy.choosing import where
 from vires.numpy.float_parts import conj
-from vires.numpy.operands import broadcast_all, convert, operand, promote_inexact
+from vires.numpy.operands import broadcast_all, convert, operand, promote_inexact, value_or_operand
 from vires.numpy.planned import planned
 from vires.numpy.transcendental import cos, exp, sin
 from vires.numpy.ufunc import elementwise
@@ -97,7 +97,9 @@ def sph_harm_y(
 
 @planned("n", "m", "theta", "phi")
 def _sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, n_max: int) -> Any:
-    angles = promote_inexact(operand(theta, "sph_harm_y"), operand(phi, "sph_harm_y"))
+    angles = promote_inexact(
+        value_or_operand(theta, "sph_harm_y"), value_or_operand(phi, "sph_harm_y")
+    )
     orders = [operand(x, "sph_harm_y") for x in (n, m)]
     degree, order, polar, azimuth = broadcast_all("sph_harm_y", *orders, *angles)
     dtype = polar.aval.dtype

@@ -13,7 +13,7 @@ from vires.lax import special as lax_special
 from vires.lax.control import while_loop
 from vires.numpy.choosing import where
 from vires.numpy.float_parts import floor, rint
-from vires.numpy.operands import broadcast_all, convert, operand, promote_inexact
+from vires.numpy.operands import broadcast_all, convert, operand, promote_inexact, value_or_operand
 from vires.numpy.planned import planned
 from vires.numpy.reductions import any as any_
 from vires.numpy.transcendental import exp, log, log1p
@@ -150,7 +150,7 @@ _hyp2f1.defjvps(
 
 def _computed(name: str, function: Callable[..., Any], *xs: Any) -> Any:
     """A function of operands of one shape, in float64."""
-    promoted = promote_inexact(*[operand(x, name) for x in xs])
+    promoted = promote_inexact(*[value_or_operand(x, name) for x in xs])
     dtype, weak = promoted[0].aval.dtype, all(x.aval.weak_type for x in promoted)
     wide = [convert(x, dtypes.float64) for x in broadcast_all(name, *promoted)]
     return convert(function(*wide), dtype, weak)

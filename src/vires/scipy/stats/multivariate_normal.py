@@ -10,9 +10,9 @@ from vires.numpy.operands import (
     ShapeError,
     broadcast,
     common_shape,
-    operand,
     promote_inexact,
     shape_text,
+    value_or_operand,
 )
 from vires.numpy.planned import planned
 from vires.numpy.reductions import sum as sum_
@@ -38,7 +38,9 @@ def logpdf(x: Any, mean: Any, cov: Any, allow_singular: None = None) -> Any:
 @planned("x", "mean", "cov")
 def _logpdf(x: Any, mean: Any, cov: Any) -> Any:
     values, center, spread = promote_inexact(
-        operand(x, "logpdf"), operand(mean, "logpdf", "mean"), operand(cov, "logpdf", "cov")
+        value_or_operand(x, "logpdf"),
+        value_or_operand(mean, "logpdf", "mean"),
+        value_or_operand(cov, "logpdf", "cov"),
     )
     if not center.aval.ndim and not spread.aval.ndim:
         deviation = values - center
