@@ -44,10 +44,6 @@ from vires.api.devices import (
 )
 from vires.api.differentiate import (
     grad,
-    hessian,
-    jacfwd,
-    jacobian,
-    jacrev,
     jvp,
     linear_transpose,
     linearize,
@@ -56,6 +52,7 @@ from vires.api.differentiate import (
 )
 from vires.api.explain import explain
 from vires.api.inspect import eval_shape, make_jaxpr, typeof
+from vires.api.jacobian import hessian, jacfwd, jacobian, jacrev
 from vires.api.jit import jit
 from vires.api.options import (
     clear_caches,

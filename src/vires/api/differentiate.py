@@ -9,24 +9,20 @@ from typing import Any
 import numpy as np
 
 from vires.api.arguments import as_positions, check_callable, is_arraylike, name_of
-from vires.api.vectorize import vmap
 from vires.core import dtypes, tree
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, evaluate
 from vires.core.primitive import Zero
 from vires.core.staging import stage
 from vires.core.trace import Tracer, as_array, aval_of
-from vires.ops.compare import eq
 from vires.ops.convert import convert_element_type
-from vires.ops.elementwise import add
-from vires.ops.shape import full, iota, reshape, zeros
-from vires.ops.shape import slice as slice_
+from vires.ops.shape import full, zeros
 from vires.transform.jvp import push_forward
 from vires.transform.linearize import linearize as linearize_flat
 from vires.transform.transpose import backward
 
 
-def _values(leaves: Sequence[Any], operation: str) -> list[Any]:
+def values_of(leaves: Sequence[Any], operation: str) -> list[Any]:
     """Leaves as arrays or tracers."""
     for x in leaves:
         if not is_arraylike(x):
@@ -36,7 +32,7 @@ def _values(leaves: Sequence[Any], operation: str) -> list[Any]:
     return [x if isinstance(x, Tracer) else as_array(x) for x in leaves]
 
 
-def _check_differentiable(
+def check_differentiable(
     leaves: Sequence[Any], operation: str, holomorphic: bool, allow_int: bool
 ) -> None:
     for x in leaves:
@@ -58,7 +54,7 @@ def _check_differentiable(
             )
 
 
-class _Selected:
+class Selected:
     """A function seen as one of the arguments at some positions, with the others fixed."""
 
     def __init__(
@@ -114,7 +110,7 @@ def _float0(aval: Any) -> np.ndarray:
     return np.zeros(aval.shape, dtypes.float0)
 
 
-def _gradient_leaf(primal: Any, ct: Any) -> Any:
+def gradient_leaf(primal: Any, ct: Any) -> Any:
     aval = aval_of(primal)
     tangent = aval.to_tangent_aval()
     if tangent.dtype == dtypes.float0:
@@ -122,7 +118,7 @@ def _gradient_leaf(primal: Any, ct: Any) -> Any:
     return zeros(aval) if ct.__class__ is Zero else ct
 
 
-def _weak_as(aval: ShapedArray, x: Any) -> Any:
+def weak_as(aval: ShapedArray, x: Any) -> Any:
     """The gradient of a Python scalar is as weakly typed as the scalar, as in JAX."""
     if not aval.weak_type or aval_of(x).weak_type:
         return x
@@ -171,9 +167,9 @@ def _value_and_grad(
 ) -> Callable[..., Any]:
     @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     def with_gradient(*args: Any, **kwargs: Any) -> Any:
-        selected = _Selected(fun, argnums, args, kwargs, operation)
-        primals = _values(selected.leaves, operation)
-        _check_differentiable(primals, operation, holomorphic, allow_int)
+        selected = Selected(fun, argnums, args, kwargs, operation)
+        primals = values_of(selected.leaves, operation)
+        check_differentiable(primals, operation, holomorphic, allow_int)
         moving = [dtypes.is_inexact(aval_of(x).dtype) for x in primals]
         results, nonzeros, program = linearize_flat(
             lambda *xs: selected(*xs, has_aux=has_aux), primals, moving
@@ -182,22 +178,22 @@ def _value_and_grad(
         value = results[0]
         if nonzeros[0]:
             aval = aval_of(value)
-            one = _weak_as(aval, full((), 1, aval.dtype))
+            one = weak_as(aval, full((), 1, aval.dtype))
             cts = iter(backward(program.jaxpr, program.consts, [], [one]))
         else:
             cts = iter([Zero(aval_of(x)) for x, m in zip(primals, moving, strict=True) if m])
         gradient = [
-            _weak_as(aval_of(x), _gradient_leaf(x, next(cts))) if m else _float0(aval_of(x))
+            weak_as(aval_of(x), gradient_leaf(x, next(cts))) if m else _float0(aval_of(x))
             for x, m in zip(primals, moving, strict=True)
         ]
         answer = selected.unflatten(gradient)
         value = tree.unflatten(selected.out_tree, [value])
-        return ((value, _settle(selected.aux)) if has_aux else value), answer
+        return ((value, settle(selected.aux)) if has_aux else value), answer
 
     return with_gradient
 
 
-def _settle(aux: Any) -> Any:
+def settle(aux: Any) -> Any:
     """Auxiliary results without the tracers of the differentiation that made them."""
     from_trace = [
         getattr(x, "primal", x) if isinstance(x, Tracer) and x._trace.finished else x
@@ -327,10 +323,10 @@ def jvp(
         raise TypeError(
             f"jvp: needs tangents of the primals' structure; got {treedef} and {tangent_tree}"
         )
-    values = _values(leaves, "jvp")
-    selected = _Selected(fun, tuple(range(len(primals))), primals, {}, "jvp")
+    values = values_of(leaves, "jvp")
+    selected = Selected(fun, tuple(range(len(primals))), primals, {}, "jvp")
     results, out = push_forward(
-        lambda *xs: _tracked(selected(*xs, has_aux=has_aux)),
+        lambda *xs: tracked(selected(*xs, has_aux=has_aux)),
         values,
         _check_tangents(values, tangent_leaves, "jvp"),
     )
@@ -338,10 +334,10 @@ def jvp(
     tangent = tree.unflatten(
         selected.out_tree, [_dense(r, t) for r, t in zip(results, out, strict=True)]
     )
-    return (value, tangent, _settle(selected.aux)) if has_aux else (value, tangent)
+    return (value, tangent, settle(selected.aux)) if has_aux else (value, tangent)
 
 
-def _tracked(flat: Sequence[Any]) -> list[Any]:
+def tracked(flat: Sequence[Any]) -> list[Any]:
     """Results as arrays or tracers, so that Python numbers get a type."""
     return [x if isinstance(x, Tracer) else as_array(x) for x in flat]
 
@@ -379,16 +375,16 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
 
     value = tree.unflatten(out_tree, results)
     return (
-        (value, tangent_function, _settle(selected.aux)) if has_aux else (value, tangent_function)
+        (value, tangent_function, settle(selected.aux)) if has_aux else (value, tangent_function)
     )
 
 
 def _linearized(fun: Any, primals: Sequence[Any], has_aux: bool, operation: str) -> Any:
-    selected = _Selected(fun, tuple(range(len(primals))), primals, {}, operation)
-    values = _values(selected.leaves, operation)
+    selected = Selected(fun, tuple(range(len(primals))), primals, {}, operation)
+    values = values_of(selected.leaves, operation)
     moving = [dtypes.is_inexact(aval_of(x).dtype) for x in values]
     results, nonzeros, program = linearize_flat(
-        lambda *xs: _tracked(selected(*xs, has_aux=has_aux)), values, moving
+        lambda *xs: tracked(selected(*xs, has_aux=has_aux)), values, moving
     )
     return selected, values, moving, results, nonzeros, program
 
@@ -428,13 +424,13 @@ def vjp(
             )
         )
         flat = [
-            _gradient_leaf(x, next(cts)) if m else _float0(aval_of(x))
+            gradient_leaf(x, next(cts)) if m else _float0(aval_of(x))
             for x, m in zip(values, moving, strict=True)
         ]
         return tree.unflatten(selected.treedef, flat)
 
     value = tree.unflatten(out_tree, results)
-    return (value, pullback, _settle(selected.aux)) if has_aux else (value, pullback)
+    return (value, pullback, settle(selected.aux)) if has_aux else (value, pullback)
 
 
 def linear_transpose(
@@ -452,7 +448,7 @@ def linear_transpose(
     def flat_function(*xs: Any) -> list[Any]:
         nonlocal out_tree
         flat, out_tree = tree.flatten(fun(*tree.unflatten(treedef, xs)))
-        return _tracked(flat)
+        return tracked(flat)
 
     avals = [_type_of(x) for x in leaves]
     program: ClosedJaxpr = stage(flat_function, avals, name=name_of(fun))
@@ -463,193 +459,13 @@ def linear_transpose(
             raise TypeError(
                 f"linear_transpose: needs cotangents of structure {out_tree}; got {ct_tree}"
             )
-        cts = backward(program.jaxpr, program.consts, [], _values(ct_leaves, "linear_transpose"))
+        cts = backward(program.jaxpr, program.consts, [], values_of(ct_leaves, "linear_transpose"))
         return tree.unflatten(treedef, [zeros(c.aval) if c.__class__ is Zero else c for c in cts])
 
     return transposed
 
 
 def _type_of(x: Any) -> Any:
-
     if is_arraylike(x):
         return aval_of(x)
     return ShapedArray(tuple(x.shape), dtypes.canonical(x.dtype))
-
-
-# --- Jacobians
-
-
-def _basis(leaves: Sequence[Any], treedef: Any) -> Any:
-    """For each leaf, the unit tangents of all elements of the tree: leading axis = total size.
-
-    Made by operations, so that a compiled program holds no arrays of mostly zeros.
-    """
-    sizes = [aval_of(x).size for x in leaves]
-    total = sum(sizes)
-    rows: list[Any] = []
-    start = 0
-    for x, size in zip(leaves, sizes, strict=True):
-        aval = aval_of(x)
-        shape = (total, size)
-        row, column = (iota(dtype=dtypes.int32, shape=shape, dimension=d) for d in (0, 1))
-        unit = convert_element_type(
-            eq(row, add(column, full(shape, start, dtypes.int32)) if start else column),
-            new_dtype=aval.dtype,
-            weak_type=False,
-        )
-        start += size
-        unit = reshape(unit, new_sizes=(total, *aval.shape), dimensions=None)
-        rows.append(_weak_as(aval, unit))
-    return tree.unflatten(treedef, rows)
-
-
-def _split_axis(x: Any, axis: int, leaves: Sequence[Any], treedef: Any) -> Any:
-    """Cut an axis of total size into the leaves' shapes."""
-
-    shape = aval_of(x).shape
-    pieces: list[Any] = []
-    start = 0
-    for leaf in leaves:
-        aval = aval_of(leaf)
-        starts = [0] * len(shape)
-        limits = list(shape)
-        starts[axis], limits[axis] = start, start + aval.size
-        start += aval.size
-        piece = slice_(x, start_indices=tuple(starts), limit_indices=tuple(limits), strides=None)
-        pieces.append(
-            reshape(
-                piece, new_sizes=(*shape[:axis], *aval.shape, *shape[axis + 1 :]), dimensions=None
-            )
-        )
-    return tree.unflatten(treedef, pieces)
-
-
-def jacfwd(
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-) -> Callable[..., Any]:
-    """The Jacobian by forward mode, best for few inputs: shape (*result.shape, *argument.shape).
-
-    >>> import vires
-    >>> import vires.numpy as np
-    >>> vires.jacfwd(lambda x: x * x)(np.array([1.0, 2.0]))
-    Array([[2., 0.],
-           [0., 4.]], dtype=float32)
-    """
-    check_callable(fun, "jacfwd")
-
-    @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
-        selected = _Selected(fun, argnums, args, kwargs, "jacfwd")
-        primals = _values(selected.leaves, "jacfwd")
-        _check_differentiable(primals, "jacfwd", holomorphic, False)
-        moving = [True] * len(primals)
-        results, _, program = linearize_flat(
-            lambda *xs: _tracked(selected(*xs, has_aux=has_aux)), primals, moving, True
-        )
-        basis = tree.leaves(_basis(primals, selected.treedef))
-        columns = vmap(
-            lambda *ts: tuple(evaluate(program.jaxpr, program.consts, *ts)), out_axes=-1
-        )(*basis)
-        blocks = [
-            selected.unflatten(
-                tree.leaves(_split_axis(c, len(aval_of(r).shape), primals, selected.treedef))
-            )
-            for c, r in zip(columns, results, strict=True)
-        ]
-        answer = tree.unflatten(selected.out_tree, blocks)
-        return (answer, _settle(selected.aux)) if has_aux else answer
-
-    return jacobian
-
-
-def jacrev(
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-) -> Callable[..., Any]:
-    """The Jacobian by reverse mode, best for few outputs: shape (*result.shape, *argument.shape).
-
-    >>> import vires
-    >>> import vires.numpy as np
-    >>> vires.jacrev(lambda x: x.sum() * x)(np.array([1.0, 2.0]))
-    Array([[4., 1.],
-           [2., 5.]], dtype=float32)
-    """
-    check_callable(fun, "jacrev")
-
-    @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
-        selected = _Selected(fun, argnums, args, kwargs, "jacrev")
-        primals = _values(selected.leaves, "jacrev")
-        _check_differentiable(primals, "jacrev", holomorphic, allow_int)
-        moving = [dtypes.is_inexact(aval_of(x).dtype) for x in primals]
-        results, _, program = linearize_flat(
-            lambda *xs: _tracked(selected(*xs, has_aux=has_aux)), primals, moving, True
-        )
-        for r in results:
-            if dtypes.kind(aval_of(r).dtype) == "complex" and not holomorphic:
-                raise TypeError(
-                    f"jacrev: needs real results; got {aval_of(r).dtype.name}; try holomorphic=True"
-                )
-        basis = tree.leaves(_basis(results, selected.out_tree))
-
-        def pull(*cts: Any) -> tuple[Any, ...]:
-            found = iter(backward(program.jaxpr, program.consts, [], cts))
-            return tuple(
-                _weak_as(aval_of(x), _gradient_leaf(x, next(found)))
-                for x, m in zip(primals, moving, strict=True)
-                if m
-            )
-
-        rows = iter(vmap(pull)(*basis))
-        by_argument = [next(rows) if m else None for m in moving]
-        out_leaves: list[Any] = []
-        cut = [
-            tree.leaves(_split_axis(r, 0, results, selected.out_tree)) if r is not None else None
-            for r in by_argument
-        ]
-        for k, result in enumerate(results):
-            out_leaves.append(
-                selected.unflatten(
-                    [
-                        c[k]
-                        if c is not None
-                        else np.zeros(aval_of(result).shape + aval_of(x).shape, dtypes.float0)
-                        for c, x in zip(cut, primals, strict=True)
-                    ]
-                )
-            )
-        answer = tree.unflatten(selected.out_tree, out_leaves)
-        return (answer, _settle(selected.aux)) if has_aux else answer
-
-    return jacobian
-
-
-def hessian(
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-) -> Callable[..., Any]:
-    """The Hessian, forward over reverse: shape (*result.shape, *argument.shape, *argument.shape).
-
-    >>> import vires
-    >>> import vires.numpy as np
-    >>> vires.hessian(lambda x: (x ** 3).sum())(np.array([1.0, 2.0]))
-    Array([[ 6.,  0.],
-           [ 0., 12.]], dtype=float32)
-    """
-    return jacfwd(
-        jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic),
-        argnums,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-    )
-
-
-jacobian = jacrev

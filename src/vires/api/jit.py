@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 from vires import _native
 from vires._native import Array
@@ -21,7 +22,7 @@ from vires.api.arguments import (
 )
 from vires.api.stages import Lowered, Traced
 from vires.control.call import jit_call
-from vires.core import tree
+from vires.core import memo, tree
 from vires.core.avals import ShapedArray
 from vires.core.config import config
 from vires.core.jaxpr import ClosedJaxpr, Literal
@@ -30,6 +31,17 @@ from vires.core.trace import EVAL, Tracer, as_array, aval_of, engine_slot, threa
 
 #: Signatures of one function whose staged program is kept; the oldest goes first.
 _MOST_PROGRAMS = 4096
+
+
+_compiled: WeakSet[Any] = WeakSet()
+
+
+def _forget() -> None:
+    for compiled in list(_compiled):
+        compiled.clear_cache()
+
+
+memo.on_clear(_forget)
 
 
 @dataclass
@@ -186,7 +198,7 @@ class Jitted:
 
     def trace_call(self, *args: Any, **kwargs: Any) -> Any:
         """Inside a transformation (or if it cannot be compiled): bind the call as one equation."""
-        if config.disable_jit:
+        if config.disable_jit or config.debug_nans or config.debug_infs:
             return self.function(*args, **kwargs)
         program, leaves = self.program(args, kwargs)
         opened, consts = close_over(program.closed)
@@ -324,6 +336,7 @@ def jit(
         jitted.miss, jitted.trace_call, static_positions, static_names
     )
     functools.update_wrapper(compiled, fun)
+    _compiled.add(compiled)
 
     def trace(*args: Any, **kwargs: Any) -> Traced:
         program, _ = jitted.program(*_abstract(args, kwargs))

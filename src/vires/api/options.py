@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -92,11 +93,16 @@ def named_scope(name: str) -> Iterator[None]:
     yield
 
 
-def named_call(fun: Any, *, name: str | None = None) -> Any:
-    """The same function, with a name for reading."""
+def named_call(fun: Callable[..., Any], *, name: str | None = None) -> Callable[..., Any]:
+    """The same function under a name of its own, for reading programs and messages."""
+
+    @functools.wraps(fun)
+    def named(*args: Any, **kwargs: Any) -> Any:
+        return fun(*args, **kwargs)
+
     if name is not None:
-        fun.__name__ = name
-    return fun
+        named.__name__ = name
+    return named
 
 
 def live_arrays(platform: str | None = None) -> list[Any]:

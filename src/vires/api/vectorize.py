@@ -9,7 +9,7 @@ from typing import Any
 from vires.api.arguments import argument_names, check_callable, is_arraylike, name_of
 from vires.core import tree
 from vires.core.primitive import AxisData
-from vires.core.trace import Tracer, as_array, aval_of, thread
+from vires.core.trace import Tracer, as_array, aval_of
 from vires.transform.vmap import batch, bring_to
 
 
@@ -187,8 +187,3 @@ def _place(axis: AxisData, result: Any, dim: int | None, target: int | None, fun
     if target is not None and not -rank <= target < rank:
         raise ValueError(f"vmap: needs out_axes within the result's {rank} axes; got {target}")
     return bring_to(axis, result, dim, target)
-
-
-def axis_sizes() -> dict[Any, int]:
-    """Named axes in scope and their sizes."""
-    return dict(thread.axes)

@@ -77,9 +77,15 @@ class Config:
         short, option = self._find(name)
         if not option.accepts(value):
             raise ValueError(f"config.{short}: needs {option.needs}; got {value!r}")
-        option.value = value
-        if option.affects_programs:
+        before, option.value = option.value, value
+        if not option.affects_programs:
+            return
+        try:
             self._changed()
+        except ValueError:  # a listener refuses the value: nothing has changed
+            option.value = before
+            self._changed()
+            raise
 
     def _changed(self) -> None:
         values = tuple(o.value for o in self._options.values() if o.affects_programs)

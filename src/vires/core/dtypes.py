@@ -272,4 +272,19 @@ def promote(*pairs: tuple[DType, bool]) -> tuple[DType, bool]:
     """Common (dtype, weak_type) of operands given as (dtype, weak_type)."""
     if len(set(pairs)) == 1:
         return pairs[0]
+    if _promotion.value == "strict":
+        _check_strict(pairs)
     return _promote(pairs, config.x64_mode())
+
+
+_promotion = config.config.option("numpy_dtype_promotion")
+
+
+def _check_strict(pairs: tuple[tuple[DType, bool], ...]) -> None:
+    """Refuse to widen: operands have one dtype, but for Python scalars of no higher kind."""
+    strong = list(dict.fromkeys(dtype for dtype, weak in pairs if not weak))
+    if len(strong) > 1:
+        raise TypeError(
+            f"promotion: needs operands of one dtype with numpy_dtype_promotion='strict'; got "
+            f"{', '.join(map(short_name, strong))}; try x.astype(...) to say which"
+        )

@@ -15,6 +15,8 @@ import numpy as np
 from vires._native import Array
 from vires.core import dtypes
 from vires.core.avals import ShapedArray
+from vires.core.check import check_program
+from vires.core.config import config
 from vires.core.errors import UnexpectedTracerError
 from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.primitive import Primitive
@@ -103,7 +105,10 @@ class StagingTrace(Trace):
         outvars = [self.atom(x) for x in outputs]
         self.finished = True
         jaxpr = Jaxpr(list(self.constvars.values()), self.invars, outvars, self.eqns, self.names)
-        return ClosedJaxpr(jaxpr, [kept for _, kept in self.consts])
+        closed = ClosedJaxpr(jaxpr, [kept for _, kept in self.consts])
+        if config.enable_checks:
+            check_program(closed)
+        return closed
 
     def origin(self, var: Var) -> str:
         for invar, name in zip(self.invars, self.names, strict=True):

@@ -9,6 +9,7 @@ from vires.core.config import config
 from vires.core.jaxpr import ClosedJaxpr
 from vires.core.primitive import Primitive
 from vires.core.trace import engine_slot
+from vires.engine.watched import logged, looked_at, watching
 
 
 class Engine(Protocol):
@@ -70,7 +71,14 @@ def current() -> Engine:
 def plug() -> None:
     """Make the configured engine the one that the core's interpreter calls."""
     engine = current()
-    engine_slot.eager = engine.eager  # type: ignore[method-assign]
-    engine_slot.compile = engine.compile  # type: ignore[method-assign]
+    watch = watching()
+    engine_slot.eager = looked_at(engine.eager) if watch else engine.eager  # type: ignore[method-assign]
+    engine_slot.compile = logged(engine.compile)  # type: ignore[method-assign]
     engine_slot.plan = engine.plan  # type: ignore[method-assign]
-    engine_slot.resolve_elementwise = engine.resolve_elementwise  # type: ignore[method-assign]
+    engine_slot.resolve_elementwise = (  # type: ignore[method-assign]
+        _no_kernel if watch else engine.resolve_elementwise
+    )
+
+
+def _no_kernel(name: str, function: Callable[..., Any], descriptors: Sequence[Any]) -> None:
+    """No native kernel: each operation goes through the interpreter, where it is looked at."""

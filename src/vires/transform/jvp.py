@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vires.core import memo
-from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, evaluate
 from vires.core.primitive import Zero
 from vires.core.staging import stage
@@ -76,7 +75,3 @@ def jvp_jaxpr(
 
     program = stage(function, [*in_avals, *tangent_avals], name="jvp")
     return program, out_nonzeros
-
-
-def tangent_avals(avals: Sequence[ShapedArray]) -> list[ShapedArray]:
-    return [a.to_tangent_aval() for a in avals]

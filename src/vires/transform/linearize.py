@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from vires.core import memo
-from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, evaluate
 from vires.core.primitive import Primitive, Zero
 from vires.core.staging import StagedTracer, StagingTrace, stage
@@ -199,8 +198,3 @@ def linearize_jaxpr(
         kept[0],
         residual_inputs,
     )
-
-
-def moving_avals(avals: Sequence[ShapedArray], nonzeros: Sequence[bool]) -> list[ShapedArray]:
-    """Types of the tangents that move."""
-    return [a.to_tangent_aval() for a, nz in zip(avals, nonzeros, strict=True) if nz]

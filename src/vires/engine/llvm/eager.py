@@ -250,8 +250,3 @@ class _Program:
     def __call__(self, *operands: Array) -> Any:
         results = self._executable.execute(list(operands))
         return results if self._several else results[0]
-
-
-def is_supported(dtype: Any) -> bool:
-    """Whether kernels compute with a dtype."""
-    return dtype != dtypes.float0
