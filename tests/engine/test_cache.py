@@ -170,3 +170,17 @@ def test_stages_are_printed(monkeypatch, capsys):
     monkeypatch.setenv("VIRES_DUMP", "nonsense")
     with pytest.raises(ValueError, match="VIRES_DUMP"):
         vires.jit(lambda x: x + 1)(np.arange(11.0))
+
+
+def test_the_oldest_files_of_a_full_folder_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "directory", lambda: str(tmp_path))
+    monkeypatch.setattr(cache, "_LIMIT", 1000)
+    for number in range(20):
+        name = f"ab{number + 1:04x}"
+        cache.write(name, {}, bytes(200))
+        os.utime(tmp_path / "ab" / name, (number, number))
+    assert len(files(tmp_path)) == 20
+    cache.write("ab0040", {}, bytes(200))
+    left = {os.path.basename(path) for path in files(tmp_path)}
+    assert "ab0040" in left and "ab0001" not in left
+    assert sum(os.path.getsize(path) for path in files(tmp_path)) <= 1000

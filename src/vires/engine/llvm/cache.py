@@ -25,9 +25,10 @@ from vires.core.source import here
 
 _NAME = b"vires"
 _MAGIC = _NAME + b"\x00\x01\n"
-#: Files beyond this size in all are removed, the oldest first.
-_LIMIT = 1 << 29
-_state = {"warned": False, "pruned": False}
+#: Files beyond this size in one of the 256 folders are removed, the oldest first. One file written
+#: in so many looks at its folder: a look at all of them would take longer than many a compilation.
+_LIMIT, _LOOKS = 1 << 21, 64
+_state = {"warned": False}
 
 
 @lru_cache(maxsize=1)
@@ -127,9 +128,8 @@ def write(name: str, notes: dict[str, Any], image: bytes) -> None:
         except OSError:
             os.unlink(temporary)
             raise
-        if not _state["pruned"]:
-            _state["pruned"] = True
-            _prune(root)
+        if int(name[2:6], 16) % _LOOKS == 0:
+            _prune(folder)
     except OSError as error:
         _warn(
             f"cache: needs a directory that can be written; got {root} ({error.strerror}); "
@@ -146,15 +146,13 @@ def _warn(message: str) -> None:
         warnings.warn_explicit(message, CacheWarning, *place)
 
 
-def _prune(root: str) -> None:
+def _prune(folder: str) -> None:
     """Remove the oldest files when there is too much. Other processes may do so meanwhile."""
     files: list[tuple[float, int, str]] = []
-    for folder in os.scandir(root):
-        if folder.is_dir():
-            for entry in os.scandir(folder.path):
-                with suppress(FileNotFoundError):
-                    status = entry.stat()
-                    files.append((status.st_mtime, status.st_size, entry.path))
+    for entry in os.scandir(folder):
+        with suppress(FileNotFoundError):
+            status = entry.stat()
+            files.append((status.st_mtime, status.st_size, entry.path))
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
         if total <= _LIMIT:
