@@ -7,6 +7,7 @@
 
 #include "array.h"
 #include "compiled_function.h"
+#include "compiler_module.h"
 #include "context.h"
 #include "eager.h"
 #include "elementwise_kernel.h"
@@ -14,7 +15,6 @@
 #include "indexing.h"
 #include "operators.h"
 #include "pool.h"
-#include "preload.h"
 #include "reduction.h"
 #include "symbols.h"
 #include "threads.h"
@@ -160,8 +160,6 @@ void define_machine(nb::module_& m) {
     }
     threads::set_count(count);
   }, "count"_a);
-  m.def("preload_start", preload_start, "path"_a, "ir"_a);
-  m.def("preload_wait", preload_wait, nb::call_guard<nb::gil_scoped_release>());
   m.def("symbols", [] {
     nb::dict result;
     for (const auto& [name, address] : symbol_table()) result[name.c_str()] = address;
@@ -194,6 +192,8 @@ bool import_numpy() {
 
 NB_MODULE(_native, m) {
   using namespace vires;
+  // Programs that are kept for the next call live as long as the process.
+  nb::set_leak_warnings(false);
   m.doc() = "Arrays, memory, threads and the call path of compiled functions.";
   checked(import_numpy());
   pool::initialise();
@@ -209,4 +209,5 @@ NB_MODULE(_native, m) {
   define_arrays(m);
   define_context(m);
   define_machine(m);
+  define_compiler(m);
 }

@@ -8,9 +8,9 @@ compiled by a compiler of its own.
 import importlib as _importlib
 
 from vires.core import setup as _setup
-from vires.engine.llvm import library as _library
+from vires.engine.llvm import machine as _machine
 
-_library.preload()  # LLVM loads on a thread of its own while the rest is imported
+_machine.preload()  # LLVM loads on a thread of its own while the rest is imported
 
 from vires.core.config import config
 from vires.engine import engine as _engine

@@ -13,8 +13,9 @@ import pytest
 import vires
 import vires.numpy as np
 from conftest import staged
+from vires import _native
 from vires.core.errors import CacheWarning
-from vires.engine.llvm import cache, images, loader, machine
+from vires.engine.llvm import cache, machine
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint, text
 
 PROGRAM = """
@@ -53,7 +54,7 @@ def test_a_second_process_needs_no_compiler(tmp_path):
     assert first[1] == "IndexError"
     second, _ = launch(tmp_path)
     assert second[:2] == first[:2]
-    if loader.is_supported():
+    if _native.loads_objects():
         assert second[2] == "False"
 
 
@@ -122,7 +123,7 @@ def test_fingerprints_tell_programs_apart():
         text(lambda: 0)
 
 
-@pytest.mark.skipif(not loader.is_supported(), reason="loads x86-64 ELF objects")
+@pytest.mark.skipif(not _native.loads_objects(), reason="loads x86-64 ELF objects")
 def test_loader():
     ir = """
         @table = private constant [3 x i64] [i64 5, i64 7, i64 9]
@@ -147,17 +148,24 @@ def test_loader():
 
     given = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(lambda x: 100 * x)
     image = machine.compile_ir(ir, 0, verify=True)
-    loaded = loader.load(image, {"given": ctypes.cast(given, ctypes.c_void_p).value})
+    loaded = _native.load_object(image, {"given": ctypes.cast(given, ctypes.c_void_p).value})
     f = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(loaded.address("f"))
     assert [f(0), f(1), f(2)] == [501, 702, 903]
 
 
 def test_loader_leaves_the_rest_to_llvm():
-    with pytest.raises(loader.NotUnderstood):
-        loader.load(b"\x7fELF\x01\x01" + bytes(100), {})
     image = machine.compile_ir("define i32 @g() {\n ret i32 5\n}\n", 0)
-    linked = images.load(image, "test", ["g"], {})
-    assert linked.address("g")
+    for damaged in (b"\x7fELF\x01\x01" + bytes(100), image[:100], image[: len(image) // 2]):
+        with pytest.raises(RuntimeError):
+            _native.load_object(damaged, {})
+    unknown = machine.compile_ir(
+        "declare i32 @vires_nobody()\ndefine i32 @g() {\n %r = call i32 @vires_nobody()\n ret i32 %r\n}\n"
+    )
+    with pytest.raises(RuntimeError, match="no symbol vires_nobody"):
+        _native.load_object(unknown, {})
+    assert machine.load(image, "test", ["g"], {}).address("g")
+    with pytest.raises(KeyError, match="absent"):
+        machine.load(image, "test", ["g"], {}).address("absent")
 
 
 def test_stages_are_printed(monkeypatch, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
+import textwrap
 import threading
 
 import pytest
@@ -92,10 +93,38 @@ def test_threads_compile_at_once() -> None:
     assert results == {n: n * n + n for base in (0, 100) for n in range(base, base + 20)}
 
 
-def test_contexts_are_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_MODULES_PER_CONTEXT", 2)
-    images = {machine.compile_ir(SQUARE.format(7)) for _ in range(7)}
+def test_contexts_are_renewed() -> None:
+    images = {machine.compile_ir(SQUARE.format(7)) for _ in range(300)}
     assert len(images) == 1
+
+
+def test_jobs() -> None:
+    jobs = [
+        machine.submit(SQUARE.format(n), n % 3, "job", background=bool(n & 1)) for n in range(12)
+    ]
+    for n, job in reversed(list(enumerate(jobs))):
+        assert job.result() == machine.compile_ir(SQUARE.format(n), n % 3)
+        assert job.done()
+    wrong = machine.submit("define nonsense", 0, "my_kernel")
+    with pytest.raises(machine.CompileError, match="my_kernel: LLVM cannot parse"):
+        wrong.result()
+
+
+def test_a_forked_child_compiles() -> None:
+    program = """
+        import os, sys
+        from vires.engine.llvm import machine
+        text = "define i64 @f(i64 %x) { ret i64 %x }"
+        jobs = [machine.submit(text, n % 3, "f", background=n > 4) for n in range(20)]
+        child = os.fork()
+        good = all(job.result() == machine.compile_ir(text, n % 3) for n, job in enumerate(jobs))
+        good = good and machine.submit(text, 1, "f").result() == machine.compile_ir(text, 1)
+        if child == 0:
+            os._exit(0 if good else 1)
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or not good)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    assert subprocess.run(command, check=False, timeout=120).returncode == 0
 
 
 def test_import_does_not_load_llvmlite() -> None:

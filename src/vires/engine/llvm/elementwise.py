@@ -16,7 +16,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr
 from vires.core.staging import stage
-from vires.engine.llvm import cache, images, machine
+from vires.engine.llvm import cache, machine
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.code import Code, module
 from vires.engine.llvm.emit import Writer
@@ -47,7 +47,8 @@ def resolve(name: str, function: Callable[..., Any], descriptors: Sequence[Any])
 
     def flat(*xs: Any) -> Sequence[Any]:
         results = function(*xs)
-        return results if isinstance(results, (list, tuple)) else [results]
+        several: Sequence[Any] = results if isinstance(results, (list, tuple)) else [results]
+        return several
 
     try:
         closed = stage(flat, avals, name=name)
@@ -97,15 +98,14 @@ class _Elementwise:
         kernel.loops = kernel.order = [many]
         loads: dict[Any, Expr] = {}
         for i, x in enumerate(inputs):
-            assert x.buffer is not None
-            loads[x, ()] = builder.load(x.buffer, zero if pattern >> i & 1 else position, x.dtype)
+            loads[x, ()] = builder.load(x.memory, zero if pattern >> i & 1 else position, x.dtype)
         builder.memo.update(loads)
         outputs: list[Buffer] = []
         for node in results:
             buffer = Buffer((), node.dtype, "output")
             outputs.append(buffer)
             kernel.stores.append(Store(buffer, position, builder.element(node, ())))
-        return builder, kernel, [*outputs, *[x.buffer for x in inputs]]  # type: ignore[list-item]
+        return builder, kernel, [*outputs, *[x.memory for x in inputs]]
 
     def variant(self, pattern: int) -> int:
         """The address of the machine code for a broadcast pattern."""
@@ -120,7 +120,7 @@ class _Elementwise:
                 cache.write(key, {}, image)
         else:
             image = found[1]
-        linked = images.load(image, self.name, [ENTRY], {})
+        linked = machine.load(image, self.name, [ENTRY], {})
         self.linked.append(linked)
         return linked.address(ENTRY)
 

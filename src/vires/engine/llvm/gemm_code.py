@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 
-from vires.engine.llvm import cache, images
+from vires.engine.llvm import cache, machine
 from vires.engine.llvm.gemm_driver import driver_modules
 from vires.engine.llvm.gemm_kernel import tile_of
 
@@ -25,7 +24,7 @@ _lock = threading.RLock()
 _addresses: dict[str, int] = {}
 _loaded: list[Any] = []
 #: Compilations under way, with the process that began them.
-_started: dict[str, tuple[int, list[Future[bytes]]]] = {}
+_started: dict[str, tuple[int, list[machine.Job]]] = {}
 
 
 def prepare(dtype: Any) -> None:
@@ -54,15 +53,15 @@ def _is_started(name: str) -> bool:
 
 def _start(name: str) -> None:
     texts = driver_modules(np.dtype(name))
-    _started[name] = os.getpid(), [images.submit(text, 1, PREFIX + name) for text in texts]
+    _started[name] = os.getpid(), [machine.submit(text, 1, PREFIX + name) for text in texts]
 
 
 def _load(name: str) -> None:
     first, second = _images(name)
     micro = [f"micro{n + 1}" for n in range(tile_of(name).vectors)]
-    kernels = images.load(first, PREFIX + name, micro, {})
+    kernels = machine.load(first, PREFIX + name, micro, {})
     known = {each: kernels.address(each) for each in micro}
-    driver = images.load(second, PREFIX + name, _FUNCTIONS, known)
+    driver = machine.load(second, PREFIX + name, _FUNCTIONS, known)
     _loaded.extend((kernels, driver))
     for each in _FUNCTIONS:
         _addresses[f"{PREFIX}{name}_{each}"] = driver.address(each)

@@ -1,32 +1,25 @@
 """The compiler behind the CPU engine: LLVM IR text to machine code in this process.
 
-llvmlite guards every call with one global lock. Parsing and emitting are thread-safe in LLVM as
-long as each thread has its own context and target machine, so they go through a ctypes handle of
-our own on llvmlite's library (`library.py`), which gives up the GIL and takes no lock. What our
-loader does not understand is linked through llvmlite, imported when that happens.
+The native core calls llvmlite's library itself (`native/compiler.cpp`), without llvmlite's Python
+modules and their global lock, and places objects in memory (`native/loader.cpp`). What that loader
+does not understand (other processors, other relocations) is linked through llvmlite, imported when
+that happens.
 """
 
 from __future__ import annotations
 
-import ctypes
+import importlib.util
 import itertools
+import os
 import threading
-import weakref
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from vires.engine.llvm.library import LLVM
+from vires import _native
 
 _lock = threading.Lock()
-_thread = threading.local()
 _names = itertools.count()
-
-#: A context keeps every type and constant it has seen; a fresh one after so many modules bounds
-#: that.
-_MODULES_PER_CONTEXT = 256
-#: What the target machine writes, as the library numbers it.
-_ASSEMBLY, _OBJECT = 0, 1
 
 
 class CompileError(RuntimeError):
@@ -46,13 +39,66 @@ class Host(NamedTuple):
         return f",+{feature}," in f",{self.features},"
 
 
+def library_path() -> str:
+    """Where llvmlite's library is; found without importing llvmlite.
+
+    Raises:
+        ImportError: llvmlite is not installed.
+    """
+    spec = importlib.util.find_spec("llvmlite")
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        for name in ("libllvmlite.so", "libllvmlite.dylib", "llvmlite.dll"):
+            found = os.path.join(folder, "binding", name)
+            if os.path.exists(found):
+                return found
+    raise ImportError(
+        "vires: needs llvmlite with its library; got none; try `pip install llvmlite`"
+    )
+
+
+@lru_cache(maxsize=1)
+def start() -> None:
+    """Begin to load LLVM on a thread of its own.
+
+    The thread also compiles `warm_up.ll`, a program as the engine writes them, so that the code
+    generator's pages are in memory and its tables made when the first kernel comes.
+
+    Raises:
+        ImportError: llvmlite is not installed.
+    """
+    with open(os.path.join(os.path.dirname(__file__), "warm_up.ll"), encoding="ascii") as file:
+        _native.compiler_start(library_path(), file.read())
+
+
+def preload() -> None:
+    """Start early, unless VIRES_PRELOAD=0; the first compilation says what is missing."""
+    if os.environ.get("VIRES_PRELOAD", "1") != "0":
+        try:
+            start()
+        except ImportError:
+            return
+
+
 @lru_cache(maxsize=1)
 def host() -> Host:
-    """The processor of this machine: 64-byte vectors with AVX-512, 32 with AVX2, 16 otherwise."""
-    cpu, features, triple = _llvm().host()
+    """The processor of this machine: 64-byte vectors with AVX-512, 32 with AVX2, 16 otherwise.
+
+    Raises:
+        CompileError: LLVM cannot be loaded.
+    """
+    start()
+    cpu, features, triple = _native.compiler_host()
+    if not triple:
+        raise CompileError(f"LLVM: needs its library; got none from {library_path()}")
     known = f",{features},"
     vector_bytes = 64 if ",+avx512f," in known else 32 if ",+avx2," in known else 16
+    features = ",".join(sorted(features.split(","), key=lambda f: f[1:]))
     return Host(cpu, features, vector_bytes, triple)
+
+
+def _check_level(level: int) -> None:
+    if level not in (0, 1, 2):
+        raise ValueError(f"compile_ir: needs a level of 0, 1 or 2; got {level!r}")
 
 
 def compile_ir(text: str, level: int = 0, *, name: str = "kernel", verify: bool = False) -> bytes:
@@ -65,9 +111,49 @@ def compile_ir(text: str, level: int = 0, *, name: str = "kernel", verify: bool 
     Raises:
         CompileError: the text is not valid IR; names the kernel and carries LLVM's message.
     """
-    if level not in (0, 1, 2):
-        raise ValueError(f"compile_ir: needs a level of 0, 1 or 2; got {level!r}")
-    return _compiler().compile(text, level, name, verify)
+    _check_level(level)
+    start()
+    try:
+        return _native.compile(text, level, verify)
+    except RuntimeError as error:
+        raise CompileError(f"{name}: {error}") from None
+
+
+class Job:
+    """A module that is being compiled on another thread."""
+
+    def __init__(self, text: str, level: int, name: str, background: bool) -> None:
+        _check_level(level)
+        start()
+        self._name = name
+        self._job = _native.submit(text, level, background)
+
+    def done(self) -> bool:
+        """Whether `result` answers at once."""
+        return self._job.done()
+
+    def result(self) -> bytes:
+        """The object code. Waits; a job that nobody has begun is done by the caller.
+
+        Raises:
+            CompileError: the text is not valid IR.
+        """
+        try:
+            return self._job.result()
+        except RuntimeError as error:
+            raise CompileError(f"{self._name}: {error}") from None
+
+
+def submit(text: str, level: int, name: str, *, background: bool = False) -> Job:
+    """Begin to compile a module to object code; `background`: after all that is waited for."""
+    return Job(text, level, name, background)
+
+
+def compile_all(units: Sequence[tuple[str, int]], name: str) -> list[bytes]:
+    """The object code of several modules (text, level), compiled at the same time."""
+    jobs = [submit(text, level, name) for text, level in units[:-1]]
+    last = [compile_ir(text, level, name=name) for text, level in units[-1:]]
+    return [job.result() for job in jobs] + last
 
 
 def assembly(text: str, level: int = 0, *, name: str = "kernel") -> str:
@@ -76,7 +162,23 @@ def assembly(text: str, level: int = 0, *, name: str = "kernel") -> str:
     Raises:
         CompileError: the text is not valid IR.
     """
-    return _compiler().compile(text, level, name, False, _ASSEMBLY).decode()
+    start()
+    try:
+        return _native.compile(text, level, False, True).decode()
+    except RuntimeError as error:
+        raise CompileError(f"{name}: {error}") from None
+
+
+def load(image: bytes, name: str, exports: Sequence[str], addresses: Mapping[str, int]) -> Any:
+    """Place object code in memory; `addresses` gives what the process does not know by itself.
+
+    Raises:
+        CompileError: a name has no address.
+    """
+    try:
+        return _native.load_object(image, dict(addresses))
+    except RuntimeError:  # not understood
+        return link(image, name, addresses, exports)
 
 
 class Linked:
@@ -87,7 +189,6 @@ class Linked:
         self._library = library
         self._tracker = tracker
         self._found = found
-        self._lookups: list[Any] = []
 
     def address(self, symbol: str) -> int:
         """The address of a function or global of the object."""
@@ -109,7 +210,7 @@ def link(
     symbols: Mapping[str, int] | None = None,
     exports: Sequence[str] = (),
 ) -> Linked:
-    """Load an object into this process.
+    """Load an object into this process by LLVM's own linker.
 
     `symbols` gives addresses to names that the object refers to; other names are looked up in the
     process (the C library and its mathematics among them). `exports` are names to resolve at once.
@@ -117,8 +218,7 @@ def link(
     Raises:
         CompileError: a name has no address.
     """
-    binding = _binding()
-    builder = binding.JITLibraryBuilder().add_object_img(image).add_current_process()
+    builder = _binding().JITLibraryBuilder().add_object_img(image).add_current_process()
     for symbol, address in (symbols or {}).items():
         builder.import_symbol(symbol, address)
     for symbol in exports:
@@ -131,19 +231,10 @@ def link(
     return Linked(name, library, tracker, {symbol: tracker[symbol] for symbol in exports})
 
 
-# --- llvmlite, at the first use
-
-
-@lru_cache(maxsize=1)
-def _llvm() -> LLVM:
-    with _lock:
-        return LLVM()
-
-
 @lru_cache(maxsize=1)
 def _binding() -> Any:
-    """llvmlite's own module, for linking what the loader does not understand."""
-    _llvm()
+    """llvmlite's own module."""
+    host()
     with _lock:
         import llvmlite.binding as binding
 
@@ -160,70 +251,3 @@ def _jit() -> Any:
         cpu=host().cpu, features=host().features, opt=1, reloc="pic", codemodel="small"
     )
     return binding.create_lljit_compiler(made, use_jit_link=True)
-
-
-def _compiler() -> _ParallelCompiler:
-    compiler = getattr(_thread, "compiler", None)
-    if compiler is None:
-        compiler = _thread.compiler = _ParallelCompiler(_llvm())
-    return compiler
-
-
-class _ParallelCompiler:
-    """One thread's context and target machines."""
-
-    def __init__(self, llvm: LLVM) -> None:
-        self._functions = llvm
-        self._machines: dict[int, Any] = {}
-        self._modules = 0
-        self._renew_context()
-
-    def _renew_context(self) -> None:
-        self._context = self._functions.create_context()
-        self._modules = 0
-        release = weakref.finalize(self, self._functions.dispose_context, self._context)
-        release.atexit = False
-        self._release_context = release
-
-    def _machine(self, level: int) -> Any:
-        machine = self._machines.get(level)
-        if machine is None:
-            machine = self._machines[level] = self._functions.target_machine(level, host())
-        return machine
-
-    def compile(
-        self, text: str, level: int, name: str, verify: bool, kind: int = _OBJECT
-    ) -> bytes:
-        call = self._functions
-        machine = self._machine(level)
-        if self._modules >= _MODULES_PER_CONTEXT:
-            self._release_context()
-            self._renew_context()
-        self._modules += 1
-        message = ctypes.c_void_p()
-        error = ctypes.byref(message)
-        module = call.parse(self._context, text.encode(), error)
-        if not module or message.value:
-            if module:
-                call.dispose_module(module)
-            raise CompileError(f"{name}: LLVM cannot parse the kernel: {self._take(message)}")
-        try:
-            if verify and call.verify(module, error):
-                raise CompileError(f"{name}: the kernel is not valid IR: {self._take(message)}")
-            buffer = call.emit(machine, module, kind, error)
-            if not buffer:
-                raise CompileError(f"{name}: LLVM cannot emit the kernel: {self._take(message)}")
-            try:
-                return ctypes.string_at(call.buffer_start(buffer), call.buffer_size(buffer))
-            finally:
-                call.dispose_buffer(buffer)
-        finally:
-            call.dispose_module(module)
-
-    def _take(self, message: ctypes.c_void_p) -> str:
-        """The text of a message that LLVM allocated, which is freed."""
-        if not message.value:
-            return "(no message)"
-        text = ctypes.string_at(message.value).decode(errors="replace")
-        self._functions.dispose_string(message)
-        return text

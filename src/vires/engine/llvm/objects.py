@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vires.engine.llvm import images as code_images
-from vires.engine.llvm import symbols
+from vires.engine.llvm import machine, symbols
 
 
 class Loaded:
@@ -30,7 +29,7 @@ def load_all(
     addresses = symbols.addresses(names)
     parts: list[Any] = []
     for image, exported in zip(images, exports, strict=True):
-        part = code_images.load(image, name, exported, addresses)
+        part = machine.load(image, name, exported, addresses)
         parts.append(part)
         if part is not None and len(parts) < len(images):
             addresses = {**addresses, **{symbol: part.address(symbol) for symbol in exported}}

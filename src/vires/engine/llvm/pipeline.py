@@ -11,7 +11,6 @@ from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, subjaxprs
 from vires.core.trace import as_array
 from vires.engine.llvm import cache, dump, machine, objects
-from vires.engine.llvm import images as object_code
 from vires.engine.llvm.blocks import failure_of, host_function
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.check import check_region
@@ -205,7 +204,7 @@ def translate(
     dump.show(
         "asm", name, lambda: "\n".join(machine.assembly(unit.text, unit.level) for unit in units)
     )
-    images = object_code.images_of([(unit.text, unit.level) for unit in units], name)
+    images = machine.compile_all([(unit.text, unit.level) for unit in units], name)
     lap("LLVM")
     notes = {
         "lengths": [len(image) for image in images],

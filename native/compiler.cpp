@@ -1,0 +1,333 @@
+#include "compiler.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <deque>
+#include <thread>
+#include <vector>
+
+namespace vires::compiler {
+namespace {
+
+// llvmlite's C functions.
+struct Library {
+  int (*initialize_target)();
+  int (*initialize_printer)();
+  void (*get_triple)(char**);
+  void (*get_cpu)(char**);
+  int (*get_features)(char**);
+  void* (*find_target)(const char*, char**);
+  void* (*create_machine)(void*, const char*, const char*, const char*, int, const char*,
+                          const char*, int, int, const char*);
+  void* (*create_context)();
+  void (*dispose_context)(void*);
+  void* (*parse)(void*, const char*, char**);
+  bool (*verify)(void*, char**);
+  void* (*emit)(void*, void*, int, char**);
+  const char* (*buffer_start)(void*);
+  size_t (*buffer_size)(void*);
+  void (*dispose_buffer)(void*);
+  void (*dispose_module)(void*);
+  void (*dispose_string)(char*);
+
+  bool load(const std::string& path) {
+    void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!handle) return false;
+    bool found = true;
+    const auto get = [&](auto& function, const char* name) {
+      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(
+          dlsym(handle, (std::string("LLVMPY_") + name).c_str()));
+      found = found && function;
+    };
+    get(initialize_target, "InitializeNativeTarget");
+    get(initialize_printer, "InitializeNativeAsmPrinter");
+    get(get_triple, "GetProcessTriple");
+    get(get_cpu, "GetHostCPUName");
+    get(get_features, "GetHostCPUFeatures");
+    get(find_target, "GetTargetFromTriple");
+    get(create_machine, "CreateTargetMachine");
+    get(create_context, "ContextCreate");
+    get(dispose_context, "ContextDispose");
+    get(parse, "ParseAssembly");
+    get(verify, "VerifyModule");
+    get(emit, "TargetMachineEmitToMemory");
+    get(buffer_start, "GetBufferStart");
+    get(buffer_size, "GetBufferSize");
+    get(dispose_buffer, "DisposeMemoryBuffer");
+    get(dispose_module, "DisposeModule");
+    get(dispose_string, "DisposeString");
+    return found;
+  }
+
+  std::string take(char* text) const {
+    if (!text) return {};
+    std::string result = text;
+    dispose_string(text);
+    return result;
+  }
+};
+
+constexpr int kLevels = 3;
+// A context keeps every type and constant it has seen; a fresh one after so many modules bounds that.
+constexpr int kModulesPerContext = 256;
+constexpr int kMostWorkers = 8;
+
+// What one thread at a time compiles with: LLVM is thread-safe across contexts.
+struct Bench {
+  void* context = nullptr;
+  void* machines[kLevels] = {};
+  int modules = 0;
+};
+
+struct State {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::string path, warm_up;
+  bool loaded = false, failed = false;
+  Library library;
+  void* target = nullptr;
+  Host host;
+  std::vector<Bench*> idle;
+  std::deque<std::shared_ptr<Job>> urgent, background;
+  std::vector<std::thread> workers;
+  int waiting = 0;         // workers without work
+  int in_background = 0;  // workers on background jobs
+  bool stopping = false;
+};
+
+// Never destroyed: threads may outlive static objects.
+State& state = *new State;
+
+void* machine_of(Bench& bench, int level, std::string* error) {
+  void*& machine = bench.machines[level];
+  if (!machine) {
+    const Host& host = state.host;
+    machine = state.library.create_machine(state.target, host.triple.c_str(), host.cpu.c_str(),
+                                           host.features.c_str(), level, "pic", "small", 0, 0, "");
+    if (!machine) *error = "LLVM has no code generator for " + host.triple;
+  }
+  return machine;
+}
+
+Bench* take_bench() {
+  {
+    const std::lock_guard guard(state.mutex);
+    if (!state.idle.empty()) {
+      Bench* bench = state.idle.back();
+      state.idle.pop_back();
+      return bench;
+    }
+  }
+  return new Bench;
+}
+
+void give_bench(Bench* bench) {
+  const std::lock_guard guard(state.mutex);
+  state.idle.push_back(bench);
+}
+
+Result compile_on(Bench& bench, const std::string& text, int level, bool verify, Output output) {
+  const Library& llvm = state.library;
+  Result result;
+  void* machine = machine_of(bench, level, &result.error);
+  if (!machine) return result;
+  if (bench.context && bench.modules >= kModulesPerContext) {
+    llvm.dispose_context(bench.context);
+    bench.context = nullptr;
+  }
+  if (!bench.context) {
+    bench.context = llvm.create_context();
+    bench.modules = 0;
+  }
+  ++bench.modules;
+  char* message = nullptr;
+  void* module = llvm.parse(bench.context, text.c_str(), &message);
+  if (!module || message) {
+    if (module) llvm.dispose_module(module);
+    result.error = "LLVM cannot parse the kernel: " + llvm.take(message);
+    return result;
+  }
+  if (verify && llvm.verify(module, &message)) {
+    result.error = "the kernel is not valid IR: " + llvm.take(message);
+  } else if (void* buffer = llvm.emit(machine, module, static_cast<int>(output), &message)) {
+    result.bytes.assign(llvm.buffer_start(buffer), llvm.buffer_size(buffer));
+    llvm.dispose_buffer(buffer);
+  } else {
+    result.error = "LLVM cannot emit the kernel: " + llvm.take(message);
+  }
+  llvm.dispose_module(module);
+  return result;
+}
+
+bool load() {
+  Library& llvm = state.library;
+  if (!llvm.load(state.path)) return false;
+  llvm.initialize_target();
+  llvm.initialize_printer();
+  char *triple = nullptr, *cpu = nullptr, *features = nullptr, *error = nullptr;
+  llvm.get_triple(&triple);
+  llvm.get_cpu(&cpu);
+  llvm.get_features(&features);
+  state.host = {llvm.take(cpu), llvm.take(features), llvm.take(triple)};
+  state.target = llvm.find_target(state.host.triple.c_str(), &error);
+  llvm.take(error);
+  return state.target;
+}
+
+int processors() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+std::shared_ptr<Job> pop(std::deque<std::shared_ptr<Job>>& queue) {
+  std::shared_ptr<Job> job = std::move(queue.front());
+  queue.pop_front();
+  return job;
+}
+
+// The next job for a worker, or none when it is to end. Called with the lock held.
+std::shared_ptr<Job> next_job(std::unique_lock<std::mutex>& lock, bool* is_background) {
+  const int spare = std::max(1, processors() - 1);
+  for (;;) {
+    if (state.stopping) return nullptr;
+    *is_background = state.urgent.empty();
+    if (!*is_background) return pop(state.urgent);
+    if (!state.background.empty() && state.in_background < spare) return pop(state.background);
+    ++state.waiting;
+    state.changed.wait(lock);
+    --state.waiting;
+  }
+}
+
+void work(bool first) {
+  if (first) {
+    const bool good = load();
+    if (good) {
+      // The bench that the first kernel will be compiled on.
+      Bench* bench = new Bench;
+      compile_on(*bench, state.warm_up, 0, false, Output::kObject);
+      give_bench(bench);
+    }
+    const std::lock_guard guard(state.mutex);
+    state.loaded = good;
+    state.failed = !good;
+    state.changed.notify_all();
+    if (!good) return;
+  }
+  std::unique_lock lock(state.mutex);
+  for (;;) {
+    bool is_background = false;
+    const std::shared_ptr<Job> job = next_job(lock, &is_background);
+    if (!job) return;
+    state.in_background += is_background;
+    lock.unlock();
+    job->run();
+    lock.lock();
+    state.in_background -= is_background;
+    // A background job that had to wait for this one.
+    state.changed.notify_one();
+  }
+}
+
+// Ends the workers. Jobs that wait stay in their queues.
+void stop() {
+  std::vector<std::thread> workers;
+  {
+    const std::lock_guard guard(state.mutex);
+    state.stopping = true;
+    state.changed.notify_all();
+    workers.swap(state.workers);
+  }
+  for (std::thread& worker : workers) worker.join();
+}
+
+// With the lock held: a worker more if none is free.
+void add_worker(bool first = false) {
+  const int most = std::min(processors(), kMostWorkers);
+  if (state.stopping || static_cast<int>(state.workers.size()) >= most) return;
+  if (first || state.waiting == 0) state.workers.emplace_back(work, first);
+}
+
+// A child that is forked while a thread holds a lock, of ours or of the loader, could never take it.
+void before_fork() {
+  stop();
+  state.mutex.lock();
+}
+
+void after_fork() {
+  state.stopping = false;
+  if (!state.urgent.empty() || !state.background.empty()) add_worker();
+  state.mutex.unlock();
+}
+
+bool wait_until_loaded() {
+  std::unique_lock lock(state.mutex);
+  state.changed.wait(lock, [] { return state.loaded || state.failed; });
+  return state.loaded;
+}
+
+}  // namespace
+
+void Job::run() {
+  {
+    const std::lock_guard guard(mutex_);
+    if (state_ != State::kWaiting) return;
+    state_ = State::kRunning;
+  }
+  Result result = compile(text_, level_, false, Output::kObject);
+  const std::lock_guard guard(mutex_);
+  result_ = std::move(result);
+  text_ = {};
+  state_ = State::kDone;
+  changed_.notify_all();
+}
+
+bool Job::done() {
+  const std::lock_guard guard(mutex_);
+  return state_ == State::kDone;
+}
+
+const Result& Job::result() {
+  run();
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return state_ == State::kDone; });
+  return result_;
+}
+
+void start(const std::string& path, const std::string& ir) {
+  const std::lock_guard guard(state.mutex);
+  if (!state.path.empty()) return;
+  static const bool registered =
+      pthread_atfork(before_fork, after_fork, after_fork) == 0 && std::atexit(stop) == 0;
+  if (!registered) {
+    state.failed = true;
+    return;
+  }
+  state.path = path;
+  state.warm_up = ir;
+  add_worker(true);
+}
+
+const Host& host() {
+  wait_until_loaded();
+  return state.host;
+}
+
+Result compile(const std::string& text, int level, bool verify, Output output) {
+  if (!wait_until_loaded()) return {{}, "LLVM's library cannot be loaded from " + state.path};
+  Bench* bench = take_bench();
+  Result result = compile_on(*bench, text, level, verify, output);
+  give_bench(bench);
+  return result;
+}
+
+std::shared_ptr<Job> submit(std::string text, int level, bool background) {
+  auto job = std::make_shared<Job>(std::move(text), level);
+  const std::lock_guard guard(state.mutex);
+  (background ? state.background : state.urgent).push_back(job);
+  add_worker();
+  state.changed.notify_one();
+  return job;
+}
+
+}  // namespace vires::compiler
