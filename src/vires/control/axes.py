@@ -10,7 +10,6 @@ from typing import Any
 
 from vires.core import memo
 from vires.core.jaxpr import ClosedJaxpr, subjaxprs
-from vires.core.primitive import Primitive
 
 
 @memo.per_program
@@ -32,10 +31,3 @@ def axes_of_params(params: dict[str, Any]) -> frozenset[Any]:
             for p in subjaxprs(params)
         )
     )
-
-
-def follows_named_axes(primitive: Primitive) -> Primitive:
-    """Tell vmap how to find out whether an operation that holds programs refers to its axis."""
-    primitive.axis_names = axes_of_params  # type: ignore[attr-defined] - what collectives have
-    primitive.batch_collective = primitive.batch  # type: ignore[attr-defined]
-    return primitive

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vires.control.axes import follows_named_axes
 from vires.control.dce import dce_call
+from vires.control.lifting import ProgramPrimitive, leading
 from vires.control.partial import partial_call
 from vires.control.programs import (
     array_of,
@@ -20,7 +20,7 @@ from vires.control.residuals import plan_residuals
 from vires.core import memo
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
-from vires.core.primitive import AxisData, Primitive
+from vires.core.primitive import AxisData
 from vires.transform.jvp import jvp_jaxpr
 from vires.transform.linearize import linearize_jaxpr
 from vires.transform.vmap import batch_jaxpr
@@ -88,21 +88,20 @@ def _batch(
     return jit_call(*operands, jaxpr=program, **params), out_dims
 
 
-jit_call = follows_named_axes(
-    Primitive(
-        "jit",
-        """The results of a program on the operands.""",
-        infer=_infer,
-        reference=lambda *arrays, jaxpr, **params: run_reference(jaxpr, *arrays),
-        jvp=_jvp,
-        transpose=_transpose,
-        batch=_batch,
-        loops=lambda b, *operands, jaxpr, **params: call_block(b, operands, jaxpr),
-        multiple_results=True,
-        linearize=_linearize,
-        dce=dce_call,
-        partial=partial_call(lambda: jit_call),
-    )
+jit_call = ProgramPrimitive(
+    "jit",
+    """The results of a program on the operands.""",
+    programs=lambda params: (params["jaxpr"],),
+    lift=leading("jaxpr"),
+    infer=_infer,
+    reference=lambda *arrays, jaxpr, **params: run_reference(jaxpr, *arrays),
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    loops=lambda b, *operands, jaxpr, **params: call_block(b, operands, jaxpr),
+    linearize=_linearize,
+    dce=dce_call,
+    partial=partial_call(lambda: jit_call),
 )
 
 

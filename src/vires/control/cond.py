@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vires.control.axes import follows_named_axes
 from vires.control.dce import choose, dce, keep_inputs
+from vires.control.lifting import ProgramPrimitive, with_lifted
 from vires.control.masked import has_checks, masked
 from vires.control.partial import partial_loop
 from vires.control.programs import (
@@ -22,7 +22,7 @@ from vires.control.programs import (
 from vires.core import dtypes, memo
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Var, evaluate
-from vires.core.primitive import AxisData, Primitive, Zero
+from vires.core.primitive import AxisData, Zero
 from vires.core.staging import stage
 from vires.core.trace import aval_of
 from vires.ops.compare import eq
@@ -269,21 +269,28 @@ def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[boo
     return smaller, [True, *needed]
 
 
-cond_call = follows_named_axes(
-    Primitive(
-        "cond",
-        """The results of branches[index]; an index outside takes the nearest branch.""",
-        infer=_infer,
-        reference=_reference,
-        jvp=_jvp,
-        transpose=_transpose,
-        batch=_batch,
-        loops=lambda b, index, *operands, branches: b.block(
-            "branch", [index, *operands], branches=branches
-        ),
-        multiple_results=True,
-        linearize=_linearize,
-        dce=_dce,
-        partial=partial_loop(lambda: cond_call),
-    )
+def _lift(
+    values: Sequence[Any], operands: Sequence[Any], params: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    index, *rest = operands
+    branches = tuple(with_lifted(branch, values) for branch in params["branches"])
+    return [index, *values, *rest], {"branches": branches}
+
+
+cond_call = ProgramPrimitive(
+    "cond",
+    """The results of branches[index]; an index outside takes the nearest branch.""",
+    programs=lambda params: params["branches"],
+    lift=_lift,
+    infer=_infer,
+    reference=_reference,
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    loops=lambda b, index, *operands, branches: b.block(
+        "branch", [index, *operands], branches=branches
+    ),
+    linearize=_linearize,
+    dce=_dce,
+    partial=partial_loop(lambda: cond_call),
 )

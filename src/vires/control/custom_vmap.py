@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vires.control.axes import follows_named_axes
 from vires.control.call import check_arguments
 from vires.control.custom_calls import Rule
 from vires.control.functions import as_operands, check_callables, name_of, trace_function
+from vires.control.lifting import ProgramPrimitive, leading
 from vires.control.loops import map as map_one_by_one
 from vires.control.programs import (
     array_of,
@@ -24,7 +24,7 @@ from vires.control.programs import (
 from vires.core import tree
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr
-from vires.core.primitive import AxisData, Primitive, Zero
+from vires.core.primitive import AxisData, Zero
 from vires.core.staging import stage
 from vires.core.trace import EVAL, aval_of, thread
 from vires.ops.shape import move_axis
@@ -266,19 +266,18 @@ def _transpose(
     return [next(answers) if here else None for here in linear]
 
 
-custom_vmap_call = follows_named_axes(
-    Primitive(
-        "custom_vmap_call",
-        """A program with its own rule for many examples.""",
-        infer=_infer,
-        reference=lambda *arrays, call, **params: run_reference(call, *arrays),
-        jvp=_jvp,
-        transpose=_transpose,
-        batch=_batch,
-        loops=lambda b, *operands, call, **params: call_block(b, operands, call),
-        multiple_results=True,
-        linearize=_linearize,
-    )
+custom_vmap_call = ProgramPrimitive(
+    "custom_vmap_call",
+    """A program with its own rule for many examples.""",
+    programs=lambda params: (params["call"],),
+    lift=leading("call", "num_consts"),
+    infer=_infer,
+    reference=lambda *arrays, call, **params: run_reference(call, *arrays),
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    loops=lambda b, *operands, call, **params: call_block(b, operands, call),
+    linearize=_linearize,
 )
 
 

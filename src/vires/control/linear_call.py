@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from vires.control.axes import follows_named_axes
 from vires.control.call import call_program
 from vires.control.functions import as_operands, check_callables, trace_function
+from vires.control.lifting import ProgramPrimitive, with_lifted
 from vires.control.programs import array_of, call_block, is_linear, run_reference, split
 from vires.core import tree
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr
-from vires.core.primitive import AxisData, Primitive, Zero
+from vires.core.primitive import AxisData, Zero
 from vires.core.trace import aval_of
 from vires.ops.linear import declared
 from vires.ops.shape import map_at
@@ -175,16 +175,29 @@ def _loops(b: Any, *operands: Any, **params: Any) -> Any:
     return call_block(b, [*consts, *residuals, *linear], params["callee"])
 
 
-linear_call_primitive = follows_named_axes(
-    Primitive(
-        "linear_call",
-        """A program that is linear in its last operands, with the program of its transpose.""",
-        infer=_infer,
-        reference=_reference,
-        jvp=_jvp,
-        transpose=_transpose,
-        batch=_batch,
-        loops=_loops,
-        multiple_results=True,
-    )
+def _lift(
+    values: Sequence[Any], operands: Sequence[Any], params: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    consts, back_consts, residuals, linear = _groups(params, operands)
+    changed = {
+        **params,
+        "callee": with_lifted(params["callee"], values),
+        "transpose": with_lifted(params["transpose"], values),
+        "num_callee_consts": len(values) + len(consts),
+        "num_transpose_consts": len(values) + len(back_consts),
+    }
+    return [*values, *consts, *values, *back_consts, *residuals, *linear], changed
+
+
+linear_call_primitive = ProgramPrimitive(
+    "linear_call",
+    """A program that is linear in its last operands, with the program of its transpose.""",
+    programs=lambda params: (params["callee"], params["transpose"]),
+    lift=_lift,
+    infer=_infer,
+    reference=_reference,
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    loops=_loops,
 )

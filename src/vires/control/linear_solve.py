@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vires.control.axes import follows_named_axes
 from vires.control.call import call_program
 from vires.control.functions import TracedFunction, as_operands, check_callables, trace_function
+from vires.control.lifting import ProgramPrimitive, with_lifted
 from vires.control.programs import array_of, call_block, is_linear, run_reference, split
 from vires.core import tree
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, evaluate
-from vires.core.primitive import AxisData, Primitive, Zero
+from vires.core.primitive import AxisData, Zero
 from vires.core.trace import aval_of
 from vires.ops.elementwise import neg, sub
 from vires.ops.shape import map_at
@@ -222,16 +222,31 @@ def _loops(b: Any, *operands: Any, const_lengths: Counts, jaxprs: Programs) -> A
     return call_block(b, [*consts, *right], jaxprs.solve)
 
 
-linear_solve = follows_named_axes(
-    Primitive(
-        "custom_linear_solve",
-        """The solution of a linear system, by a solver that comes as a program.""",
-        infer=_infer,
-        reference=_reference,
-        jvp=_jvp,
-        transpose=_transpose,
-        batch=_batch,
-        loops=_loops,
-        multiple_results=True,
-    )
+def _lift(
+    values: Sequence[Any], operands: Sequence[Any], params: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    *consts, b = _groups(params["const_lengths"], operands)
+    programs = [None if p is None else with_lifted(p, values) for p in params["jaxprs"]]
+    groups = [
+        group if program is None else [*values, *group]
+        for program, group in zip(programs, consts, strict=True)
+    ]
+    changed = {
+        "const_lengths": Counts(*map(len, groups)),
+        "jaxprs": Programs(*programs),  # type: ignore[arg-type]
+    }
+    return [*(c for group in groups for c in group), *b], changed
+
+
+linear_solve = ProgramPrimitive(
+    "custom_linear_solve",
+    """The solution of a linear system, by a solver that comes as a program.""",
+    programs=lambda params: params["jaxprs"],
+    lift=_lift,
+    infer=_infer,
+    reference=_reference,
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    loops=_loops,
 )

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vires.control.axes import follows_named_axes
 from vires.control.call import check_arguments, inlined
 from vires.control.dce import dce, dce_call
 from vires.control.functions import as_operands, check_callables, name_of, trace_function
 from vires.control.identities import checkpoint_name, saved_value
+from vires.control.lifting import ProgramPrimitive, leading
 from vires.control.partial import partial_loop
 from vires.control.programs import (
     array_of,
@@ -212,21 +212,20 @@ def _batch(
     return checkpoint_call(*operands, jaxpr=program, **params), out_dims
 
 
-checkpoint_call = follows_named_axes(
-    Primitive(
-        "checkpoint",
-        """The results of a program whose values are computed anew for derivatives.""",
-        infer=_infer,
-        reference=lambda *arrays, jaxpr, **params: run_reference(jaxpr, *arrays),
-        jvp=_jvp,
-        transpose=_transpose,
-        batch=_batch,
-        loops=lambda b, *operands, jaxpr, **params: call_block(b, operands, jaxpr),
-        multiple_results=True,
-        linearize=_linearize,
-        dce=dce_call,
-        partial=partial_loop(lambda: checkpoint_call),
-    )
+checkpoint_call = ProgramPrimitive(
+    "checkpoint",
+    """The results of a program whose values are computed anew for derivatives.""",
+    programs=lambda params: (params["jaxpr"],),
+    lift=leading("jaxpr"),
+    infer=_infer,
+    reference=lambda *arrays, jaxpr, **params: run_reference(jaxpr, *arrays),
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    loops=lambda b, *operands, jaxpr, **params: call_block(b, operands, jaxpr),
+    linearize=_linearize,
+    dce=dce_call,
+    partial=partial_loop(lambda: checkpoint_call),
 )
 
 

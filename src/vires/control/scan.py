@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from vires.control.axes import follows_named_axes
 from vires.control.call import call_program
 from vires.control.dce import dce, keep_inputs
+from vires.control.lifting import ProgramPrimitive, with_lifted
 from vires.control.partial import partial_loop
 from vires.control.programs import (
     array_of,
@@ -32,7 +32,7 @@ from vires.control.scan_residuals import plan_scan_residuals
 from vires.core import memo
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, JaxprEqn, evaluate
-from vires.core.primitive import AxisData, LinearOperand, Primitive, Zero
+from vires.core.primitive import AxisData, LinearOperand, Zero
 from vires.core.staging import stage
 from vires.core.trace import aval_of
 from vires.ops.elementwise import add
@@ -503,19 +503,30 @@ def _loops(b: Any, *operands: Any, jaxpr: ClosedJaxpr, **params: Any) -> Any:
     return b.block("scan", operands, body=jaxpr, **{key: params[key] for key in kept})
 
 
-scan_call = follows_named_axes(
-    Primitive(
-        "scan",
-        """carry, y = body(consts, carry, x) for each slice x: the last carry, all y stacked.""",
-        infer=_infer,
-        reference=_reference,
-        jvp=_jvp,
-        transpose=_transpose,
-        batch=_batch,
-        loops=_loops,
-        multiple_results=True,
-        linearize=_linearize,
-        dce=_dce,
-        partial=partial_loop(lambda: scan_call),
-    )
+def _lift(
+    values: Sequence[Any], operands: Sequence[Any], params: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    changed = {
+        **params,
+        "jaxpr": with_lifted(params["jaxpr"], values),
+        "num_consts": params["num_consts"] + len(values),
+        "linear": (*(False for _ in values), *params["linear"]),
+    }
+    return [*values, *operands], changed
+
+
+scan_call = ProgramPrimitive(
+    "scan",
+    """carry, y = body(consts, carry, x) for each slice x: the last carry, all y stacked.""",
+    programs=lambda params: (params["jaxpr"],),
+    lift=_lift,
+    infer=_infer,
+    reference=_reference,
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    loops=_loops,
+    linearize=_linearize,
+    dce=_dce,
+    partial=partial_loop(lambda: scan_call),
 )

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from vires.control.axes import follows_named_axes
 from vires.control.dce import choose, dce, keep_inputs, program_has_effects
+from vires.control.lifting import ProgramPrimitive, with_lifted
 from vires.control.masked import has_checks, masked
 from vires.control.partial import partial_loop
 from vires.control.programs import (
@@ -28,7 +28,7 @@ from vires.control.programs import (
 from vires.core import dtypes, memo
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, JaxprEqn, evaluate
-from vires.core.primitive import AxisData, Primitive
+from vires.core.primitive import AxisData
 from vires.core.staging import stage
 from vires.ops.reduce import reduce_or
 from vires.ops.select import select_n
@@ -267,26 +267,38 @@ def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[boo
     return smaller, flags
 
 
-while_call = follows_named_axes(
-    Primitive(
+def _lift(
+    values: Sequence[Any], operands: Sequence[Any], params: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    count = params["cond_nconsts"]
+    changed = {
+        "cond_jaxpr": with_lifted(params["cond_jaxpr"], values),
+        "body_jaxpr": with_lifted(params["body_jaxpr"], values),
+        "cond_nconsts": count + len(values),
+        "body_nconsts": params["body_nconsts"] + len(values),
+    }
+    return [*values, *operands[:count], *values, *operands[count:]], changed
+
+
+while_call = ProgramPrimitive(
+    "while",
+    """carry = body(body_consts, carry) as long as cond(cond_consts, carry) holds.""",
+    programs=lambda params: (params["cond_jaxpr"], params["body_jaxpr"]),
+    lift=_lift,
+    infer=_infer,
+    reference=_reference,
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    loops=lambda b, *operands, cond_jaxpr, body_jaxpr, cond_nconsts, body_nconsts: b.block(
         "while",
-        """carry = body(body_consts, carry) as long as cond(cond_consts, carry) holds.""",
-        infer=_infer,
-        reference=_reference,
-        jvp=_jvp,
-        transpose=_transpose,
-        batch=_batch,
-        loops=lambda b, *operands, cond_jaxpr, body_jaxpr, cond_nconsts, body_nconsts: b.block(
-            "while",
-            operands,
-            cond=cond_jaxpr,
-            body=body_jaxpr,
-            cond_consts=cond_nconsts,
-            body_consts=body_nconsts,
-        ),
-        multiple_results=True,
-        linearize=_linearize,
-        dce=_dce,
-        partial=partial_loop(lambda: while_call),
-    )
+        operands,
+        cond=cond_jaxpr,
+        body=body_jaxpr,
+        cond_consts=cond_nconsts,
+        body_consts=body_nconsts,
+    ),
+    linearize=_linearize,
+    dce=_dce,
+    partial=partial_loop(lambda: while_call),
 )
