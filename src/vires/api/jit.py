@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakSet
 
 from vires import _native
 from vires._native import Array
@@ -33,11 +32,11 @@ from vires.core.trace import EVAL, Tracer, as_array, aval_of, engine_slot, threa
 _MOST_PROGRAMS = 4096
 
 
-_compiled: WeakSet[Any] = WeakSet()
+_compiled: memo.Living[Any] = memo.Living()
 
 
 def _forget() -> None:
-    for compiled in list(_compiled):
+    for compiled in _compiled:
         compiled.clear_cache()
 
 

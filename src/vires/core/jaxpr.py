@@ -122,11 +122,14 @@ class Jaxpr:
 class ClosedJaxpr:
     """A jaxpr with the values of its `constvars`."""
 
-    __slots__ = ("__weakref__", "consts", "jaxpr")
+    __slots__ = ("__weakref__", "consts", "derived", "jaxpr")
+    #: What `vires.core.memo` remembers of the program.
+    derived: dict[Any, Any] | None
 
     def __init__(self, jaxpr: Jaxpr, consts: Sequence[Any] = ()) -> None:
         self.jaxpr = jaxpr
         self.consts = list(consts)
+        self.derived = None
 
     @property
     def eqns(self) -> list[JaxprEqn]:

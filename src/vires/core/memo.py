@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Generic, TypeVar
+from weakref import ref
 
 from vires.core.config import config
+from vires.core.jaxpr import ClosedJaxpr
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 _clearers: list[Callable[[], None]] = []
 
 
@@ -24,19 +26,59 @@ def clear() -> None:
         function()
 
 
+class Living(Generic[Item]):
+    """A collection that holds what is alive for other reasons.
+
+    Python's weak collections run a callback when something dies; a KeyboardInterrupt that arrives
+    in one is printed and lost. Here dead entries are swept away as others are added.
+    """
+
+    def __init__(self) -> None:
+        self._items: list[ref[Item]] = []
+        self._sweep_at = 64
+
+    def add(self, item: Item) -> None:
+        """Add what is not in the collection yet."""
+        self._items.append(ref(item))
+        if len(self._items) >= self._sweep_at:
+            self._items = [entry for entry in self._items if entry() is not None]
+            self._sweep_at = max(64, 2 * len(self._items))
+
+    def __iter__(self) -> Iterator[Item]:
+        for entry in list(self._items):
+            item = entry()
+            if item is not None:
+                yield item
+
+
+_programs: Living[ClosedJaxpr] = Living()
+
+
+def _forget_derived() -> None:
+    for program in _programs:
+        if program.derived is not None:
+            program.derived.clear()
+
+
+on_clear(_forget_derived)
+
+
 def per_program(function: Callable[..., Result]) -> Callable[..., Result]:
-    """Remember results by the identity of the first argument (a closed jaxpr) and by the others."""
-    results: WeakKeyDictionary[Any, dict[Hashable, Result]] = WeakKeyDictionary()
-    on_clear(results.clear)
+    """Remember results by the identity of the first argument (a closed jaxpr) and by the others.
+
+    The program itself holds them, so that they go when it does, cycles included.
+    """
 
     @functools.wraps(function)
-    def memoised(closed: Any, *args: Hashable) -> Result:
-        of_program = results.get(closed)
-        if of_program is None:
-            of_program = results[closed] = {}
-        key = (config.state, *args)
-        if key not in of_program:
-            of_program[key] = function(closed, *args)
-        return of_program[key]
+    def memoised(closed: ClosedJaxpr, *args: Hashable) -> Result:
+        derived = closed.derived
+        if derived is None:
+            derived = closed.derived = {}
+            _programs.add(closed)
+        key = (function, config.state, *args)
+        found: Any = derived.get(key, derived)
+        if found is derived:
+            found = derived[key] = function(closed, *args)
+        return found
 
     return memoised

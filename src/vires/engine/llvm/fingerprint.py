@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, cast
 
 import numpy as np
 
-from vires.core import dtypes
+from vires.core import dtypes, memo
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, Literal
 from vires.core.trace import as_array
-
-_texts: WeakKeyDictionary[ClosedJaxpr, str] = WeakKeyDictionary()
 
 
 class NotCanonical(Exception):
     """The program holds something whose meaning has no text (a Python function, say)."""
 
 
+@memo.per_program
 def fingerprint(closed: ClosedJaxpr) -> str:
     """The text of a program with its scalar constants. Arrays are told apart by their types only.
 
     Raises:
         NotCanonical: there is no such text.
     """
-    found = _texts.get(closed)
-    if found is None:
-        found = _texts[closed] = _program(closed)
-    return found
-
-
-def _program(closed: ClosedJaxpr) -> str:
     jaxpr = closed.jaxpr
     numbers: dict[Any, str] = {}
     parts: list[str] = []
@@ -48,7 +39,7 @@ def _jaxpr(jaxpr: Jaxpr, numbers: dict[Any, str], parts: list[str]) -> None:
         parts.append(_aval(var.aval))
     for eqn in jaxpr.eqns:
         operands = [
-            _scalar(x.val, x.aval) if x.__class__ is Literal else numbers[x]  # type: ignore[union-attr]
+            _scalar(x.val, x.aval) if isinstance(x, Literal) else numbers[x]
             for x in eqn.invars
         ]
         params = [f"{k}={text(v)}" for k, v in eqn.params.items()]
@@ -57,7 +48,7 @@ def _jaxpr(jaxpr: Jaxpr, numbers: dict[Any, str], parts: list[str]) -> None:
         outs = ",".join([_aval(v.aval) for v in eqn.outvars])
         parts.append(f"{eqn.primitive.name}[{','.join(params)}]({','.join(operands)})->{outs}")
     for x in jaxpr.outvars:
-        parts.append(_scalar(x.val, x.aval) if x.__class__ is Literal else numbers[x])  # type: ignore[union-attr]
+        parts.append(_scalar(x.val, x.aval) if isinstance(x, Literal) else numbers[x])
 
 
 _aval_texts: dict[Any, str] = {}
@@ -91,12 +82,13 @@ def text(value: Any) -> str:
     if isinstance(value, enum.Enum):
         return f"{kind.__name__}.{value.name}"
     if isinstance(value, tuple):
-        return f"{kind.__name__}({','.join([text(x) for x in value])})"
+        return f"{kind.__name__}({','.join(map(text, cast(tuple[Any, ...], value)))})"
     if isinstance(value, frozenset):
-        return f"{{{','.join(sorted(text(x) for x in value))}}}"
+        return f"{{{','.join(sorted(map(text, cast(frozenset[Any], value))))}}}"
     if isinstance(value, dict):
-        return f"{{{','.join(f'{text(k)}:{text(v)}' for k, v in value.items())}}}"
-    if isinstance(value, np.generic):
+        items = cast(dict[Any, Any], value).items()
+        return f"{{{','.join([f'{text(k)}:{text(v)}' for k, v in items])}}}"
+    if issubclass(kind, np.generic):
         return f"{value.dtype.name}:{value.tobytes().hex()}"
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
