@@ -40,10 +40,9 @@ def to_array(value: Any, aval: ShapedArray) -> _native.Array:
 def view(address: int, aval: ShapedArray) -> np.ndarray:
     """The memory of a buffer as a NumPy array."""
     dtype = storage(aval.dtype)
-    raw = (ctypes.c_char * max(aval.size * dtype.itemsize, 1)).from_address(address)
-    return (
-        np.frombuffer(raw, np.uint8)[: aval.size * dtype.itemsize].view(dtype).reshape(aval.shape)
-    )
+    size = aval.size * dtype.itemsize
+    raw = memoryview((ctypes.c_char * max(size, 1)).from_address(address))
+    return np.frombuffer(raw, np.uint8, size).view(dtype).reshape(aval.shape)
 
 
 def concrete(operands: Sequence[Any]) -> list[_native.Array]:

@@ -29,8 +29,8 @@ Emitter = Callable[["ProgramWriter", Block], None]
 def emit_library(writer: ProgramWriter, block: Block) -> None:
     """Call a routine of the native core: runtime, static integers, operands, results."""
     args = writer.integers("i64", [int(x) for x in block.params["args"]])
-    inputs = writer.pointer_table([x.buffer for x in block.operands])  # type: ignore[misc]
-    outputs = writer.pointer_table([x.buffer for x in visible(block)])  # type: ignore[misc]
+    inputs = writer.pointer_table([x.memory for x in block.operands])
+    outputs = writer.pointer_table([x.memory for x in visible(block)])
     name = f"vires_{block.params['name']}"
     passed = ("ptr %rt", f"ptr {args}", f"ptr {inputs}", f"ptr {outputs}")
     leave_without_memory(writer, block, writer.call(name, "i32", *passed))
@@ -90,7 +90,7 @@ def emit_host(writer: ProgramWriter, block: Block) -> None:
     number = len(writer.hosts)
     writer.hosts.append(block)
     main = writer.main
-    table = writer.pointer_table([node.buffer for node in nodes])  # type: ignore[misc]
+    table = writer.pointer_table([node.memory for node in nodes])
     field, host, failed = main.fresh(), main.fresh(), main.fresh()
     main.emit(f"{field} = getelementptr ptr, ptr %rt, i64 3")
     main.emit(f"{host} = load ptr, ptr {field}")

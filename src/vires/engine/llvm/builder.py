@@ -100,29 +100,30 @@ class Builder(Graph):
     # --- elements
 
     def element(self, node: Node, index: Sequence[Expr | int]) -> Expr:
-        if index.__class__ is not tuple or index is not self.identity:
-            index = tuple([i if i.__class__ is Index else self.as_index(i) for i in index])
-            if index == self.identity:
-                index = self.identity
+        place = self.identity
+        if index is not place:
+            wanted = tuple([i if isinstance(i, Index) else self.as_index(i) for i in index])
+            if wanted != place:
+                place = wanted
         memo = self.memo
-        key = (node, index)
+        key: Any = (node, place)
         found = memo.get(key)
         if found is not None:
             return found
         guard = self.guard
         if guard is not None:
-            key = (node, index, guard)  # type: ignore[assignment]
+            key = (node, place, guard)
             found = memo.get(key)
             if found is not None:
                 return found
         if self.registers and node in self.registers:
-            found = self._register(node, index)
+            found = self._register(node, place)
         elif node.buffer is not None:
-            found = self.load(node.buffer, self.offset(node.shape, index), node.dtype)
+            found = self.load(node.buffer, self.offset(node.shape, place), node.dtype)
         elif node.kind == "literal":
             found = node.definition
         else:
-            found = node.element(index)  # type: ignore[misc]
+            found = node.element(place)
         memo[key] = found
         return found
 
@@ -245,7 +246,7 @@ class Builder(Graph):
         return found[1]
 
     def result(self, kind: str, definition: Any) -> Node:
-        node = Node(kind, None, definition)
+        node = Node(kind, definition=definition)
         node.builder = self
         if not definition.results and definition.__class__ is Block:
             definition.serial = len(self.blocks)
@@ -271,7 +272,8 @@ class Builder(Graph):
         )
 
     def scalar(self, value: Any, aval: ShapedArray) -> Node:
-        node = Node("literal", None, self.constant(value, canonical(aval.dtype))).typed(aval)
+        known = self.constant(value, canonical(aval.dtype))
+        node = Node("literal", definition=known).typed(aval)
         node.builder = self
         node.name = str(value)
         node.number = self.number = self.number + 1
@@ -300,7 +302,7 @@ class Builder(Graph):
             if not needed[position]:
                 continue
             operands = [
-                self.literal(x.val, x.aval) if x.__class__ is Literal else environment[x]  # type: ignore[union-attr, index]
+                self.literal(x.val, x.aval) if isinstance(x, Literal) else environment[x]
                 for x in eqn.invars
             ]
             key = self._key(eqn, operands)
@@ -311,7 +313,7 @@ class Builder(Graph):
                     known[key] = found
             environment.update(zip(eqn.outvars, found, strict=True))
         return [
-            self.literal(x.val, x.aval) if x.__class__ is Literal else environment[x]  # type: ignore[union-attr, index]
+            self.literal(x.val, x.aval) if isinstance(x, Literal) else environment[x]
             for x in jaxpr.outvars
         ]
 
@@ -342,9 +344,8 @@ class Builder(Graph):
                 "host", operands, function=reference_of(eqn), outs=avals, reason="no loops rule"
             )
         else:
-            definitions = primitive.loops(self, *operands, **eqn.params)
-            if not isinstance(definitions, (list, tuple)):
-                definitions = [definitions]
+            made = primitive.loops(self, *operands, **eqn.params)
+            definitions = [made] if isinstance(made, Node) else made
         self._expected, self.effect = before[:2]
         if len(definitions) != len(avals):
             raise ValueError(
@@ -363,7 +364,7 @@ class Builder(Graph):
             elif primitive.name in _SAME_ORDER and node.kind == "pull":
                 node.same = True
         self.origin = before[2]
-        return list(definitions)
+        return [*definitions]
 
 
 def reference_of(eqn: JaxprEqn) -> Callable[..., Any]:

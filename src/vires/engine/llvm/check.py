@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vires.core.config import config
-from vires.engine.llvm.expressions import PREDICATES, Expr, Index, walk
+from vires.engine.llvm.expressions import PREDICATES, Expr, Index, LoopVar, walk
 from vires.engine.llvm.program import Block, Buffer, Kernel, Region, Store
 
 
@@ -48,13 +48,13 @@ def _check_kernel(kernel: Kernel, passed: str) -> None:
     if any(v.size == 0 for v in variables):
         return
     for x in walk(kernel.roots()):
-        if x.op == "var":
-            known = x in variables or x.size == 1  # type: ignore[attr-defined]
+        if isinstance(x, LoopVar):
+            known = x in variables or x.size == 1
             _need(
                 known, passed, f"a variable of size {x.size} belongs to no loop of {kernel.domain}"
-            )  # type: ignore[attr-defined]
+            )
         elif x.op == "load":
-            _check_range(x.attr, x.args[0], len(x.args) > 1, passed)  # type: ignore[arg-type]
+            _check_range(x.attr, x.offset, len(x.args) > 1, passed)
         _check_types(x, passed)
     for store in kernel.stores:
         _check_store(store, passed)

@@ -26,6 +26,7 @@ from vires.engine.llvm.program import Node
 
 if TYPE_CHECKING:
     from vires.engine.llvm.builder import Builder
+    from vires.ops.convolve import ConvDimensionNumbers
 
 
 def convolve(
@@ -38,7 +39,7 @@ def convolve(
     padding: Sequence[tuple[int, int]],
     lhs_dilation: Sequence[int],
     rhs_dilation: Sequence[int],
-    dimension_numbers: Any,
+    dimension_numbers: ConvDimensionNumbers,
     feature_group_count: int,
     batch_group_count: int,
     **params: Any,
@@ -65,7 +66,7 @@ class _Case:
         padding: tuple[tuple[int, int], ...],
         lhs_dilation: tuple[int, ...],
         rhs_dilation: tuple[int, ...],
-        spec: Any,
+        spec: ConvDimensionNumbers,
         feature_groups: int,
         batch_groups: int,
     ) -> None:

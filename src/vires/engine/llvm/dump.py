@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from vires.engine.llvm.blocks import EMITTERS, ON_HOST
-from vires.engine.llvm.expressions import Expr, Index, walk
+from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
 from vires.engine.llvm.program import Block, Kernel, Region
 
 STAGES = ("jaxpr", "simplify", "schedule", "memory", "llvm", "asm")
@@ -102,16 +102,16 @@ def kernel_text(kernel: Kernel) -> str:
     return "\n".join(lines)
 
 
-def _atom(x: Expr) -> str:
-    return f"i{x.bit.bit_length() - 1}"  # type: ignore[attr-defined]
+def _atom(x: LoopVar) -> str:
+    return f"i{x.bit.bit_length() - 1}"
 
 
 def _name(x: Expr, names: dict[Expr, str]) -> str:
     if x.op == "const":
         return f"{x.attr}:{x.dtype.name}"
-    if x.op == "index":
-        return f"({_index(x, names)})"  # type: ignore[arg-type]
-    return _atom(x) if x.op == "var" else names.get(x, x.op)
+    if isinstance(x, Index):
+        return f"({_index(x, names)})"
+    return _atom(x) if isinstance(x, LoopVar) else names.get(x, x.op)
 
 
 def _index(x: Index, names: dict[Expr, str]) -> str:
@@ -127,6 +127,6 @@ def _index(x: Index, names: dict[Expr, str]) -> str:
 def _operation(x: Expr, names: dict[Expr, str]) -> str:
     if x.op == "load":
         mask = f" if {_name(x.args[1], names)}" if len(x.args) > 1 else ""
-        return f"load {x.attr!r}[{_index(x.args[0], names)}]{mask}"  # type: ignore[arg-type]
+        return f"load {x.attr!r}[{_index(x.offset, names)}]{mask}"
     attr = f" {x.attr}" if x.attr is not None else ""
     return f"{x.op}:{x.dtype.name}{attr} {' '.join(_name(a, names) for a in x.args)}"

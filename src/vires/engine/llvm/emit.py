@@ -47,7 +47,12 @@ class Writer(Placement):
         if position == len(self.order):
             self._stores()
             return
-        self._for(position, [], lambda carried: (self._loop(position + 1), [])[1])
+
+        def inside(carried: list[Val]) -> list[Val]:
+            self._loop(position + 1)
+            return carried
+
+        self._for(position, [], inside)
 
     def _reduce(self, position: int, carried: list[Val]) -> list[Val]:
         """The reduced loops from a position on; gives the accumulators after them."""
@@ -221,7 +226,8 @@ class Writer(Placement):
         return self.code.constant(fold.identities[number], fold.dtype(number), lanes)
 
     def _accumulate(self, carried: list[Val]) -> list[Val]:
-        code, result, position = self.code, [], 0
+        code, position = self.code, 0
+        result: list[Val] = []
         vector = bool(self.vector_bit)
         for fold in self.kernel.folds:
             count = len(fold.exprs)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
-from vires.engine.llvm.program import Buffer, Fold, Kernel, Node, Reduction, Shape, Store
+from vires.engine.llvm.program import Fold, Kernel, Reduction, Shape, Store
 
 
 def express(builder: Builder, kernel: Kernel) -> None:
@@ -61,9 +61,9 @@ def _pull(builder: Builder, kernel: Kernel, flat: bool) -> None:
     for node in kernel.nodes:
         if node.kind == "pull":
             index = _identity(builder, node.shape, indices, whole)
-            expr = node.element(index)  # type: ignore[misc]
+            expr = node.element(index)
             builder.memo[node, index] = expr
-            kernel.stores.append(Store(_buffer(node), whole, expr))
+            kernel.stores.append(Store(node.memory, whole, expr))
         elif id(node.definition) not in done:
             done.add(id(node.definition))
             kernel.folds.append(_fold(builder, node.definition, indices, whole, kept))
@@ -89,11 +89,6 @@ def _identity(
         index = builder.identity
     builder.identity, builder.identity_shape, builder.identity_offset = index, shape, whole
     return index
-
-
-def _buffer(node: Node) -> Buffer:
-    assert node.buffer is not None
-    return node.buffer
 
 
 def _fold(
@@ -126,9 +121,9 @@ def _merge(kernel: Kernel) -> None:
     """Make one loop of two neighbours where every index that depends on them sees one position."""
     if len(kernel.loops) + len(kernel.reduced) < 2:
         return
-    indices = [x for x in walk(kernel.roots()) if x.__class__ is Index]
-    kernel.loops = _merged(kernel.loops, indices)  # type: ignore[arg-type]
-    kernel.reduced = _merged(kernel.reduced, indices)  # type: ignore[arg-type]
+    indices = [x for x in walk(kernel.roots()) if isinstance(x, Index)]
+    kernel.loops = _merged(kernel.loops, indices)
+    kernel.reduced = _merged(kernel.reduced, indices)
 
 
 def _merged(loops: list[LoopVar], indices: list[Index]) -> list[LoopVar]:

@@ -77,6 +77,13 @@ class Expr:
     def __repr__(self) -> str:
         return f"{self.op}#{self.number}"
 
+    @property
+    def offset(self) -> Index:
+        """Where a load reads in its buffer."""
+        place = self.args[0]
+        assert isinstance(place, Index)
+        return place
+
     # Arithmetic on int64 values that serve as indices.
     def __add__(self, other: Expr | int) -> Index:
         return self.graph.index_sum(self, other, 1)
@@ -118,6 +125,8 @@ class LoopVar(Expr):
 
 
 Terms = tuple[tuple[Expr, int], ...]
+#: Gives the simpler expression of an operation's operands, or None: (graph, *operands).
+Rule = Callable[..., Expr | None]
 
 
 class Index(Expr):
@@ -144,11 +153,12 @@ class Graph:
     `simplify`).
     """
 
-    rules: ClassVar[dict[str, Callable[..., Expr | None]]] = {}
+    rules: ClassVar[dict[str, Rule]] = {}
 
     def __init__(self) -> None:
         self.count = 0
         self._known: dict[Any, Expr] = {}
+        self._indices: dict[tuple[int, Terms], Index] = {}
         self._constants: dict[Any, Expr] = {}
         self._variables = 0
         #: The condition under which the values being built are needed (see `guarded`).
@@ -169,6 +179,7 @@ class Graph:
         """Number loop variables from 0 again (in a new kernel, which shares no expression)."""
         self._variables = 0
         self._known.clear()
+        self._indices.clear()
         self.guard = None
 
     def node(
@@ -218,8 +229,8 @@ class Graph:
     # --- index arithmetic
 
     def as_index(self, x: Expr | int) -> Index:
-        if x.__class__ is Index:
-            return x  # type: ignore[return-value]
+        if isinstance(x, Index):
+            return x
         if not isinstance(x, Expr):
             return self.index(int(x), ())
         if x.op == "const":
@@ -230,26 +241,26 @@ class Graph:
 
     def index(self, const: int, terms: Terms) -> Index:
         key = (const, terms)
-        found = self._known.get(key)
+        found = self._indices.get(key)
         if found is None:
-            found = self._known[key] = Index(self, const, terms)
-        return found  # type: ignore[return-value]
+            found = self._indices[key] = Index(self, const, terms)
+        return found
 
     def index_sum(self, a: Expr, b: Expr | int, sign: int) -> Index:
         """a + sign b."""
-        x = a if a.__class__ is Index else self.as_index(a)
-        if b.__class__ is int:
-            return self.index(x.const + sign * b, x.terms)  # type: ignore[union-attr, operator]
-        y = b if b.__class__ is Index else self.as_index(b)
-        if not y.terms:  # type: ignore[union-attr]
-            return self.index(x.const + sign * y.const, x.terms)  # type: ignore[union-attr]
-        sums = dict(x.terms)  # type: ignore[union-attr]
-        for atom, factor in y.terms:  # type: ignore[union-attr]
+        x = a if isinstance(a, Index) else self.as_index(a)
+        if isinstance(b, int):
+            return self.index(x.const + sign * b, x.terms)
+        y = b if isinstance(b, Index) else self.as_index(b)
+        if not y.terms:
+            return self.index(x.const + sign * y.const, x.terms)
+        sums = dict(x.terms)
+        for atom, factor in y.terms:
             sums[atom] = sums.get(atom, 0) + sign * factor
         terms = [term for term in sums.items() if term[1]]
         if len(terms) > 1:
             terms.sort(key=_term_number)
-        return self.index(x.const + sign * y.const, tuple(terms))  # type: ignore[union-attr]
+        return self.index(x.const + sign * y.const, tuple(terms))
 
     def index_product(self, a: Expr, b: Expr | int) -> Index:
         x, y = self.as_index(a), self.as_index(b)
@@ -283,7 +294,9 @@ class Graph:
             return quotient + self.floor_divide(smaller, divisor // common)
         if not left and len(parts) == 1 and parts[0][1] == 1 and parts[0][0].op == "floordiv":
             inner = parts[0][0]
-            return quotient + self.floor_divide(inner.args[0], inner.attr * divisor)  # type: ignore[arg-type]
+            return quotient + self.floor_divide(
+                self.as_index(inner.args[0]), inner.attr * divisor
+            )
         atom = self.node("floordiv", (rest,), INT64, divisor, (low // divisor, high // divisor))
         return quotient + self.index(0, ((atom, 1),))
 
@@ -305,14 +318,14 @@ class Graph:
     def _remainder_range(self, const: int, terms: Terms, position: int) -> Range | None:
         """The range of a sum that holds k (y - c (y // c)), which lies between 0 and k (c - 1)."""
         atom, factor = terms[position]
-        inner, divisor = atom.args[0], atom.attr
+        inner, divisor = self.as_index(atom.args[0]), atom.attr
         scale = -factor // divisor
         left = {a: f for i, (a, f) in enumerate(terms) if i != position}
-        for a, f in inner.terms:  # type: ignore[attr-defined]
+        for a, f in inner.terms:
             if left.get(a, 0) != scale * f:
                 return None
             del left[a]
-        rest = self.index(const - scale * inner.const, tuple(left.items())).range  # type: ignore[attr-defined]
+        rest = self.index(const - scale * inner.const, tuple(left.items())).range
         return None if rest is None else (rest[0], rest[1] + scale * (divisor - 1))
 
     # --- operations

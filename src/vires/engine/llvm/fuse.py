@@ -119,7 +119,7 @@ def _decide_pull(node: Node) -> None:
             node.store = True
     wanted = {(squeezed(node.shape), ()): node.size} if node.store else demand
     # The number of a transpose is negative in a path.
-    across = bool(node.view) and node.view[-1] != len(node.view) - 1  # type: ignore[index]
+    across = node.view is not None and node.view[-1:] != (len(node.view) - 1,)
     number = -node.number if across else node.number
     for x in node.operands:
         for (domain, path), count in wanted.items():

@@ -131,7 +131,7 @@ def _chunks(
 
 def _step(right: View, rows: int, columns: int, lanes: int) -> int:
     """The distance of the rows of a right operand that is used where it lies; 0 to pack it."""
-    if rows > _STRAIGHT_ROWS or columns % lanes or len(right.lanes) > 1 or len(right.sums) > 1:
+    if rows > _STRAIGHT_ROWS or columns % lanes or len(right.lanes) != 1 or len(right.sums) != 1:
         return 0
     return right.sums[0][1] if right.lanes[0][1] == 1 else 0
 

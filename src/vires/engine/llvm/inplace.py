@@ -126,22 +126,21 @@ def _may_overwrite(region: Region, old: Buffer, new: Buffer) -> bool:
     return True
 
 
+def _shares(buffer: Buffer | None, owner: Buffer) -> bool:
+    return buffer is not None and buffer.find() is owner
+
+
 def _same_place(step: Kernel | Block, old: Buffer, new: Buffer) -> bool:
     """Whether a step reads each element of `old` before it writes it in `new`, and not later."""
     if isinstance(step, Block):
         if step.kind in UPDATES:
-            others = [x.buffer for x in step.operands[1:]]
-            return step.operands[0].buffer.find() is old and all(
-                b is None or b.find() is not old for b in others
-            )  # type: ignore[union-attr]
+            overwritten, *others = [x.buffer for x in step.operands]
+            return _shares(overwritten, old) and not any(_shares(b, old) for b in others)
         inner: list[Carry] = step.params.get("carries", [])
         if not inner:
             return False
-        return sum(
-            x.buffer is not None and x.buffer.find() is old for x in step.operands
-        ) == 1 and any(
-            c.init.buffer.find() is old and c.result.buffer.find() is new
-            for c in inner  # type: ignore[union-attr]
+        return sum(_shares(x.buffer, old) for x in step.operands) == 1 and any(
+            _shares(c.init.buffer, old) and _shares(c.result.buffer, new) for c in inner
         )
     store = next((s for s in step.stores if s.buffer.find() is new), None)
     if store is None or step.folds:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from vires.engine.llvm import memory
 from vires.engine.llvm.code import Code, ComplexVal, Val
-from vires.engine.llvm.expressions import Expr, walk
+from vires.engine.llvm.expressions import Expr, LoopVar, walk
 from vires.engine.llvm.program import Fold
 
 
 def is_single(x: Expr) -> bool:
     """Whether a variable has only one value, 0 (its loop was merged into another)."""
-    return x.op == "var" and x.size == 1  # type: ignore[attr-defined]
+    return isinstance(x, LoopVar) and x.size == 1
 
 
 def reverse(code: Code, x: Val) -> Val:

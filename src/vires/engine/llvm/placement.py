@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vires.engine.llvm.code import Code, Val
-from vires.engine.llvm.expressions import Expr, Index, Terms, walk
+from vires.engine.llvm.expressions import Expr, Index, LoopVar, Terms, walk
 from vires.engine.llvm.lanes import apply, is_single, reverse
 from vires.engine.llvm.program import Buffer, Kernel, Store, Turns
 
@@ -95,9 +95,9 @@ class Placement:
                 continue
             level = self.level(x.vars)
             if x.op == "load":
-                self._plan_address(x.attr, x.args[0])  # type: ignore[arg-type]
-            elif x.op == "index" and x.vars & vector_bit:
-                for atom, _ in x.terms:  # type: ignore[attr-defined]
+                self._plan_address(x.attr, x.offset)
+            elif isinstance(x, Index) and x.vars & vector_bit:
+                for atom, _ in x.terms:
                     if not atom.vars & vector_bit and atom.op != "var":
                         self.hoisted.add(atom)
             self.buckets[level].append(x)
@@ -115,7 +115,7 @@ class Placement:
             self._plan_address(buffer, offset)
         # The test comes first in each turn.
         level = len(self.order)
-        needed = set(walk([turns.test])) if turns.test is not None else set()
+        needed: set[Expr] = set() if turns.test is None else set(walk([turns.test]))
         rest: list[Any] = []
         later: set[Any] = set()
         for item in self.buckets[level]:
@@ -148,8 +148,8 @@ class Placement:
         stride = 0
         for term in offset.terms:
             atom = term[0]
-            if atom.op == "var":
-                if atom.size == 1:  # type: ignore[attr-defined]
+            if isinstance(atom, LoopVar):
+                if atom.size == 1:
                     continue
                 if atom.vars & self.vector_bit:
                     stride = term[1]
@@ -225,8 +225,8 @@ class Placement:
         vector = bool(x.vars & self.vector_bit)
         if op == "load":
             return self._load(x)
-        if op == "index":
-            return self._index(x)  # type: ignore[arg-type]
+        if isinstance(x, Index):
+            return self._index(x)
         operands = [self.operand(a, vector) for a in x.args]
         if vector and all(v.lanes == 1 for v in operands):
             operands[0] = code.splat(operands[0], self.lanes)
@@ -256,9 +256,10 @@ class Placement:
 
     def _load(self, x: Expr) -> Val:
         code, buffer = self.code, x.attr
-        uniform, stride, various = self._split(x.args[0])  # type: ignore[arg-type]
+        offset = x.offset
+        uniform, stride, various = self._split(offset)
         base = self.addresses[buffer, uniform]
-        const = x.args[0].const  # type: ignore[attr-defined]
+        const = offset.const
         pointer = code.gep(base, buffer.dtype, const) if const else base
         vector = bool(x.vars & self.vector_bit)
         mask = self._mask(x, vector)

@@ -49,6 +49,10 @@ class Buffer:
         return f"{place}:{self.dtype.name}[{','.join(map(str, self.shape))}]"
 
 
+def _not_pulled(index: Any) -> Any:
+    raise TypeError(f"a value of the program: needs memory to be read at {index}")
+
+
 class Node:
     """A value of the program: how its elements come about and, once decided, the buffer that holds
     them.
@@ -93,7 +97,7 @@ class Node:
     demand: dict[tuple[Shape, tuple[int, ...]], int]
 
     def __init__(
-        self, kind: str, element: Callable[..., Any] | None = None, definition: Any = None
+        self, kind: str, element: Callable[..., Any] = _not_pulled, definition: Any = None
     ) -> None:
         #: "memory" (an input or a block's result), "literal", "pull" or "reduce".
         self.kind = kind
@@ -123,6 +127,12 @@ class Node:
     def at(self, index: Sequence[Expr | int]) -> Expr:
         """The element at an index: a load where the node is in memory, else its expression."""
         return self.builder.element(self, index)
+
+    @property
+    def memory(self) -> Buffer:
+        """The buffer, which has been decided."""
+        assert self.buffer is not None, self
+        return self.buffer
 
     def typed(self, aval: Any) -> Node:
         """Give the node its type."""
@@ -249,7 +259,7 @@ class Fold:
 
     def __init__(
         self,
-        buffers: list[Buffer | None],
+        buffers: Sequence[Buffer | None],
         offset: Index,
         exprs: list[Expr],
         combine: Any,

@@ -50,9 +50,9 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     if kernel.lanes == 1:
         kernel.vector = None
     kernel.order = [*kernel.loops, *kernel.reduced]
-    if kernel.vector in kernel.loops:
-        kernel.order.remove(kernel.vector)  # type: ignore[arg-type]
-        kernel.order.insert(len(kernel.loops) - 1, kernel.vector)  # type: ignore[arg-type]
+    if kernel.vector is not None and kernel.vector in kernel.loops:
+        kernel.order.remove(kernel.vector)
+        kernel.order.insert(len(kernel.loops) - 1, kernel.vector)
     size = math.prod([v.size for v in kernel.order])
     if kernel.turns is not None and kernel.turns.test is not None:
         size = 100  # nobody knows
@@ -78,7 +78,7 @@ def _distinct_loop(kernel: Kernel) -> LoopVar | None:
 
 
 def _offsets(kernel: Kernel, nodes: list[Expr]) -> list[Index]:
-    return [x.args[0] for x in nodes if x.op == "load"]  # type: ignore[misc]
+    return [x.offset for x in nodes if x.op == "load"]
 
 
 def _strides(offsets: list[Index], var: LoopVar) -> tuple[int, int]:

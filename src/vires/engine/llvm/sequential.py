@@ -174,7 +174,7 @@ class _Sequential:
             if node.size > 4 * _TINY and node.shape != self.domain:
                 continue  # pulled where needed
             if self._is_tiny(node.shape) or node.shape == self.domain:
-                builder.registers[node] = {i: node.element(i) for i in self._indices(node.shape)}  # type: ignore[misc]
+                builder.registers[node] = {i: node.element(i) for i in self._indices(node.shape)}
             if builder.count - self._start() > 20 * _OPERATIONS:
                 raise NotInRegisters
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vires.engine.llvm.expressions import BOOL, Expr, Graph, Index, Range, holds
+from vires.engine.llvm.expressions import BOOL, Expr, Graph, Index, Range, Rule, holds
 
 
 def _lifted(x: Expr) -> Expr | None:
@@ -21,7 +21,7 @@ def _lifted(x: Expr) -> Expr | None:
 
 def _arithmetic(
     name: str, combine: Callable[[Graph, Expr, Expr], Index], neutral: Any
-) -> Callable[..., Any]:
+) -> Rule:
     """Rule for add, sub, mul: index arithmetic where it cannot overflow, and the neutral
     element.
     """
@@ -56,7 +56,7 @@ def _sign(value: Any) -> bool:
     return value.__class__ is float and str(value) == "-0.0"
 
 
-def _comparison(decide: Callable[[Range, Range], bool | None]) -> Callable[..., Any]:
+def _comparison(decide: Callable[[Range, Range], bool | None]) -> Rule:
     """Rule for comparisons of integers whose ranges decide."""
 
     def rule(graph: Graph, x: Expr, y: Expr) -> Expr | None:
@@ -96,19 +96,24 @@ def _negated(
     return negated
 
 
-def _extremum(graph: Graph, x: Expr, y: Expr, largest: bool) -> Expr | None:
-    if x.range is None or y.range is None:
-        return None
-    if x.range[0] >= y.range[1]:
-        return x if largest else y
-    if y.range[0] >= x.range[1]:
-        return y if largest else x
-    pick = max if largest else min
-    span = pick(x.range[0], y.range[0]), pick(x.range[1], y.range[1])
-    return graph.node("max" if largest else "min", (x, y), x.dtype, None, span)
+def _extremum(largest: bool) -> Rule:
+    """Rule for `max` (the largest) and `min` of integers: their ranges decide or bound it."""
+    name, pick = ("max", max) if largest else ("min", min)
+
+    def rule(graph: Graph, x: Expr, y: Expr) -> Expr | None:
+        if x.range is None or y.range is None:
+            return None
+        if x.range[0] >= y.range[1]:
+            return x if largest else y
+        if y.range[0] >= x.range[1]:
+            return y if largest else x
+        span = pick(x.range[0], y.range[0]), pick(x.range[1], y.range[1])
+        return graph.node(name, (x, y), x.dtype, None, span)
+
+    return rule
 
 
-def _logic(absorbing: bool) -> Callable[..., Any]:
+def _logic(absorbing: bool) -> Rule:
     """Rule for `and` (absorbing False) and `or` (absorbing True) of bools."""
 
     def rule(graph: Graph, x: Expr, y: Expr) -> Expr | None:
@@ -149,18 +154,18 @@ def _div(graph: Graph, x: Expr, y: Expr) -> Expr | None:
 
 
 #: The rule of each operation that has one: it gives the simpler expression, or None.
-RULES: dict[str, Callable[..., Expr | None]] = {
-    "add": _arithmetic("add", lambda g, a, b: g.index_sum(a, b, 1), 0),
-    "sub": _arithmetic("sub", lambda g, a, b: g.index_sum(a, b, -1), 0),
-    "mul": _arithmetic("mul", lambda g, a, b: g.index_product(a, b), 1),
+RULES: dict[str, Rule] = {
+    "add": _arithmetic("add", lambda graph, a, b: graph.index_sum(a, b, 1), 0),
+    "sub": _arithmetic("sub", lambda graph, a, b: graph.index_sum(a, b, -1), 0),
+    "mul": _arithmetic("mul", lambda graph, a, b: graph.index_product(a, b), 1),
     "lt": _comparison(_decide_lt),
     "le": _comparison(_decide_le),
     "ge": _comparison(_negated(_decide_lt)),
     "gt": _comparison(_negated(_decide_le)),
     "eq": _comparison(_decide_eq),
     "ne": _comparison(_negated(_decide_eq)),
-    "max": lambda graph, x, y: _extremum(graph, x, y, True),
-    "min": lambda graph, x, y: _extremum(graph, x, y, False),
+    "max": _extremum(largest=True),
+    "min": _extremum(largest=False),
     "and": _logic(False),
     "or": _logic(True),
     "not": _not,

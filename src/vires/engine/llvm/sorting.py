@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 def emit_sort(writer: ProgramWriter, block: Block) -> None:
     """Sort the operands together along an axis by the first of them."""
     params = block.params
-    axis, keys = params["axis"], params["num_keys"]
+    axis: int = params["axis"]
+    keys: int = params["num_keys"]
     shape = block.operands[0].shape
     outer, length, inner = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
     count = len(block.operands)
     codes = [dtypes.CODE_OF[x.aval.dtype] for x in block.operands]
     code_table = writer.integers("i32", codes)
     size_table = writer.integers("i64", [x.dtype.itemsize for x in block.operands])
-    inputs = writer.pointer_table([x.buffer for x in block.operands])  # type: ignore[misc]
-    outputs = writer.pointer_table([x.buffer for x in block.results])  # type: ignore[misc]
+    inputs = writer.pointer_table([x.memory for x in block.operands])
+    outputs = writer.pointer_table([x.memory for x in block.results])
     failed = writer.call(
         "vires_sort",
         "i32",

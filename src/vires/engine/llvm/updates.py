@@ -17,6 +17,7 @@ from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Store
 if TYPE_CHECKING:
     from vires.engine.llvm.builder import Builder
     from vires.engine.llvm.emit_program import ProgramWriter
+    from vires.ops.slices import ScatterDimensionNumbers
 
 
 def update_slice_kernel(builder: Builder, block: Block) -> Kernel:
@@ -45,7 +46,9 @@ def scatter_kernel(builder: Builder, block: Block) -> Kernel:
     """
     operand, indices, updates = block.operands
     params = block.params
-    numbers, sizes, combine = params["dimension_numbers"], params["slice_sizes"], params["combine"]
+    numbers: ScatterDimensionNumbers = params["dimension_numbers"]
+    sizes: Sequence[int] = params["slice_sizes"]
+    combine: str | None = params["combine"]
     kernel = Kernel(updates.shape, 0)
     index = _loops(builder, kernel, updates.shape)
     batch = [i for d, i in enumerate(index) if d not in numbers.update_window_dims]
