@@ -44,6 +44,7 @@ Array* blank(int code, bool weak, int ndim, const int64_t* dims) {
   array->aval = nullptr;
   array->buffer = nullptr;
   array->data = nullptr;
+  array->strides = nullptr;
   array->size = size;
   array->code = static_cast<uint8_t>(code);
   array->weak = weak;
@@ -58,6 +59,7 @@ void dealloc(PyObject* self) {
   Py_XDECREF(array->aval);
   Py_XDECREF(as_object(array->buffer));
   if (array->dims != array->inline_dims) PyMem_Free(array->dims);
+  if (array->strides) PyMem_Free(array->strides);
   PyTypeObject* type = Py_TYPE(self);
   PyObject_Free(self);
   Py_DECREF(type);
@@ -202,7 +204,12 @@ Array* array_share(Buffer* buffer, char* data, int code, bool weak, int ndim,
   return array;
 }
 
-bool array_check(const Array* array) {
+bool array_check(Array* array) {
+  if (array->buffer && !array->strides) [[likely]] return true;
+  return array_alive(array) && array_gather(array);
+}
+
+bool array_alive(const Array* array) {
   if (array->buffer) [[likely]] return true;
   const Owned label = array_label(array);
   if (label)
@@ -212,8 +219,20 @@ bool array_check(const Array* array) {
   return false;
 }
 
+bool array_set_strides(Array* array, const int64_t* strides) {
+  const size_t bytes = array->ndim * sizeof(int64_t);
+  array->strides = static_cast<int64_t*>(PyMem_Malloc(bytes));
+  if (!array->strides) {
+    PyErr_NoMemory();
+    return false;
+  }
+  std::memcpy(array->strides, strides, bytes);
+  return true;
+}
+
 void array_delete(Array* array) {
   array->data = nullptr;
+  PyMem_Free(std::exchange(array->strides, nullptr));
   Py_CLEAR(array->buffer);
 }
 

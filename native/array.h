@@ -1,4 +1,5 @@
-// vires.Array: an immutable, row-major contiguous array over a shared buffer.
+// vires.Array: an immutable array over a shared buffer, row-major and contiguous for all who ask
+// `array_check` before they read its memory.
 #pragma once
 
 #include "buffer.h"
@@ -17,6 +18,7 @@ struct Array {
   char* data;
   int64_t size;     // elements
   int64_t* dims;    // inline_dims, or memory of its own beyond kInlineDims
+  int64_t* strides; // in bytes; null when contiguous. Others are gathered by the first who reads
   uint8_t code;
   uint8_t weak;
   uint8_t ndim;
@@ -38,9 +40,16 @@ Array* array_new(int code, bool weak, int ndim, const int64_t* dims);
 // A new array that looks at `data` inside `buffer` (a reference to it is taken).
 Array* array_share(Buffer* buffer, char* data, int code, bool weak, int ndim, const int64_t* dims);
 
-// False, with a RuntimeError that names the array, when it was deleted or donated.
-bool array_check(const Array* array);
+// False, with a RuntimeError that names the array, when it was deleted or donated. A part that is
+// not contiguous (see strided.h) is gathered into memory of its own.
+bool array_check(Array* array);
+// As array_check, but leaves the array as it is: for what walks strides.
+bool array_alive(const Array* array);
 void array_delete(Array* array);
+// Makes a fresh array a part that is not contiguous, with these strides.
+bool array_set_strides(Array* array, const int64_t* strides);
+// Copies what the strides select into memory of its own; false with an exception.
+bool array_gather(Array* array);
 
 PyObject* shape_tuple(const Array* array);
 // "float32[3,4]", for messages.

@@ -311,7 +311,7 @@ PyObject* array_float(PyObject* self) {
 }
 
 PyObject* array_index(PyObject* self) {
-  const Array* array = as_array(self);
+  Array* array = as_array(self);
   if (array->ndim != 0 || !is_integer(array->code)) {
     const Owned label = array_label(array);
     if (label)

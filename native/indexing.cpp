@@ -1,100 +1,11 @@
 #include "indexing.h"
 
+#include <algorithm>
+
+#include "strided.h"
+
 namespace vires {
 namespace {
-
-// Contiguous slices of at least this many bytes share memory; smaller ones are copied, so that
-// they do not keep a large array alive.
-constexpr int64_t kShared = 4096;
-
-// A strided part of an array.
-struct Part {
-  int64_t offset = 0;  // bytes
-  int ndim = 0;
-  int64_t dims[kMaxDims];
-  int64_t strides[kMaxDims];  // bytes
-
-  bool push(int64_t length, int64_t stride) {
-    if (ndim == kMaxDims) return false;
-    dims[ndim] = length;
-    strides[ndim++] = stride;
-    return true;
-  }
-};
-
-template <class T>
-void copy_elements(char* target, const char* source, int64_t stride, int64_t count) {
-  T* out = reinterpret_cast<T*>(target);
-  for (int64_t i = 0; i < count; ++i, source += stride)
-    out[i] = *reinterpret_cast<const T*>(source);
-}
-
-struct Sixteen {
-  uint64_t words[2];
-};
-
-void copy_row(char* target, const char* source, int64_t stride, int64_t count, int itemsize) {
-  if (stride == itemsize) {
-    std::memcpy(target, source, static_cast<size_t>(count * itemsize));
-    return;
-  }
-  switch (itemsize) {
-    case 1: return copy_elements<uint8_t>(target, source, stride, count);
-    case 2: return copy_elements<uint16_t>(target, source, stride, count);
-    case 4: return copy_elements<uint32_t>(target, source, stride, count);
-    case 8: return copy_elements<uint64_t>(target, source, stride, count);
-    default: return copy_elements<Sixteen>(target, source, stride, count);
-  }
-}
-
-// Merges axes that can be walked as one, the last ones first: the result has long rows.
-void merge_axes(Part* part) {
-  int kept = 0;
-  for (int d = 0; d < part->ndim; ++d) {
-    if (part->dims[d] == 1) continue;
-    if (kept && part->strides[kept - 1] == part->strides[d] * part->dims[d]) {
-      part->dims[kept - 1] *= part->dims[d];
-      part->strides[kept - 1] = part->strides[d];
-    } else {
-      part->dims[kept] = part->dims[d];
-      part->strides[kept++] = part->strides[d];
-    }
-  }
-  part->ndim = kept;
-}
-
-void copy_part(char* target, const char* source, const Part& part, int axis, int itemsize,
-               int64_t row_bytes) {
-  if (axis == part.ndim - 1)
-    return copy_row(target, source, part.strides[axis], part.dims[axis], itemsize);
-  const int64_t step = row_bytes / part.dims[axis];
-  for (int64_t i = 0; i < part.dims[axis]; ++i)
-    copy_part(target + i * step, source + i * part.strides[axis], part, axis + 1, itemsize, step);
-}
-
-PyObject* take(Array* array, const Part& part) {
-  const int itemsize = dtypes[array->code].itemsize;
-  char* source = array->data + part.offset;
-  int64_t bytes = itemsize;
-  bool contiguous = true;
-  for (int d = part.ndim - 1; d >= 0; --d) {
-    contiguous &= part.dims[d] == 1 || part.strides[d] == bytes;
-    bytes *= part.dims[d];
-  }
-  if (contiguous && bytes >= kShared)
-    return as_object(array_share(array->buffer, source, array->code, array->weak, part.ndim,
-                                 part.dims));
-  Array* result = array_new(array->code, array->weak, part.ndim, part.dims);
-  if (!result || bytes == 0) return as_object(result);
-  if (contiguous) {
-    std::memcpy(result->data, source, static_cast<size_t>(bytes));
-  } else {
-    Part merged = part;
-    merge_axes(&merged);
-    copy_part(result->data, source, merged, 0, itemsize, bytes);
-  }
-  return as_object(result);
-}
 
 bool plain(PyObject* object) { return object == Py_None || PyLong_CheckExact(object); }
 
@@ -105,7 +16,7 @@ int apply(const Array* array, PyObject* entry, int axis, int64_t stride, Part* p
     int overflow = 0;
     long long at = PyLong_AsLongLongAndOverflow(entry, &overflow);
     if (overflow || at < -length || at >= length) return 0;
-    part->offset += (at < 0 ? at + length : at) * stride;
+    part->start += (at < 0 ? at + length : at) * stride;
     return 1;
   }
   PySliceObject* slice = reinterpret_cast<PySliceObject*>(entry);
@@ -113,7 +24,7 @@ int apply(const Array* array, PyObject* entry, int axis, int64_t stride, Part* p
   Py_ssize_t start, stop, step;
   if (PySlice_Unpack(entry, &start, &stop, &step) < 0) return -1;
   const Py_ssize_t count = PySlice_AdjustIndices(length, &start, &stop, step);
-  if (count > 0) part->offset += start * stride;
+  if (count > 0) part->start += start * stride;
   // A huge step leaves one element, and its product with the stride would overflow.
   return part->push(count, count > 1 ? step * stride : stride) ? 1 : 0;
 }
@@ -132,20 +43,17 @@ int select(const Array* array, PyObject* const* entries, Py_ssize_t count, Part*
     }
   }
   if (ellipses > 1 || used > array->ndim) return 0;
-  int64_t strides[kMaxDims];
-  int64_t stride = dtypes[array->code].itemsize;
-  for (int d = array->ndim - 1; d >= 0; --d) {
-    strides[d] = stride;
-    stride *= array->dims[d];
-  }
+  const Part all = whole(array);
+  const int64_t* strides = all.strides;
+  part->start = all.start;
   int axis = 0;
-  const int whole = array->ndim - used;  // axes that the ellipsis, or the end, stands for
+  const int untouched = array->ndim - used;  // axes that the ellipsis, or the end, stands for
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* entry = entries[i];
     if (entry == Py_None) {
       if (!part->push(1, 0)) return 0;
     } else if (entry == Py_Ellipsis) {
-      for (int k = 0; k < whole; ++k, ++axis)
+      for (int k = 0; k < untouched; ++k, ++axis)
         if (!part->push(array->dims[axis], strides[axis])) return 0;
     } else {
       const int done = apply(array, entry, axis, strides[axis], part);
@@ -175,17 +83,14 @@ PyObject* next(PyObject* self) {
   Iterator* iterator = reinterpret_cast<Iterator*>(self);
   Array* array = iterator->array;
   if (iterator->next >= array->dims[0]) return nullptr;
-  if (!array_check(array)) return nullptr;
-  const int itemsize = dtypes[array->code].itemsize;
-  int64_t bytes = itemsize;
-  for (int d = 1; d < array->ndim; ++d) bytes *= array->dims[d];
-  char* source = array->data + iterator->next++ * bytes;
-  if (bytes >= kShared)
-    return as_object(array_share(array->buffer, source, array->code, array->weak, array->ndim - 1,
-                                 array->dims + 1));
-  Array* slice = array_new(array->code, array->weak, array->ndim - 1, array->dims + 1);
-  if (slice) std::memcpy(slice->data, source, static_cast<size_t>(bytes));
-  return as_object(slice);
+  if (!array_alive(array)) return nullptr;
+  const Part all = whole(array);
+  Part slice;
+  slice.start = all.start + iterator->next++ * all.strides[0];
+  slice.ndim = all.ndim - 1;
+  std::copy_n(all.dims + 1, slice.ndim, slice.dims);
+  std::copy_n(all.strides + 1, slice.ndim, slice.strides);
+  return array_of_part(array, slice);
 }
 
 PyObject* length_hint(PyObject* self, PyObject*) {
@@ -210,13 +115,13 @@ bool indexing_ready() {
 }
 
 PyObject* basic_index(Array* array, PyObject* index) {
-  if (!array_check(array)) return nullptr;
+  if (!array_alive(array)) return nullptr;
   Part part;
   const bool is_tuple = PyTuple_CheckExact(index);
   const int done = is_tuple ? select(array, PySequence_Fast_ITEMS(index), PyTuple_GET_SIZE(index),
                                      &part)
                             : select(array, &index, 1, &part);
-  return done == 1 ? take(array, part) : nullptr;
+  return done == 1 ? array_of_part(array, part) : nullptr;
 }
 
 PyObject* iterate(Array* array) {

@@ -14,8 +14,10 @@
 #include "executable.h"
 #include "indexing.h"
 #include "operators.h"
+#include "plan.h"
 #include "pool.h"
 #include "reduction.h"
+#include "step.h"
 #include "symbols.h"
 #include "threads.h"
 
@@ -125,6 +127,11 @@ void define_arrays(nb::module_& m) {
     if (kind < 0 || kind > static_cast<int>(Reduce::kXor)) throw nb::value_error("reduce: kind");
     return checked(array_reduce(as_array(array.ptr()), static_cast<Reduce>(kind), axes));
   }, "array"_a, "kind"_a, "axes"_a);
+  m.def("has_position", has_position, "code"_a);
+  m.def("has_order", [](int code) {
+    const auto known = reinterpret_cast<int32_t (*)(int32_t)>(symbol_table()["vires_sort_has_order"]);
+    return known(code) != 0;
+  }, "code"_a);
   m.def("writable", [](nb::handle array) {
     return reinterpret_cast<uintptr_t>(live_array(array)->data);
   }, "array"_a);
@@ -205,6 +212,8 @@ NB_MODULE(_native, m) {
   checked(compiled_function_ready(m.ptr()));
   checked(elementwise_kernel_ready(m.ptr()));
   checked(eager_ready(m.ptr()));
+  checked(step_ready(m.ptr()));
+  checked(plan_ready(m.ptr()));
   checked(PyModule_AddFunctions(m.ptr(), pickle_functions) == 0);
   define_arrays(m);
   define_context(m);

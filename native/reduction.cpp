@@ -4,8 +4,10 @@
 #include <limits>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 #include "kernels/half.h"
+#include "threads.h"
 
 namespace vires {
 namespace {
@@ -47,7 +49,10 @@ inline T combine(T a, T b) {
 template <Reduce kind, typename T>
 T identity() {
   if constexpr (kind == Reduce::kProduct) return T(1);
-  if constexpr (kind == Reduce::kAnd) return std::is_same_v<T, bool> ? T(1) : static_cast<T>(~T(0));
+  if constexpr (kind == Reduce::kAnd) {
+    if constexpr (std::is_same_v<T, bool>) return true;
+    else return static_cast<T>(~T(0));
+  }
   if constexpr (kind == Reduce::kMaximum && std::is_floating_point_v<T>)
     return -std::numeric_limits<T>::infinity();
   if constexpr (kind == Reduce::kMinimum && std::is_floating_point_v<T>)
@@ -59,13 +64,21 @@ T identity() {
   return T(0);
 }
 
-// Halves are added in pairs, so that the error grows with the logarithm of the length; eight sums
-// side by side inside a block.
+constexpr int64_t kThreaded = 1 << 17;  // elements; below this one thread is faster
+
+int64_t half_of(int64_t n) { return n / 32 * 16; }
+
+// Halves are added in pairs, so that the error grows with the logarithm of the length; sixteen
+// sums side by side inside a block.
 template <typename T, Reduce kind>
 typename Element<T>::Sum line(const T* x, int64_t n) {
   using E = Element<T>;
   using Sum = typename E::Sum;
-  constexpr int64_t kBlock = 128, kSide = 8;
+  if constexpr (std::is_same_v<T, bool> && (kind == Reduce::kAnd || kind == Reduce::kOr)) {
+    const bool found = std::memchr(x, kind == Reduce::kOr, static_cast<size_t>(n)) != nullptr;
+    return found == (kind == Reduce::kOr);
+  }
+  constexpr int64_t kBlock = 256, kSide = 16;
   if (n <= kBlock) {
     if (n < kSide) {
       Sum sum = identity<kind, Sum>();
@@ -82,9 +95,55 @@ typename Element<T>::Sum line(const T* x, int64_t n) {
       for (int64_t k = 0; k < width; ++k) sums[k] = combine<kind>(sums[k], sums[k + width]);
     return sums[0];
   }
-  const int64_t half = n / 2 / kSide * kSide;
+  const int64_t half = half_of(n);
   return combine<kind>(line<T, kind>(x, half), line<T, kind>(x + half, n - half));
 }
+
+// The pieces that the first halvings of a long line make, each of at most kPiece elements.
+template <typename T, Reduce kind>
+struct Pieces {
+  static constexpr int64_t kPiece = 1 << 15;
+  using Sum = typename Element<T>::Sum;
+
+  const T* x;
+  std::vector<int64_t> starts;
+  std::vector<Sum> sums;
+
+  void cut(int64_t start, int64_t n) {
+    if (n <= kPiece) {
+      starts.push_back(start);
+      return;
+    }
+    const int64_t half = half_of(n);
+    cut(start, half);
+    cut(start + half, n - half);
+  }
+
+  Sum join(size_t& next, int64_t n) const {
+    if (n <= kPiece) return sums[next++];
+    const int64_t half = half_of(n);
+    const Sum left = join(next, half);
+    return combine<kind>(left, join(next, n - half));
+  }
+
+  static void task(void* context, int64_t i) {
+    auto& self = *static_cast<Pieces*>(context);
+    const size_t k = static_cast<size_t>(i);
+    self.sums[k] = line<T, kind>(self.x + self.starts[k], self.starts[k + 1] - self.starts[k]);
+  }
+
+  // The same as line(x, n), on all threads.
+  static Sum run(const T* x, int64_t n) {
+    Pieces pieces{x, {}, {}};
+    pieces.cut(0, n);
+    const size_t count = pieces.starts.size();
+    pieces.starts.push_back(n);
+    pieces.sums.resize(count);
+    threads::parallel_for(task, &pieces, static_cast<int64_t>(count));
+    size_t next = 0;
+    return pieces.join(next, n);
+  }
+};
 
 // Axes merged to runs of kept and reduced ones, outermost first.
 struct Layout {
@@ -145,6 +204,62 @@ class Walk {
   Sum* out_;
 };
 
+// The walk over an array, cut where that changes no result: a long line into its halves, kept outer
+// axes into rows, kept inner axes into columns.
+template <typename T, Reduce kind>
+struct Job {
+  using Sum = typename Element<T>::Sum;
+  static constexpr int64_t kTask = 1 << 15;  // elements
+
+  const Layout& layout;
+  const T* x;
+  Sum* out;
+  int64_t size, each = 0;
+
+  static void rows(void* context, int64_t task) {
+    const Job& job = *static_cast<const Job*>(context);
+    const int64_t n = job.layout.lengths[0], inner = job.size / n;
+    const int64_t first = task * job.each, last = std::min(n, first + job.each);
+    Layout slab = job.layout;
+    slab.lengths[0] = last - first;
+    Walk<T, kind>(slab, job.out)
+        .run(0, job.x + first * inner, (last - first) * inner, first * slab.out_steps[0]);
+  }
+
+  static void columns(void* context, int64_t task) {
+    const Job& job = *static_cast<const Job*>(context);
+    const int64_t n = job.layout.lengths[0], width = job.layout.lengths[1];
+    const int64_t first = task * job.each, last = std::min(width, first + job.each);
+    using E = Element<T>;
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = first; j < last; ++j)
+        job.out[j] = combine<kind>(job.out[j], Sum(E::load(job.x[i * width + j])));
+  }
+
+  void run() {
+    constexpr bool early = std::is_same_v<T, bool>;
+    const int64_t n = layout.ndim ? layout.lengths[0] : 1;
+    if (early || size < kThreaded || layout.ndim == 0) {
+      Walk<T, kind>(layout, out).run(0, x, size, 0);
+    } else if (layout.ndim == 1) {
+      if (layout.reduced[0]) {
+        *out = combine<kind>(*out, Pieces<T, kind>::run(x, n));
+      } else {
+        Walk<T, kind>(layout, out).run(0, x, size, 0);
+      }
+    } else if (!layout.reduced[0]) {
+      each = std::max<int64_t>(1, kTask / (size / n));
+      threads::parallel_for(rows, this, (n + each - 1) / each);
+    } else if (layout.ndim == 2) {
+      const int64_t width = layout.lengths[1];
+      each = std::max<int64_t>(64, kTask / n / 64 * 64);
+      threads::parallel_for(columns, this, (width + each - 1) / each);
+    } else {
+      Walk<T, kind>(layout, out).run(0, x, size, 0);
+    }
+  }
+};
+
 template <typename T, Reduce kind>
 PyObject* reduce(Array* array, const Layout& layout, Array* result) {
   using E = Element<T>;
@@ -157,13 +272,13 @@ PyObject* reduce(Array* array, const Layout& layout, Array* result) {
     if constexpr (kind == Reduce::kSum && std::is_floating_point_v<Sum>)
       if (array->size) start = Sum(-0.0);
     std::fill(out, out + result->size, start);
-    if (array->size) Walk<T, kind>(layout, out).run(0, x, array->size, 0);
+    if (array->size) Job<T, kind>{layout, x, out, array->size}.run();
   } else {
     const size_t size = static_cast<size_t>(result->size);
     std::unique_ptr<Sum[]> sums(new (std::nothrow) Sum[size]);
     if (!sums) return PyErr_NoMemory();
     std::fill(sums.get(), sums.get() + size, identity<kind, Sum>());
-    if (array->size) Walk<T, kind>(layout, sums.get()).run(0, x, array->size, 0);
+    if (array->size) Job<T, kind>{layout, x, sums.get(), array->size}.run();
     for (size_t i = 0; i < size; ++i) out[i] = E::store(sums[i]);
   }
   return as_object(result);

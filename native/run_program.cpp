@@ -93,7 +93,7 @@ bool run_program(const Program& program, PyObject* const* inputs, const bool* un
   Scratch scratch;
 
   for (size_t j = 0; j < input_count; ++j) {
-    const Array* array = as_array(inputs[j]);
+    Array* array = as_array(inputs[j]);
     if (!array_check(array)) return false;
     buffers.push(array->data);
   }

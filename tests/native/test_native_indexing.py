@@ -62,7 +62,7 @@ def test_large_contiguous_parts_share_memory() -> None:
     x = _native.from_numpy(np.arange(100_000, dtype=np.float32).reshape(100, 1000))
     start = x.unsafe_buffer_pointer()
     assert x[10:20].unsafe_buffer_pointer() == start + 40_000
-    assert x[10, None, :, None].unsafe_buffer_pointer() != start + 40_000
+    assert x[10, None, :100, None].unsafe_buffer_pointer() != start + 40_000
     assert x[10:12, None, :, None].unsafe_buffer_pointer() == start + 40_000
     assert x[:, 5:7].unsafe_buffer_pointer() % 64 == 0
     np.testing.assert_array_equal(x[::-7, 990:3:-5]._numpy(), x._numpy()[::-7, 990:3:-5])
@@ -119,3 +119,28 @@ def test_nothing_leaks() -> None:
     assert sys.getallocatedblocks() - blocks < 500
     assert _native.memory_stats()["live"] == live
     assert sys.getrefcount(x) == references
+
+
+def test_strided_parts_are_gathered_when_they_are_read() -> None:
+    values = np.arange(24_000, dtype=np.float32).reshape(40, 30, 20)
+    x = _native.from_numpy(values)
+    part, expected = x[::2, 5:25, ::-3], values[::2, 5:25, ::-3]
+    inner, inner_expected = part[3:, ::-1], expected[3:, ::-1]  # a part of a part
+    x.delete()  # parts hold the memory
+    assert part.shape == expected.shape
+    np.testing.assert_array_equal(inner._numpy(), inner_expected)
+    np.testing.assert_array_equal(part._numpy(), expected)
+    np.testing.assert_array_equal(part._numpy(), expected)
+    for row, want in zip(part[:, ::2], expected[:, ::2], strict=True):
+        np.testing.assert_array_equal(row._numpy(), want)
+    part.delete()
+    with pytest.raises(RuntimeError, match="deleted"):
+        part[0]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16", "float32", "float64", "complex128"])
+def test_large_parts_are_gathered_on_all_threads(dtype: str) -> None:
+    values = np.arange(1200 * 700).reshape(1200, 700).astype(dtype)
+    x = _native.from_numpy(values)
+    np.testing.assert_array_equal(x[::-1, ::2]._numpy(), values[::-1, ::2])
+    np.testing.assert_array_equal(x[:, 1:, None]._numpy(), values[:, 1:, None])

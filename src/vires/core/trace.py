@@ -77,7 +77,7 @@ class EngineSlot:
     def compile(self, closed: Any, **options: Any) -> Any:
         raise RuntimeError("vires: needs an engine; got none; try `import vires` before its parts")
 
-    def plan(self, closed: Any) -> Any:
+    def plan(self, closed: Any, skeleton: Any = None) -> Any:
         raise RuntimeError("vires: needs an engine; got none; try `import vires` before its parts")
 
     def resolve_elementwise(self, name: str, function: Any, descriptors: Any) -> Any:

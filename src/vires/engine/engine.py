@@ -37,9 +37,10 @@ class Engine(Protocol):
         """
         ...
 
-    def plan(self, closed: ClosedJaxpr) -> Callable[..., Sequence[Any]] | None:
+    def plan(self, closed: ClosedJaxpr, skeleton: Any = None) -> Callable[..., Any] | None:
         """A function of concrete inputs that runs a short program eagerly, everything resolved
-        beforehand; None: there is none.
+        beforehand; None: there is none. Its results are built along `skeleton` (tuples, lists,
+        dicts, None and numbers of results), by default a tuple.
         """
         ...
 

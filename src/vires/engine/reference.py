@@ -102,7 +102,7 @@ class ReferenceEngine:
     ) -> Any:
         return None
 
-    def plan(self, closed: ClosedJaxpr) -> None:
+    def plan(self, closed: ClosedJaxpr, skeleton: Any = None) -> None:
         return None
 
 

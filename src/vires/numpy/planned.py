@@ -42,6 +42,13 @@ def _needs_all_digits(leaves: list[Any], static_values: Any) -> bool:
     return any(aval_of(x).dtype in _WIDE for x in leaves)
 
 
+def _is_builtin(skeleton: Any) -> bool:
+    """Whether the native core can build a result along this tree."""
+    if skeleton.__class__ in (tuple, list):
+        return all(map(_is_builtin, skeleton))
+    return skeleton is None or skeleton.__class__ is int
+
+
 def planned(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
     """Plan the eager calls of a function; `arrays` names its array arguments, the others are
     static.
@@ -71,13 +78,12 @@ def planned(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
                 seen.add(key)
                 return NotImplemented
             program = jitted.staged(args, kwargs)
-            plan = engine_slot.plan(program.closed)
-            if plan is None:
-                return None
             out_tree = program.out_tree
-            if out_tree == tree.leaf_structure():
-                return lambda *xs: plan(*xs)[0]
-            return lambda *xs: tree.unflatten(out_tree, plan(*xs))
+            skeleton = tree.unflatten(out_tree, range(out_tree.num_leaves))
+            if _is_builtin(skeleton):
+                return engine_slot.plan(program.closed, skeleton)
+            plan = engine_slot.plan(program.closed)
+            return None if plan is None else lambda *xs: tree.unflatten(out_tree, plan(*xs))
 
         op = _native.CompiledFunction(miss, function, positions, names)
         return functools.update_wrapper(op, function)

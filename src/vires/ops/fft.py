@@ -153,7 +153,9 @@ def _smooth(n: int) -> bool:
     return n == 1
 
 
-def _native(x: Operand, *, fft_type: FftType, fft_lengths: Axes) -> tuple[str, list[int]] | None:
+def native_transform(
+    x: Operand, *, fft_type: FftType, fft_lengths: Axes
+) -> tuple[str, list[int]] | None:
     """The native routine, where all lengths have small factors and there are enough lines."""
     rank = len(fft_lengths)
     batch = math.prod(x.shape[: len(x.shape) - rank])
@@ -178,5 +180,5 @@ fft = Primitive(
     jvp=_jvp,
     transpose=_transpose,
     batch=_batch,
-    loops=native_or_host("fft", _native, "pocketfft of NumPy"),
+    loops=native_or_host("fft", native_transform, "pocketfft of NumPy"),
 )

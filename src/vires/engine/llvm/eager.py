@@ -9,14 +9,13 @@ from typing import Any
 
 from vires import _native
 from vires._native import Array
-from vires.core import dtypes
 from vires.core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
-from vires.core.primitive import Primitive
+from vires.core.primitive import Primitive, flat_results
 from vires.core.staging import stage
 from vires.core.trace import as_array
 from vires.engine.llvm import elementwise
+from vires.engine.llvm.eager_steps import native_step, split_parts
 from vires.engine.reference import concrete, to_array
-from vires.ops.contract import plain_product
 from vires.ops.families import Elementwise
 
 #: Operations whose program holds programs, or that NumPy has no fast form of: these are compiled.
@@ -27,34 +26,18 @@ COMPILED = frozenset(
     "conv_general_dilated igamma igammac igamma_grad_a random_gamma_grad "
     "regularized_incomplete_beta".split()
 )
-#: Operations that are compiled where their operands have at least LARGE elements in all: threads
-#: pay there.
-LARGE_COMPILED = frozenset(
-    "reduce_sum reduce_prod reduce_max reduce_min reduce_and reduce_or reduce_xor argmax argmin "
-    "cumsum cumprod cummax cummin cumlogsumexp sort".split()
-)
-LARGE = 1 << 16
-#: A plan of exact operations that ran so many times is compiled.
-HOT = 100
+#: A plan of exact operations on arrays of so many elements in all is compiled when it has run so
+#: often: fused, it reads and writes less memory.
+LARGE = 1 << 18
+HOT = 8
+#: Results of operations on constants that are computed once, when the plan is made.
+_MOST_FOLDED = 4096
 #: Operations that compute nothing, or nothing that is rounded.
 _EXACT = frozenset(
     "broadcast_in_dim reshape transpose squeeze rev slice concatenate pad iota dynamic_slice "
     "dynamic_update_slice reduce_max reduce_min reduce_and reduce_or reduce_xor argmax argmin "
     "sort select_n copy split".split()
 )
-#: Operations that the native core does at once, in the order of its kinds.
-REDUCTIONS = (
-    "reduce_sum",
-    "reduce_prod",
-    "reduce_max",
-    "reduce_min",
-    "reduce_and",
-    "reduce_or",
-    "reduce_xor",
-)
-#: Operations that change the shape of an array and nothing else.
-_VIEWS = frozenset(("reshape", "squeeze", "expand_dims"))
-
 Runner = Callable[..., Any]
 #: Decisions that are kept, one for each operation, its parameters and the types of its operands.
 _MOST_RUNNERS = 4096
@@ -95,41 +78,38 @@ class Eager:
             self._runners[types] = runner
         return runner(*operands)
 
-    def plan(self, closed: ClosedJaxpr) -> Runner:
+    def plan(self, closed: ClosedJaxpr, skeleton: Any = None) -> Runner:
         """A function of the program's inputs that runs its equations one after the other, each
-        resolved beforehand.
+        resolved beforehand. Its results are built along `skeleton`, by default a tuple.
         """
         jaxpr = closed.jaxpr
-        places: dict[Any, int] = {}
-        values: list[Any] = []
-
-        def place(atom: Any, value: Any = None) -> int:
-            key = id(atom) if atom.__class__ is Literal else atom
-            if key not in places:
-                places[key] = len(values)
-                values.append(as_array(atom.val) if atom.__class__ is Literal else value)
-            return places[key]
-
-        inputs = [place(v) for v in jaxpr.invars]
+        if skeleton is None:
+            skeleton = tuple(range(len(jaxpr.outvars)))
+        table = _Table(jaxpr.invars)
         for v, value in zip(jaxpr.constvars, closed.consts, strict=True):
-            place(v, as_array(value))
-        steps: list[tuple[Runner, tuple[int, ...], Any]] = []
+            table.constants[v] = as_array(value)
+        work = 0
         for eqn in jaxpr.eqns:
-            operands = tuple(place(x) for x in eqn.invars)
-            results = [place(v) for v in eqn.outvars]
+            outs = [v.aval for v in eqn.outvars]
+            size = sum(out.size for out in outs)
             runner = self._resolved(eqn)
-            steps.append(
-                (runner, operands, results if eqn.primitive.multiple_results else results[0])
-            )
-        outputs = [place(v) for v in jaxpr.outvars]
-        if len(steps) == 1 and outputs == [steps[0][2]] and list(steps[0][1]) == inputs:
-            only = steps[0][0]
-            run: Runner = lambda *arrays: (only(*arrays),)  # noqa: E731
-        else:
-            run = _sequence(len(inputs), values, steps, outputs)
-        return self._tiered(closed, run) if all(map(_is_exact, jaxpr.eqns)) else run
+            if size <= _MOST_FOLDED and not getattr(eqn.primitive, "effectful", False) and table.knows(eqn.invars):
+                table.fold(eqn, runner)
+                continue
+            work += size
+            if eqn.primitive.name == "split":
+                parts = split_parts([x.aval for x in eqn.invars], eqn.params, outs)
+                for part, v in zip(parts, eqn.outvars, strict=True):
+                    table.add(part, eqn.invars, [v], False)
+            else:
+                table.add(runner, eqn.invars, eqn.outvars, eqn.primitive.multiple_results)
+        run = table.plan(jaxpr.outvars, skeleton)
+        several = sum(isinstance(eqn.primitive, Elementwise) for eqn in jaxpr.eqns) > 1
+        if work >= LARGE and several and all(map(_is_exact, jaxpr.eqns)):
+            return self._tiered(closed, run, skeleton)
+        return run
 
-    def _tiered(self, closed: ClosedJaxpr, plan: Runner) -> Runner:
+    def _tiered(self, closed: ClosedJaxpr, plan: Runner, skeleton: Any) -> Runner:
         """The plan at first, machine code when it runs hot. For operations whose bits are the same
         either way.
         """
@@ -138,10 +118,10 @@ class Eager:
         def run(*arrays: Array) -> Any:
             nonlocal calls, compiled
             if compiled is not None:
-                return compiled([*arrays])
+                return compiled(*arrays)
             calls += 1
             if calls == HOT:
-                compiled = self._compile(closed, name="eager").execute
+                compiled = _along(self._compile(closed, name="eager"), skeleton)
             return plan(*arrays)
 
         return run
@@ -158,18 +138,12 @@ class Eager:
         self, primitive: Primitive, params: dict[str, Any], avals: Sequence[Any], out: Any
     ) -> Runner:
         name = primitive.name
-        if name in _VIEWS:
-            return lambda x: x._view(out.shape, 0, None, out.weak_type)
-        large = sum(a.size for a in avals) >= LARGE and name in LARGE_COMPILED
-        if large or name in COMPILED:
+        if name in COMPILED:
             return _Program(self._compile, primitive, params, avals)
-        if name in REDUCTIONS:
-            kind, axes = REDUCTIONS.index(name), sum(1 << i for i in params["axes"])
-            nothing = _native.empty((0,) * avals[0].ndim, dtypes.CODE_OF[avals[0].dtype])
-            if _native.reduce(nothing, kind, axes) is not None:  # it knows the dtype
-                return lambda x: _native.reduce(x, kind, axes)
-        if name == "dot_general" and (product := plain_product(*avals, **params)) is not None:
-            return lambda x, y: to_array(product(x._numpy(), y._numpy()), out)
+        outs = list(flat_results(primitive, out))
+        step = native_step(name, avals, params, outs)
+        if step is not None:
+            return step
         reference, several = primitive.reference, primitive.multiple_results
 
         def run(*arrays: Array) -> Any:
@@ -185,27 +159,82 @@ def _is_exact(eqn: JaxprEqn) -> bool:
     return isinstance(eqn.primitive, Elementwise) or eqn.primitive.name in _EXACT
 
 
-def _sequence(
-    count: int,
-    values: list[Any],
-    steps: list[tuple[Runner, tuple[int, ...], Any]],
-    outputs: list[int],
-) -> Runner:
-    """Runs steps on a table of values whose first `count` places are the arguments."""
-    fixed = values[count:]
+class _Table:
+    """The values of a plan while it is made: arguments, constants, results of operations."""
 
-    def run(*arrays: Array) -> tuple[Any, ...]:
-        table = [*arrays, *fixed]
-        for runner, operands, results in steps:
-            found = runner(*[table[i] for i in operands])
-            if results.__class__ is int:
-                table[results] = found
-            else:
-                for i, value in zip(results, found, strict=True):
-                    table[i] = value
-        return tuple([table[i] for i in outputs])
+    def __init__(self, arguments: Sequence[Any]) -> None:
+        self.arguments = list(arguments)
+        self.constants: dict[Any, Array] = {}
+        self.operations: list[tuple[Runner, list[Any], list[Any], bool]] = []
+
+    def constant(self, atom: Any) -> Array | None:
+        """The value of a literal or a variable that is known."""
+        return as_array(atom.val) if atom.__class__ is Literal else self.constants.get(atom)
+
+    def knows(self, atoms: Sequence[Any]) -> bool:
+        return all(self.constant(x) is not None for x in atoms)
+
+    def fold(self, eqn: JaxprEqn, runner: Runner) -> None:
+        """Run an operation on constants now."""
+        results = runner(*[self.constant(x) for x in eqn.invars])
+        results = results if eqn.primitive.multiple_results else [results]
+        self.constants.update(zip(eqn.outvars, results, strict=True))
+
+    def add(
+        self, runner: Runner, operands: Sequence[Any], results: Sequence[Any], several: bool
+    ) -> None:
+        self.operations.append((runner, list(operands), list(results), several))
+
+    def plan(self, outputs: Sequence[Any], skeleton: Any) -> Runner:
+        """The native plan."""
+        outputs = list(outputs)
+        for k, atom in enumerate(outputs):
+            value = self.constant(atom)
+            if value is not None:  # each call gives an array of its own
+                aval = atom.aval
+                outputs[k] = object()
+                view = native_step("reshape", [aval], {}, [aval])
+                self.add(view, [atom], [outputs[k]], False)
+        places = {v: i for i, v in enumerate(self.arguments)}
+        constants: list[Array] = []
+        for _, operands, _, _ in self.operations:
+            for i, atom in enumerate(operands):
+                key = id(atom) if atom.__class__ is Literal else atom
+                value = self.constant(atom)
+                if value is not None and key not in places:
+                    places[key] = len(self.arguments) + len(constants)
+                    constants.append(value)
+                operands[i] = key
+        for _, _, results, _ in self.operations:
+            for v in results:
+                places[v] = len(places)
+        operations = [
+            (runner, [places[x] for x in operands], [places[v] for v in results], several)
+            for runner, operands, results, several in self.operations
+        ]
+        return _native.Plan(
+            len(self.arguments),
+            constants,
+            len(places),
+            operations,
+            [places[v] for v in outputs],
+            skeleton,
+        )
+
+
+def _along(executable: Any, skeleton: Any) -> Any:
+    """An executable whose call gives its results along a skeleton."""
+
+    def run(*arrays: Array) -> Any:
+        return _fill(skeleton, executable.execute(list(arrays)))
 
     return run
+
+
+def _fill(skeleton: Any, leaves: Sequence[Any]) -> Any:
+    if isinstance(skeleton, (tuple, list)):
+        return type(skeleton)(_fill(part, leaves) for part in skeleton)
+    return None if skeleton is None else leaves[skeleton]
 
 
 def _operation(primitive: Elementwise, params: dict[str, Any]) -> Any:

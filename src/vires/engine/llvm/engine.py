@@ -34,5 +34,5 @@ class LLVMEngine:
     ) -> Any:
         return elementwise.resolve(name, function, descriptors)
 
-    def plan(self, closed: ClosedJaxpr) -> Callable[..., Any]:
-        return self._eager.plan(closed)
+    def plan(self, closed: ClosedJaxpr, skeleton: Any = None) -> Callable[..., Any]:
+        return self._eager.plan(closed, skeleton)

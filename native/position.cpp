@@ -1,0 +1,211 @@
+// Positions of the largest and smallest elements along an axis.
+#include <algorithm>
+#include <memory>
+#include <type_traits>
+
+#include "kernels/half.h"
+#include "reduction.h"
+#include "threads.h"
+
+namespace vires {
+namespace {
+
+constexpr int64_t kPiece = 1 << 15;     // elements of a task
+constexpr int64_t kThreaded = 1 << 17;  // elements; below this one thread is faster
+constexpr int64_t kSide = 16;
+
+template <typename T>
+struct Order {
+  using Value = T;
+  static T load(T x) { return x; }
+};
+template <>
+struct Order<Half> {
+  using Value = float;
+  static float load(Half x) { return widen(x); }
+};
+template <>
+struct Order<Brain> {
+  using Value = float;
+  static float load(Brain x) { return widen(x); }
+};
+
+template <bool largest, typename V>
+inline bool before(V a, V b) {
+  return largest ? a > b : a < b;
+}
+
+// The first best element of a line: its value first, in many lanes, then where it is.
+template <bool largest, typename T>
+int64_t first_best(const T* x, int64_t n) {
+  using O = Order<T>;
+  using V = typename O::Value;
+  V best[kSide];
+  int64_t i = 0;
+  bool nan = false;
+  if (n < kSide) {
+    std::fill_n(best, kSide, O::load(x[0]));
+  } else {
+    for (int64_t k = 0; k < kSide; ++k) best[k] = O::load(x[k]);
+  }
+  for (; i + kSide <= n; i += kSide) {
+    int odd = 0;
+    for (int64_t k = 0; k < kSide; ++k) {
+      const V value = O::load(x[i + k]);
+      best[k] = before<largest>(value, best[k]) ? value : best[k];
+      if constexpr (std::is_floating_point_v<V>) odd |= value != value;
+    }
+    nan |= odd != 0;
+  }
+  for (; i < n; ++i) {
+    const V value = O::load(x[i]);
+    best[0] = before<largest>(value, best[0]) ? value : best[0];
+    if constexpr (std::is_floating_point_v<V>) nan |= value != value;
+  }
+  if (nan) {
+    for (int64_t j = 0; j < n; ++j)
+      if (const V value = O::load(x[j]); value != value) return j;
+  }
+  for (int64_t k = 1; k < kSide; ++k)
+    if (before<largest>(best[k], best[0])) best[0] = best[k];
+  for (int64_t j = 0; j + kSide <= n; j += kSide) {
+    int hit = 0;
+    for (int64_t k = 0; k < kSide; ++k) hit |= O::load(x[j + k]) == best[0];
+    if (hit)
+      for (int64_t k = 0;; ++k)
+        if (O::load(x[j + k]) == best[0]) return j + k;
+  }
+  for (int64_t j = n / kSide * kSide;; ++j)
+    if (O::load(x[j]) == best[0]) return j;
+}
+
+template <typename V>
+bool is_nan(V x) {
+  if constexpr (std::is_floating_point_v<V>) return x != x;
+  return false;
+}
+
+template <bool largest, typename T, typename Index>
+struct Job {
+  using O = Order<T>;
+  using V = typename O::Value;
+  const T* x;
+  Index* out;
+  int64_t outer, length, inner, each;
+  int64_t* pieces = nullptr;  // of one long line: the best of each piece
+
+  static void piece(void* context, int64_t i) {
+    const Job& job = *static_cast<const Job*>(context);
+    const int64_t start = i * kPiece;
+    job.pieces[i] =
+        start + first_best<largest>(job.x + start, std::min(kPiece, job.length - start));
+  }
+
+  static void lines(void* context, int64_t task) {
+    const Job& job = *static_cast<const Job*>(context);
+    const int64_t last = std::min(job.outer, (task + 1) * job.each);
+    for (int64_t i = task * job.each; i < last; ++i)
+      job.out[i] = static_cast<Index>(first_best<largest>(job.x + i * job.length, job.length));
+  }
+
+  // A band of columns of one slab.
+  static void columns(void* context, int64_t task) {
+    const Job& job = *static_cast<const Job*>(context);
+    const int64_t bands = (job.inner + kBand - 1) / kBand;
+    const int64_t slab = task / bands, first = task % bands * kBand;
+    const int64_t width = std::min(kBand, job.inner - first);
+    const T* x = job.x + slab * job.length * job.inner + first;
+    Index* out = job.out + slab * job.inner + first;
+    V best[kBand];
+    for (int64_t j = 0; j < width; ++j) {
+      best[j] = O::load(x[j]);
+      out[j] = 0;
+    }
+    for (int64_t i = 1; i < job.length; ++i) {
+      const T* row = x + i * job.inner;
+      for (int64_t j = 0; j < width; ++j) {
+        const V value = O::load(row[j]);
+        // Nothing compares with a nan: it stays.
+        const bool wins = before<largest>(value, best[j]) | (is_nan(value) & !is_nan(best[j]));
+        best[j] = wins ? value : best[j];
+        out[j] = wins ? static_cast<Index>(i) : out[j];
+      }
+    }
+  }
+  static constexpr int64_t kBand = 512;
+
+  bool run() {
+    const int64_t size = outer * length * inner;
+    if (inner > 1) {
+      const int64_t tasks = outer * ((inner + kBand - 1) / kBand);
+      run_tasks(columns, tasks, size);
+    } else if (outer == 1 && length >= kThreaded) {
+      const int64_t count = (length + kPiece - 1) / kPiece;
+      const std::unique_ptr<int64_t[]> places(new (std::nothrow) int64_t[count]);
+      if (!places) return false;
+      pieces = places.get();
+      threads::parallel_for(piece, this, count);
+      int64_t best = pieces[0];
+      for (int64_t i = 1; i < count; ++i) {
+        const V old = O::load(x[best]), other = O::load(x[pieces[i]]);
+        if (!is_nan(old) && (is_nan(other) || before<largest>(other, old))) best = pieces[i];
+      }
+      out[0] = static_cast<Index>(best);
+    } else {
+      each = std::max<int64_t>(1, kPiece / length);
+      run_tasks(lines, (outer + each - 1) / each, size);
+    }
+    return true;
+  }
+
+  void run_tasks(threads::Task task, int64_t tasks, int64_t size) {
+    if (size >= kThreaded) return threads::parallel_for(task, this, tasks);
+    for (int64_t i = 0; i < tasks; ++i) task(this, i);
+  }
+};
+
+template <typename T>
+bool by_index(Array* array, bool largest, int64_t length, int64_t inner, Array* result) {
+  const T* x = reinterpret_cast<const T*>(array->data);
+  const int64_t outer = array->size / (length * inner);
+  const auto run = [&](auto index) {
+    using Index = decltype(index);
+    Index* out = reinterpret_cast<Index*>(result->data);
+    return largest ? Job<true, T, Index>{x, out, outer, length, inner, 0}.run()
+                   : Job<false, T, Index>{x, out, outer, length, inner, 0}.run();
+  };
+  const bool done = result->code == kInt64 ? run(int64_t{}) : run(int32_t{});
+  if (!done) PyErr_NoMemory();
+  return done;
+}
+
+}  // namespace
+
+bool has_position(int code) { return code <= kFloat64; }
+
+bool array_position(Array* array, bool largest, int64_t length, int64_t inner, Array* result) {
+  if (array->size == 0) return true;
+  const auto run = [&](auto element) {
+    return by_index<decltype(element)>(array, largest, length, inner, result);
+  };
+  switch (array->code) {
+    case kBool: return run(bool{});
+    case kInt8: return run(int8_t{});
+    case kInt16: return run(int16_t{});
+    case kInt32: return run(int32_t{});
+    case kInt64: return run(int64_t{});
+    case kUInt8: return run(uint8_t{});
+    case kUInt16: return run(uint16_t{});
+    case kUInt32: return run(uint32_t{});
+    case kUInt64: return run(uint64_t{});
+    case kFloat16: return run(Half{});
+    case kBFloat16: return run(Brain{});
+    case kFloat32: return run(float{});
+    case kFloat64: return run(double{});
+    default: break;
+  }
+  PyErr_SetString(PyExc_TypeError, "argmax: no such dtype");
+  return false;
+}
+
+}  // namespace vires
