@@ -313,6 +313,15 @@ const Host& host() {
   return state.host;
 }
 
+int vector_bytes() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f")) return 64;
+  if (__builtin_cpu_supports("avx2")) return 32;
+#endif
+  return 16;
+}
+
 Result compile(const std::string& text, int level, bool verify, Output output) {
   if (!wait_until_loaded()) return {{}, "LLVM's library cannot be loaded from " + state.path};
   Bench* bench = take_bench();

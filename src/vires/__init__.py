@@ -14,6 +14,9 @@ _machine.preload()  # LLVM loads on a thread of its own while the rest is import
 
 from vires.core.config import config
 from vires.engine import engine as _engine
+from vires.engine.llvm import math_library as _math_library
+
+_math_library.prepare()
 
 config.on_change(_engine.plug)
 

@@ -82,6 +82,12 @@ def key(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
+def has(name: str) -> bool:
+    """Whether there is a file under a key."""
+    root = directory()
+    return root is not None and os.path.exists(os.path.join(root, name[:2], name))
+
+
 def read(name: str) -> tuple[dict[str, Any], bytes] | None:
     """Notes and machine code under a key, or None."""
     root = directory()

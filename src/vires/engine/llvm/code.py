@@ -14,7 +14,7 @@ Pointers are plain strings (``"%x"``); everything else is a :class:`~vires.engin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -23,7 +23,7 @@ import numpy as np
 from vires.engine.llvm import machine, memory, operations
 from vires.engine.llvm.convert import bitcast, constant, convert
 from vires.engine.llvm.kinds import BOOL, INT64, Kind, kind_of
-from vires.engine.llvm.ssa import Builder, ComplexVal, Val
+from vires.engine.llvm.ssa import Builder, ComplexVal, Val, module
 
 __all__ = ["Code", "ComplexVal", "Val", "memory_type", "module", "register_type"]
 
@@ -167,23 +167,6 @@ class Code(Builder):
         """A parameter of the function, or a register defined by raw text, as a value."""
         return Val(self, name, kind_of(dtype), lanes)
 
-    def define(
-        self, name: str, parameters: Sequence[str], result: str = "void", attributes: str = ""
-    ) -> str:
-        """The text of the function; parameters are written as ``"ptr noalias %x"``."""
-        head = f"define {result} @{name}({', '.join(parameters)}) nounwind {attributes}{{"
-        return "\n".join([head, "entry:", *self.lines, "}", ""])
-
     def index(self, value: int) -> Val:
         """An int64 constant."""
         return self.number(value, INT64)
-
-
-def module(functions: Iterable[str], codes: Iterable[Builder]) -> str:
-    """The text of a module: the functions and all that their codes need."""
-    helpers: dict[str, str] = {}
-    for code in codes:
-        helpers.update(code.helpers)
-    # A branch that is rarely taken, for the register allocator.
-    weights = '!0 = !{!"branch_weights", i32 1, i32 4000}'
-    return "\n".join([*helpers.values(), *functions, weights, ""])

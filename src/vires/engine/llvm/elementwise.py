@@ -16,7 +16,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr
 from vires.core.staging import stage
-from vires.engine.llvm import cache, machine
+from vires.engine.llvm import cache, machine, symbols
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.code import Code, module
 from vires.engine.llvm.emit import Writer
@@ -115,17 +115,18 @@ class _Elementwise:
             key = ""
         found = cache.read(key) if key else None
         if found is None:
-            image = machine.compile_ir(self._text(pattern), 0, name=self.name)
+            text, names = self._text(pattern)
+            image = machine.compile_ir(text, 0, name=self.name)
             if key:
-                cache.write(key, {}, image)
+                cache.write(key, {"names": names}, image)
         else:
-            image = found[1]
-        linked = machine.load(image, self.name, [ENTRY], {})
+            names, image = found[0]["names"], found[1]
+        linked = machine.load(image, self.name, [ENTRY], symbols.addresses(names))
         self.linked.append(linked)
         return linked.address(ENTRY)
 
-    def _text(self, pattern: int) -> str:
-        """The module of a variant."""
+    def _text(self, pattern: int) -> tuple[str, list[str]]:
+        """The module of a variant, and the functions that it calls."""
         made = self._expressions(pattern)
         assert made is not None
         _, kernel, buffers = made
@@ -140,6 +141,7 @@ class _Elementwise:
         kernel.exact = True
         kernel.task_var, kernel.task_size = kernel.loops[0], 1 if kernel.lanes > 1 else _MANY
         code = Code()
+        code.outlined = True
 
         def pointer(buffer: Buffer) -> str:
             place = code.value(
@@ -151,7 +153,8 @@ class _Elementwise:
         writer.bounds = code.index(0), Val(code, "%n", INT64, 1)
         writer.run()
         code.ret()
-        return module([code.define(ENTRY, ["ptr %pointers", "i64 %n"])], [code])
+        text = module([code.define(ENTRY, ["ptr %pointers", "i64 %n"])], [code])
+        return text, sorted(code.shared)
 
 
 def _adopt_scalars(closed: ClosedJaxpr, scalars: Sequence[bool]) -> ClosedJaxpr:

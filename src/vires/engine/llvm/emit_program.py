@@ -87,6 +87,8 @@ class ProgramWriter:
         self.extended = extended
         #: C functions that the program calls, with their declarations.
         self.symbols: dict[str, str] = {}
+        #: Functions of the library of mathematics that kernels call.
+        self.shared: set[str] = set()
         self.main = Code()
         self.names = 0
         #: Blocks that call a Python function, and blocks that can fail: their numbers are known at
@@ -275,6 +277,7 @@ class ProgramWriter:
         if any(v.size == 0 for v in outer):
             return
         code = Code()
+        code.outlined = kernel.level == 0
         buffers: dict[Buffer, str] = {}
 
         def parameter(buffer: Buffer) -> str:
@@ -284,6 +287,7 @@ class ProgramWriter:
         inner.runtime_slot = self.slots
         inner.run(Val(code, "%task", INT64, 1) if kernel.tasks > 1 else None)
         code.ret()
+        self.shared |= code.shared
         body = self.body(code, kernel.level, list(buffers.values()))
         kernel.name = body.name
         main = self.main

@@ -90,10 +90,8 @@ def host() -> Host:
     cpu, features, triple = _native.compiler_host()
     if not triple:
         raise CompileError(f"LLVM: needs its library; got none from {library_path()}")
-    known = f",{features},"
-    vector_bytes = 64 if ",+avx512f," in known else 32 if ",+avx2," in known else 16
     features = ",".join(sorted(features.split(","), key=lambda f: f[1:]))
-    return Host(cpu, features, vector_bytes, triple)
+    return Host(cpu, features, _native.vector_bytes(), triple)
 
 
 def _check_level(level: int) -> None:

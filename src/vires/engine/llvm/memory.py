@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from vires.engine.llvm.convert import repack
 from vires.engine.llvm.kinds import BOOL, INT8, Kind
 from vires.engine.llvm.ssa import Builder, ComplexVal, Val
@@ -102,10 +104,25 @@ def part(code: Builder, x: Val, start: int, lanes: int) -> Val:
     return _shuffle(code, x, x, range(start, start + lanes))
 
 
-def _shuffle(code: Builder, a: Val, b: Val, order: range | list[int]) -> Val:
-    listed = ", ".join(f"i32 {lane}" for lane in order)
-    text = f"shufflevector {a.typed}, {b.typed}, <{len(order)} x i32> <{listed}>"
-    return code.value(text, a.kind, len(order))
+def repeat(code: Builder, x: Val, lanes: int) -> Val:
+    """The lanes of a vector again and again, until there are so many."""
+    return _shuffle(code, x, x, [lane % x.lanes for lane in range(lanes)])
+
+
+def join(code: Builder, parts: Sequence[Val]) -> Val:
+    """Vectors of the same number of lanes, one after the other; a power of two of them."""
+    while len(parts) > 1:
+        count = 2 * parts[0].lanes
+        parts = [
+            _shuffle(code, a, b, range(count)) for a, b in zip(parts[::2], parts[1::2], strict=True)
+        ]
+    return parts[0]
+
+
+def _shuffle(code: Builder, a: Val, b: Val, order: Iterable[int]) -> Val:
+    lanes = [f"i32 {lane}" for lane in order]
+    text = f"shufflevector {a.typed}, {b.typed}, <{len(lanes)} x i32> <{', '.join(lanes)}>"
+    return code.value(text, a.kind, len(lanes))
 
 
 def _addresses(code: Builder, pointer: str, kind: Kind, index: Val) -> str:

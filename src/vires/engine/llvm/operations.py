@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vires.dialect.loops import MATH_OPS, SCALAR_OPS
-from vires.engine.llvm import scalar_ops
+from vires.engine.llvm import math_library, scalar_ops
 from vires.engine.llvm.complex_math import COMPLEX_FUNCTIONS
 from vires.engine.llvm.complex_ops import COMPLEX_OPS
 from vires.engine.llvm.convert import convert
@@ -54,6 +54,8 @@ def _apply_typed(code: Builder, name: str, values: list[Val], kind: Kind) -> Val
         return emit(code, *values)
     if group != "f":
         raise _wrong(name, "a float dtype", values)
+    if code.outlined and (result := math_library.call(code, name, values)) is not None:
+        return result
     return REAL_MATH[name](code, *values)
 
 

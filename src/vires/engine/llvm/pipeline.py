@@ -214,7 +214,7 @@ def translate(
         "forward": arranged.forward,
         "donate": arranged.donate,
         "donated": arranged.donated,
-        "names": list(writer.symbols),
+        "names": [*writer.symbols, *sorted(writer.shared)],
         # Python objects are found again by the number of the block that they belong to.
         "hosts": [block.serial for block in writer.hosts],
         "failures": [block.serial for block in writer.failures],

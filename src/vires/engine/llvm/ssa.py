@@ -7,7 +7,7 @@ same name. The table is emptied at each label that the caller places.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -163,6 +163,9 @@ class Builder:
         self._count = 0
         self._known: dict[str, str] = {}
         self.fragments: dict[Hashable, Any] = {}
+        #: Whether elementary functions are calls of the library's (`math_library.py`), and which.
+        self.outlined = False
+        self.shared: set[str] = set()
 
     def has(self, feature: str) -> bool:
         """Whether the target processor has an LLVM feature."""
@@ -398,3 +401,20 @@ class Builder:
             array = f"[{len(values)} x {kind.scalar}] [{listed}]"
             self.helpers[name] = f"@{name} = private unnamed_addr constant {array}, align 64"
         return f"@{name}"
+
+    def define(
+        self, name: str, parameters: Sequence[str], result: str = "void", attributes: str = ""
+    ) -> str:
+        """The text of the function; parameters are written as ``"ptr noalias %x"``."""
+        head = f"define {result} @{name}({', '.join(parameters)}) nounwind {attributes}{{"
+        return "\n".join([head, "entry:", *self.lines, "}", ""])
+
+
+def module(functions: Iterable[str], codes: Iterable[Builder]) -> str:
+    """The text of a module: the functions and all that their codes need."""
+    helpers: dict[str, str] = {}
+    for code in codes:
+        helpers.update(code.helpers)
+    # A branch that is rarely taken, for the register allocator.
+    weights = '!0 = !{!"branch_weights", i32 1, i32 4000}'
+    return "\n".join([*helpers.values(), *functions, weights, ""])

@@ -7,7 +7,7 @@ import ctypes
 from collections.abc import Iterable
 
 from vires import _native
-from vires.engine.llvm import gemm_code
+from vires.engine.llvm import gemm_code, math_library
 from vires.ops.openblas import library
 
 
@@ -23,6 +23,8 @@ def addresses(names: Iterable[str]) -> dict[str, int]:
             found[name] = address
         elif name.startswith(gemm_code.PREFIX):
             found[name] = gemm_code.address(name)
+        elif name.startswith(math_library.PREFIX):
+            found[name] = math_library.address(name)
         else:
             found[name] = own[name]
     return found

@@ -1,0 +1,54 @@
+"""Work that nobody waits for: better code for programs that already run, and files of the cache.
+
+One thread does it, in order. What is left when the interpreter exits is done then, so that the next
+process finds its programs in the cache.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import lru_cache
+
+_futures: set[Future[None]] = set()
+_later: deque[Callable[[], None]] = deque()
+
+
+@lru_cache(maxsize=1)
+def _thread(process: int) -> ThreadPoolExecutor:
+    """The thread of a process: a forked child makes its own, and has nothing to do yet."""
+    _futures.clear()
+    return ThreadPoolExecutor(1, "vires-background")
+
+
+def run(task: Callable[[], None]) -> None:
+    """Do a task at once, on the thread."""
+    future = _thread(os.getpid()).submit(task)
+    _futures.add(future)
+    future.add_done_callback(_futures.discard)
+
+
+def later(task: Callable[[], None]) -> None:
+    """Do a small task at the end: starting the thread would cost more than it."""
+    _later.append(task)
+
+
+def finish() -> None:
+    """Do and wait for all that was begun.
+
+    Raises:
+        Exception: what a task raised.
+    """
+    left = set(_futures)
+    wait(left)
+    for future in left:
+        future.result()
+    while _later:
+        _later.popleft()()
+
+
+atexit.register(finish)
+os.register_at_fork(after_in_child=_later.clear)
