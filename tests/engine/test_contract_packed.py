@@ -148,8 +148,8 @@ def test_programs_share_the_compiled_code():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_code_is_valid(dtype):
-    for text in gemm_driver.driver_modules(np.dtype(dtype)):
-        machine.compile_ir(text, 1, verify=True)
+    for text, level in gemm_driver.driver_modules(np.dtype(dtype)):
+        machine.compile_ir(text, level, verify=True)
 
 
 def test_axes_are_merged():

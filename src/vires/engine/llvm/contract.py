@@ -185,8 +185,11 @@ def packed_product(
     wide: Any,
 ) -> list[Node]:
     """The packed product of two views, in axes (batch, rows, columns) of some sizes."""
-    block = Block("contract", [builder.in_memory(view.node) for view in views], {})
-    product(block, views, [math.prod(n) for n in sizes], wide)
+    numbers = tuple([math.prod(n) for n in sizes])
+    ranks = tuple([len(n) for n in sizes[:3]])
+    params = {"views": views, "sizes": numbers, "ranks": ranks}
+    block = Block("contract", [builder.in_memory(view.node) for view in views], params)
+    product(block, views, numbers, wide)
     return _rounded(builder, block, operands, (*sizes[0], *sizes[1], *sizes[2]), dtype, wide)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 
+from vires.engine.llvm.contract_layout import fold_transposes
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Reduction, Region, Shape, leader
 
 #: An expression deeper than this is cut by a value in memory (the pull is recursive).
@@ -28,6 +29,7 @@ _READ_ACROSS = 16.0
 
 def fuse(region: Region) -> None:
     """Fill `region.steps` with kernels (not yet expressed) and blocks."""
+    fold_transposes(region)
     _estimate(region)
     _decide(region)
     _group(region)

@@ -27,9 +27,10 @@ DTYPES = ("float32", "float64")
 #: Operations of a task at least, and tasks of one product that are enough.
 _TASK_FLOPS, _TASKS = 1_500_000.0, 64
 #: Elements that a task packs.
-_GROUP = 1 << 16
-#: A right operand in memory is packed if it is read more often than this.
-_STRAIGHT_ROWS = 64
+_GROUP = 1 << 14
+#: A right operand in memory is packed if more rows than this read it, or a quarter of them where
+#: all of its own rows compete for the same places of the cache.
+_STRAIGHT_ROWS, _PAGE = 256, 4096
 
 
 class View(NamedTuple):
@@ -39,6 +40,13 @@ class View(NamedTuple):
     batch: Axes
     lanes: Axes
     sums: Axes
+
+
+class Layout(NamedTuple):
+    """Where a product writes: its batch, and the distance of its rows. Columns are neighbours."""
+
+    batch: Axes
+    leading: int
 
 
 def merged(axes: Sequence[tuple[int, int]]) -> Axes:
@@ -54,51 +62,81 @@ def merged(axes: Sequence[tuple[int, int]]) -> Axes:
     return tuple(result) or ((1, 0),)
 
 
+#: Writes one task into a function, which finds buffers by another function.
+Body = Callable[[Code, Val, Callable[[Any], str]], None]
+
+
 class Product(NamedTuple):
     """How a product is done: its table, the number of tasks, and what is packed beforehand."""
 
     dtype: Any
     table: tuple[int, ...]
     tasks: int
+    left_tasks: int
     right_tasks: int
+    #: Memory for the panels of the left and of the right operand.
+    packed: tuple[Buffer | None, ...]
     flops: float
 
 
-def product(block: Block, sides: tuple[View, View], sizes: Sequence[int], dtype: Any) -> None:
+def product(
+    block: Block,
+    sides: tuple[View, View],
+    sizes: Sequence[int],
+    dtype: Any,
+    layout: Layout | None = None,
+) -> None:
     """Make a block one of a packed product of (count, rows, columns, length)."""
     prepare(dtype)
     count, rows, columns, length = sizes
+    if layout is None:
+        layout = Layout(((count, rows * columns),), columns)
     left, right = sides
     tile = tile_of(dtype)
     terms = _even(length, -(-length // TERMS), 8)
+    sum_chunks = -(-length // terms)
     flops = 2.0 * rows * columns * length
     row_chunk, column_chunk = _chunks(count, rows, columns, flops, tile.rows, tile.columns)
     row_chunks, column_chunks = -(-rows // row_chunk), -(-columns // column_chunk)
-    step = _step(right, rows, columns, tile.lanes)
-    padded = -(-columns // tile.lanes) * tile.lanes
-    group = max(_GROUP // (terms * tile.columns), 1) * tile.columns
-    groups, sum_chunks = -(-columns // group), -(-length // terms)
+    step = _step(right, rows, columns, tile.lanes, dtype.itemsize)
+    padded_rows = -(-rows // tile.rows) * tile.rows if column_chunks > 1 else 0
+    padded_columns = -(-columns // tile.lanes) * tile.lanes
+    left_group, right_group = (_group(terms, width) for width in (tile.rows, tile.columns))
+    left_groups, right_groups = -(-rows // left_group), -(-columns // right_group)
     fields = {
         "rows": rows, "columns": columns, "length": length, "sum_chunk": terms,
         "row_chunk": row_chunk, "row_chunks": row_chunks, "column_chunk": column_chunk,
-        "column_chunks": column_chunks, "step": step, "padded": padded, "group": group,
-        "groups": groups, "sum_chunks": sum_chunks,
+        "column_chunks": column_chunks, "step": step, "padded_rows": padded_rows,
+        "padded_columns": padded_columns, "sum_chunks": sum_chunks, "left_group": left_group,
+        "left_groups": left_groups, "right_group": right_group, "right_groups": right_groups,
         "left_mode": _mode(left, tile.rows, square(dtype)),
-        "right_mode": _mode(right, tile.columns, square(dtype)),
+        "right_mode": _mode(right, tile.columns, square(dtype)), "leading": layout.leading,
     }  # fmt: skip
     table: list[int] = []
     for name, axes in (
         ("left_batch", left.batch), ("left_rows", left.lanes), ("left_sums", left.sums),
         ("right_batch", right.batch), ("right_columns", right.lanes), ("right_sums", right.sums),
+        ("result_batch", layout.batch),
     ):  # fmt: skip
         fields[name] = len(FIELDS) + len(table)
         table += [len(axes), *[number for axis in axes for number in axis]]
-    right_tasks = 0 if step else count * sum_chunks * groups
-    values = (*[fields[name] for name in FIELDS], *table)
     tasks = count * row_chunks * column_chunks
-    block.params["product"] = Product(dtype, values, tasks, right_tasks, count * flops)
-    if not step:
-        block.params["buffers"] = [Buffer((count * length * padded,), dtype)]
+    left_tasks = count * sum_chunks * left_groups if padded_rows else 0
+    right_tasks = 0 if step else count * sum_chunks * right_groups
+    values = (*[fields[name] for name in FIELDS], *table)
+    packed = tuple([
+        Buffer((count * length * padded,), dtype) if number else None
+        for number, padded in ((left_tasks, padded_rows), (right_tasks, padded_columns))
+    ])  # fmt: skip
+    block.params["product"] = Product(
+        dtype, values, tasks, left_tasks, right_tasks, packed, count * flops
+    )
+    block.params["buffers"] = [buffer for buffer in packed if buffer is not None]
+
+
+def _group(terms: int, width: int) -> int:
+    """Lanes that a task packs."""
+    return max(_GROUP // (terms * width), 1) * width
 
 
 def _even(size: int, parts: int, multiple: int) -> int:
@@ -129,11 +167,13 @@ def _chunks(
     return _even(rows, down, height), _even(columns, across, width)
 
 
-def _step(right: View, rows: int, columns: int, lanes: int) -> int:
+def _step(right: View, rows: int, columns: int, lanes: int, size: int) -> int:
     """The distance of the rows of a right operand that is used where it lies; 0 to pack it."""
-    if rows > _STRAIGHT_ROWS or columns % lanes or len(right.lanes) != 1 or len(right.sums) != 1:
+    if columns % lanes or len(right.lanes) != 1 or len(right.sums) != 1:
         return 0
-    return right.sums[0][1] if right.lanes[0][1] == 1 else 0
+    step = right.sums[0][1]
+    most = _STRAIGHT_ROWS if step * size % _PAGE else _STRAIGHT_ROWS // 4
+    return step if right.lanes[0][1] == 1 and rows <= most else 0
 
 
 def _mode(view: View, width: int, size: int) -> int:
@@ -146,35 +186,41 @@ def _mode(view: View, width: int, size: int) -> int:
 
 
 def emit_product(writer: ProgramWriter, block: Block) -> None:
-    """Call the tasks of a product: those that pack the right operand, then the blocks."""
+    """Call the tasks of a product: those that pack operands, then the blocks."""
     work: Product = block.params["product"]
     table = writer.integers("i64", work.table)
     (result,) = [x for x in block.results if x.number >= 0]
     left, right = block.operands
-    packed = block.params.get("buffers", [None])[0]
     symbol = f"{PREFIX}{work.dtype.name}_"
 
-    def pack(code: Code, task: Val, pointer: Callable[[Any], str]) -> None:
-        operands = [f"ptr {pointer(x)}" for x in (right.buffer, packed)]
-        writer.call(f"{symbol}right", "void", f"ptr {table}", *operands, task.typed, code=code)
+    def packing(side: str, source: Buffer | None, packed: Buffer | None) -> Body:
+        def body(code: Code, task: Val, pointer: Callable[[Any], str]) -> None:
+            operands = [f"ptr {pointer(x)}" for x in (source, packed)]
+            writer.call(f"{symbol}{side}", "void", f"ptr {table}", *operands, task.typed, code=code)
+
+        return body
 
     def block_of(code: Code, task: Val, pointer: Callable[[Any], str]) -> None:
         operands = [f"ptr {pointer(x.buffer)}" for x in (left, right, result)]
-        spare = "ptr null" if packed is None else f"ptr {pointer(packed)}"
-        writer.call(
-            f"{symbol}block", "void", f"ptr {table}", *operands, spare, task.typed, code=code
-        )
+        operands += ["ptr null" if x is None else f"ptr {pointer(x)}" for x in work.packed]
+        writer.call(f"{symbol}block", "void", f"ptr {table}", *operands, task.typed, code=code)
 
-    for tasks, body, heavy in (
-        (work.right_tasks, pack, packed is not None and packed.size > _GROUP),
-        (work.tasks, block_of, work.flops >= 2 * _TASK_FLOPS),
-    ):
-        if not tasks:
-            continue
-        if tasks == 1 or not heavy:
-            writer.loop(tasks, lambda task, body=body: body(writer.main, task, writer.main_pointer))
-            continue
-        code = Code()
-        body(code, Val(code, "%task", INT64, 1), writer.pointer(code))
-        code.ret()
-        writer.parallel(writer.local_function(code), tasks)
+    sides = (
+        ("left", left.buffer, work.packed[0], work.left_tasks),
+        ("right", right.buffer, work.packed[1], work.right_tasks),
+    )
+    for side, source, packed, tasks in sides:
+        if packed is not None:
+            _run(writer, tasks, packing(side, source, packed), packed.size > _GROUP)
+    _run(writer, work.tasks, block_of, work.flops >= 2 * _TASK_FLOPS)
+
+
+def _run(writer: ProgramWriter, tasks: int, body: Body, is_heavy: bool) -> None:
+    """Run tasks, on all threads where that is worth it."""
+    if tasks == 1 or not is_heavy:
+        writer.loop(tasks, lambda task: body(writer.main, task, writer.main_pointer))
+        return
+    code = Code()
+    body(code, Val(code, "%task", INT64, 1), writer.pointer(code))
+    code.ret()
+    writer.parallel(writer.local_function(code), tasks)

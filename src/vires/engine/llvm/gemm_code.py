@@ -18,7 +18,7 @@ from vires.engine.llvm.gemm_kernel import tile_of
 
 #: Names of the functions in programs begin with it.
 PREFIX = "vires_product_"
-_FUNCTIONS = ("right", "block")
+_FUNCTIONS = ("left", "right", "block")
 
 _lock = threading.RLock()
 _addresses: dict[str, int] = {}
@@ -38,7 +38,7 @@ def prepare(dtype: Any) -> None:
 
 
 def address(symbol: str) -> int:
-    """The address of ``vires_product_{dtype}_{right or block}``."""
+    """The address of ``vires_product_{dtype}_{left, right or block}``."""
     with _lock:
         found = _addresses.get(symbol)
         if found is None:
@@ -52,19 +52,20 @@ def _is_started(name: str) -> bool:
 
 
 def _start(name: str) -> None:
-    texts = driver_modules(np.dtype(name))
-    _started[name] = os.getpid(), [machine.submit(text, 1, PREFIX + name) for text in texts]
+    _started[name] = os.getpid(), [
+        machine.submit(text, level, PREFIX + name) for text, level in driver_modules(np.dtype(name))
+    ]
 
 
 def _load(name: str) -> None:
-    first, second = _images(name)
     micro = [f"micro{n + 1}" for n in range(tile_of(name).vectors)]
-    kernels = machine.load(first, PREFIX + name, micro, {})
-    known = {each: kernels.address(each) for each in micro}
-    driver = machine.load(second, PREFIX + name, _FUNCTIONS, known)
-    _loaded.extend((kernels, driver))
+    known: dict[str, int] = {}
+    for image, exports in zip(_images(name), (micro, ["pack"], _FUNCTIONS), strict=True):
+        part = machine.load(image, PREFIX + name, exports, known)
+        _loaded.append(part)
+        known = {**known, **{each: part.address(each) for each in exports}}
     for each in _FUNCTIONS:
-        _addresses[f"{PREFIX}{name}_{each}"] = driver.address(each)
+        _addresses[f"{PREFIX}{name}_{each}"] = known[each]
 
 
 def _images(name: str) -> list[bytes]:
@@ -72,11 +73,15 @@ def _images(name: str) -> list[bytes]:
     found = None if _is_started(name) else cache.read(key)
     if found is not None:
         notes, data = found
-        return [data[: notes["first"]], data[notes["first"] :]]
+        parts: list[bytes] = []
+        for length in notes["lengths"]:
+            parts.append(data[:length])
+            data = data[length:]
+        return parts
     if not _is_started(name):
         _start(name)
     made = [future.result() for future in _started.pop(name)[1]]
-    cache.write(key, {"first": len(made[0])}, b"".join(made))
+    cache.write(key, {"lengths": [len(image) for image in made]}, b"".join(made))
     return made
 
 
