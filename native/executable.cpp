@@ -213,6 +213,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(executable->dict);
   if (const Program* program = executable->program) {
     Py_VISIT(program->keepalive.get());
+    for (const Owned& older : program->replaced) Py_VISIT(older.get());
     Py_VISIT(program->on_error.get());
     Py_VISIT(program->skeleton.get());
     Py_VISIT(program->unflatten.get());
@@ -316,7 +317,25 @@ int set_kept(PyObject* self, PyObject* value, void*) {
   return 0;
 }
 
+PyObject* replace(PyObject* self, PyObject* args) {
+  PyObject *entry, *keepalive;
+  if (!PyArg_ParseTuple(args, "OO:replace", &entry, &keepalive)) return nullptr;
+  void* address = PyLong_AsVoidPtr(entry);
+  if (!address) {
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_ValueError, "replace: needs the address of an entry; got 0");
+    return nullptr;
+  }
+  Program* program = program_of(self);
+  program->entry = reinterpret_cast<int32_t (*)(void**, Runtime*)>(address);
+  // The code from before may be running.
+  program->replaced.push_back(std::exchange(program->keepalive, Owned::borrow(keepalive)));
+  Py_RETURN_NONE;
+}
+
 PyMethodDef methods[] = {
+    {"replace", replace, METH_VARARGS,
+     "replace(entry, keepalive): runs other code of the same program from the next call on."},
     {"execute", execute, METH_O, "execute(arrays): runs on a list of Arrays, gives a list."},
     {"set_output_tree", set_output_tree, METH_VARARGS,
      "set_output_tree(skeleton, unflatten=None): how the outputs form the result of a call."},

@@ -28,6 +28,7 @@ struct OutputSpec {
 struct Program {
   int32_t (*entry)(void**, Runtime*);
   Owned keepalive, on_error;
+  std::vector<Owned> replaced;  // what kept earlier code alive
   std::vector<Owned> constants;
   std::vector<InputSpec> inputs;
   std::vector<OutputSpec> outputs;

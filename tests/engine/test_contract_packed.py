@@ -11,7 +11,7 @@ import pytest
 import vires
 import vires.numpy as vnp
 from vires import lax
-from vires.engine.llvm import contract, gemm, gemm_code, gemm_driver, machine, pipeline
+from vires.engine.llvm import codes, contract, gemm, gemm_code, gemm_driver, machine
 
 EDGES = (2, 3, 5, 15, 16, 17, 31, 33, 64, 100, 129)
 
@@ -21,7 +21,7 @@ def packed(monkeypatch):
     """All products of more than one row and column are packed."""
     monkeypatch.setattr(contract, "_PACKED", 0)
     monkeypatch.setattr(contract, "_LIBRARY", 1)
-    monkeypatch.setattr(pipeline, "_codes", {})
+    monkeypatch.setattr(codes, "_codes", {})
 
 
 def normal(*shape, dtype=np.float32, seed=0):

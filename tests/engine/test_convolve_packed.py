@@ -9,7 +9,7 @@ import pytest
 
 import vires
 from vires import lax
-from vires.engine.llvm import contract, pipeline
+from vires.engine.llvm import codes, contract
 
 LAYOUTS = [
     ("NHWC", "HWIO", "NHWC"),
@@ -24,7 +24,7 @@ def packed(monkeypatch):
     """All convolutions are packed products."""
     monkeypatch.setattr(contract, "_PACKED", 0)
     monkeypatch.setattr(contract, "_LIBRARY", 1)
-    monkeypatch.setattr(pipeline, "_codes", {})
+    monkeypatch.setattr(codes, "_codes", {})
 
 
 def normal(*shape, dtype=np.float32, seed=0):

@@ -75,7 +75,10 @@ def divide(bodies: Sequence[Body]) -> list[list[Body]]:
 class ProgramWriter:
     """Writes the functions of one program."""
 
-    def __init__(self, slots: int, extended: int) -> None:
+    def __init__(self, slots: int, extended: int, *, hurried: bool = False) -> None:
+        #: Whether somebody waits for the code, and whether more effort would make it better.
+        self.hurried = hurried
+        self.improvable = False
         #: The functions of kernels, by their text and the effort of the compiler.
         self.bodies: dict[tuple[str, int], Body] = {}
         #: Functions of tasks in the entry's module.
@@ -277,7 +280,8 @@ class ProgramWriter:
         if any(v.size == 0 for v in outer):
             return
         code = Code()
-        code.outlined = kernel.level == 0
+        level = kernel.quick if self.hurried else kernel.level
+        code.outlined = self.hurried or level == 0
         buffers: dict[Buffer, str] = {}
 
         def parameter(buffer: Buffer) -> str:
@@ -288,7 +292,9 @@ class ProgramWriter:
         inner.run(Val(code, "%task", INT64, 1) if kernel.tasks > 1 else None)
         code.ret()
         self.shared |= code.shared
-        body = self.body(code, kernel.level, list(buffers.values()))
+        if kernel.level and (level < kernel.level or code.shared):
+            self.improvable = True
+        body = self.body(code, level, list(buffers.values()))
         kernel.name = body.name
         main = self.main
         if kernel.tasks == 1:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from vires.core.jaxpr import ClosedJaxpr
-from vires.engine.llvm import dump, machine, objects, pipeline
+from vires.engine.llvm import codes, dump, machine, pipeline
 from vires.engine.llvm.blocks import EMITTERS
 from vires.engine.llvm.code import module
 from vires.engine.llvm.emit_program import ProgramWriter
@@ -181,15 +181,14 @@ def _load_time(closed: ClosedJaxpr, name: str, donate: Sequence[int]) -> float |
         key = pipeline.key_of(closed, donate)
     except NotCanonical:
         return None
-    found = pipeline.from_disk(key, name)
+    found = codes.from_disk(key, name)
     return None if found is None else time.perf_counter() - start
 
 
 def _executable(
     closed: ClosedJaxpr, images: list[bytes], notes: dict[str, Any], name: str, builder: Any
 ) -> Any:
-    linked = objects.load_all(images, name, notes["exports"], notes["names"])
-    return pipeline.executable(closed, pipeline.Code(linked, notes), builder)
+    return pipeline.executable(closed, codes.load((images, notes), name), builder)
 
 
 def _compile_times(writer: ProgramWriter, name: str) -> dict[str, float]:

@@ -10,11 +10,13 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, subjaxprs
 from vires.core.trace import as_array
-from vires.engine.llvm import cache, dump, machine, objects
+from vires.engine.llvm import cache, codes, dump, machine
 from vires.engine.llvm.blocks import failure_of, host_function
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.check import check_region
+from vires.engine.llvm.codes import ENTRY
 from vires.engine.llvm.control import own_outputs
+from vires.engine.llvm.effort import settle
 from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.express import express
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
@@ -27,12 +29,8 @@ from vires.engine.llvm.sequential import try_kernel
 from vires.engine.llvm.updates import scatter_kernel, update_slice_kernel
 
 UPDATE_KERNELS = {"update_slice": update_slice_kernel, "scatter": scatter_kernel}
-#: The name of a program's entry in its object code.
-ENTRY = "vires_entry"
 #: Called with the name of a pass that is done.
 Lap = Callable[[str], None]
-_MOST_CODES = 1024
-_codes: dict[str, Code] = {}
 
 
 class ProgramBuilder(Builder):
@@ -60,25 +58,33 @@ class ProgramBuilder(Builder):
 def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) -> Any:
     """An executable of the native core for a staged program."""
     dump.show("jaxpr", name, lambda: repr(closed))
+    dumped = bool(dump.stages())
     try:
-        key = "" if dump.stages() else key_of(closed, donate)
+        key = "" if dumped else key_of(closed, donate)
     except NotCanonical:
         key = ""
-    code = _codes.get(key) if key else None
+    code = codes.find(key, name) if key else None
     builder: ProgramBuilder | None = None
-    if code is None and key:
-        code = from_disk(key, name)
     if code is None:
         builder, region, results = lower(closed)
-        images, notes = generate(builder, region, results, name, donate)
+        arranged = arrange(builder, region, results, name, donate)
+        writer = ProgramWriter(arranged.slots, arranged.extended, hurried=not dumped)
+        made = translate(arranged, writer, name)
+        code = codes.load(made, name)
         if key:
-            cache.write(key, notes, b"".join(images))
-        code = Code(objects.load_all(images, name, notes["exports"], notes["names"]), notes)
-    if key:
-        _codes[key] = code
-        while len(_codes) > _MOST_CODES:
-            del _codes[next(iter(_codes))]
-    return executable(closed, code, builder)
+            codes.keep(key, code)
+        if writer.improvable:
+            codes.improve(code, key, name, lambda: best(arranged, name))
+        elif key:
+            codes.write(key, made)
+    made_executable = executable(closed, code, builder)
+    code.attach(made_executable)
+    return made_executable
+
+
+def best(arranged: Arranged, name: str) -> codes.Made:
+    """Object code of an arranged program by the code generator's full effort, with notes."""
+    return translate(arranged, ProgramWriter(arranged.slots, arranged.extended), name)
 
 
 def key_of(closed: ClosedJaxpr, donate: Sequence[int]) -> str:
@@ -88,27 +94,6 @@ def key_of(closed: ClosedJaxpr, donate: Sequence[int]) -> str:
         NotCanonical: it holds something whose meaning has no text.
     """
     return cache.key(b"program", fingerprint(closed).encode(), repr(tuple(donate)).encode())
-
-
-class Code(NamedTuple):
-    """Machine code of a program and what an executable needs to know of it."""
-
-    linked: Any
-    notes: dict[str, Any]
-
-
-def from_disk(key: str, name: str) -> Code | None:
-    """Code that is in the cache, loaded."""
-    found = cache.read(key)
-    if found is None:
-        return None
-    notes, data = found
-    images: list[bytes] = []
-    start = 0
-    for length in notes["lengths"]:
-        images.append(data[start : start + length])
-        start += length
-    return Code(objects.load_all(images, name, notes["exports"], notes["names"]), notes)
 
 
 def lower(closed: ClosedJaxpr) -> tuple[ProgramBuilder, Region, list[Node]]:
@@ -121,14 +106,6 @@ def lower(closed: ClosedJaxpr) -> tuple[ProgramBuilder, Region, list[Node]]:
     for var, value in zip(jaxpr.constvars, closed.consts, strict=True):
         environment[var] = builder.captured(value, var.aval)
     return builder, region, builder.lower(jaxpr, environment)
-
-
-def generate(
-    builder: ProgramBuilder, region: Region, results: list[Node], name: str, donate: Sequence[int]
-) -> tuple[list[bytes], dict[str, Any]]:
-    """Object code of a lowered program, with notes for the executable."""
-    arranged = arrange(builder, region, results, name, donate)
-    return translate(arranged, ProgramWriter(arranged.slots, arranged.extended), name)
 
 
 class Arranged(NamedTuple):
@@ -174,6 +151,7 @@ def arrange(
     own_outputs(builder, region, written)
     dump.show("simplify", name, lambda: dump.nodes_text(region))
     lower_region(builder, region, lap)
+    settle(region)
     check_region(region, "schedule")
     share(region)
     taken = donations(region, [j for j in donate if j not in forward.values()])
@@ -193,7 +171,7 @@ def arrange(
 
 def translate(
     arranged: Arranged, writer: ProgramWriter, name: str, lap: Lap = no_lap
-) -> tuple[list[bytes], dict[str, Any]]:
+) -> codes.Made:
     """Object code of an arranged program, with notes for the executable."""
     region = arranged.region
     units = writer.units(region, ENTRY)
@@ -222,7 +200,7 @@ def translate(
     return images, notes
 
 
-def executable(closed: ClosedJaxpr, code: Code, builder: ProgramBuilder | None) -> Any:
+def executable(closed: ClosedJaxpr, code: codes.Code, builder: ProgramBuilder | None) -> Any:
     """The native executable of machine code for a program."""
     jaxpr, notes = closed.jaxpr, code.notes
     if builder is None and (notes["hosts"] or notes["failures"] or has_arrays(closed)):
@@ -231,7 +209,7 @@ def executable(closed: ClosedJaxpr, code: Code, builder: ProgramBuilder | None) 
     blocks = [] if builder is None else builder.blocks
     failures = [failure_of(blocks[serial]) for serial in notes["failures"]]
     return _native.Executable(
-        code.linked.address(ENTRY),
+        code.entry,
         code.linked,
         constants,
         [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype]) for v in jaxpr.invars],

@@ -332,6 +332,7 @@ class Kernel:
         "nodes",
         "order",
         "part",
+        "quick",
         "reduced",
         "scatters",
         "stores",
@@ -372,7 +373,8 @@ class Kernel:
         self.task_var: LoopVar | None = None
         #: The number of the task, where partial results are written at it.
         self.part: LoopVar | None = None
-        self.level = 0
+        #: The effort of the code generator: in the end, and when somebody waits.
+        self.level = self.quick = 0
         self.work = 0.0
         #: Stores may meet: the loops keep their order.
         self.scatters = False

@@ -1,5 +1,4 @@
-"""How a kernel runs: the order of its loops, the vector loop and its width, tasks for threads,
-effort of the compiler.
+"""How a kernel runs: the order of its loops, the vector loop and its width, tasks for threads.
 
 All of it depends on shapes alone, so that results are the same for any number of threads.
 """
@@ -16,8 +15,6 @@ from vires.engine.llvm.program import Buffer, Fold, Kernel
 #: A kernel below this cost is one task; above it, tasks of about that cost.
 _SERIAL, _TASK = 150_000.0, 60_000.0
 _MOST_TASKS = 512
-#: Loops that carry values, above this cost, are compiled with more effort.
-_EFFORT = 1_000_000.0
 #: A fold longer than this is cut into partial results, for accuracy and for threads.
 _LONG_FOLD = 65_536
 
@@ -57,10 +54,6 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     if kernel.turns is not None and kernel.turns.test is not None:
         size = 100  # nobody knows
     kernel.work = weight * size
-    # Values carried by a loop in registers need a register allocator that looks beyond a block.
-    kernel.level = (
-        1 if kernel.work > (_EFFORT if kernel.folds or kernel.turns else 100 * _EFFORT) else 0
-    )
     if not any(fold.prefix for fold in kernel.folds) and not kernel.scatters:
         _tasks(kernel, size, weight)
 

@@ -1,0 +1,36 @@
+"""How much effort the code generator spends on a kernel: at first, when somebody waits for it, and in
+the end.
+"""
+
+from __future__ import annotations
+
+import math
+
+from vires.engine.llvm.program import Kernel, Region
+
+#: Kernels above this cost, in additions, are compiled with more effort in the end.
+_WORTH = 1_000_000.0
+#: Kernels that run more turns of their innermost loop are at first, too: the hurried code would
+#: lose more time than the better takes to compile.
+_LONG = 100_000
+#: Turns of a loop whose number nobody knows.
+_UNKNOWN = 100
+
+
+def settle(region: Region, times: int = 1) -> None:
+    """Decide the effort for the kernels of a region that runs so many times in a call."""
+    for step in region.steps:
+        kernel = step if isinstance(step, Kernel) else step.params.get("kernel")
+        if isinstance(kernel, Kernel):
+            _settle(kernel, times)
+        if not isinstance(step, Kernel):
+            length = step.params.get("length", _UNKNOWN if step.kind == "while" else 1)
+            for inner in step.regions:
+                settle(inner, times * length)
+
+
+def _settle(kernel: Kernel, times: int) -> None:
+    unknown = kernel.turns is not None and kernel.turns.test is not None
+    turns = _UNKNOWN if unknown else math.prod([v.size for v in kernel.order])
+    kernel.level = 1 if kernel.work * times > _WORTH else 0
+    kernel.quick = kernel.level if turns // kernel.lanes * times > _LONG else 0
