@@ -28,7 +28,13 @@ def run(task: Callable[[], None]) -> None:
     """Do a task at once, on the thread."""
     future = _thread(os.getpid()).submit(task)
     _futures.add(future)
-    future.add_done_callback(_futures.discard)
+    future.add_done_callback(_forget)
+
+
+def _forget(future: Future[None]) -> None:
+    """Those that failed are kept, so that `finish` tells."""
+    if future.exception() is None:
+        _futures.discard(future)
 
 
 def later(task: Callable[[], None]) -> None:
@@ -44,10 +50,11 @@ def finish() -> None:
     """
     left = set(_futures)
     wait(left)
-    for future in left:
-        future.result()
     while _later:
         _later.popleft()()
+    _futures.clear()
+    for future in left:
+        future.result()
 
 
 atexit.register(finish)
