@@ -185,20 +185,23 @@ def _operand_cotangent(
     x_free = _free(len(x.shape), x_contract, x_batch)
     y_free = _free(aval_of(y).ndim, y_contract, y_batch)
     start = batch_count if y_first else batch_count + len(x_free)
-    ct_contract = tuple(range(start, start + len(y_free)))
-    ct_batch = tuple(range(batch_count))
+    ct_axes = (tuple(range(start, start + len(y_free))), tuple(range(batch_count)))
     wide = aval_of(ct).dtype
+    # Axes of the product: batch, free axes of x, then the contracted ones in the order that y has
+    # them; the last two change places if y comes first, which may be the order of x.
+    by_y = sorted(range(len(y_contract)), key=y_contract.__getitem__)
+    contracted = tuple([x_contract[k] for k in by_y])
+    order = (*x_batch, *contracted, *x_free)
+    operands, axes = (convert(y, wide), ct), ((y_free, y_batch), ct_axes)
+    if order != tuple(range(len(order))):
+        order = (*x_batch, *x_free, *contracted)
+        operands, axes = operands[::-1], axes[::-1]
     product = dot_general(
-        ct,
-        convert(y, wide),
-        dimension_numbers=((ct_contract, y_free), (ct_batch, y_batch)),
+        *operands,
+        dimension_numbers=((axes[0][0], axes[1][0]), (axes[0][1], axes[1][1])),
         precision=precision,
         preferred_element_type=None,
     )
-    # Axes of the product: batch, free axes of x, then the contracted ones in the order that y has
-    # them.
-    by_y = sorted(range(len(y_contract)), key=y_contract.__getitem__)
-    order = (*x_batch, *x_free, *(x_contract[k] for k in by_y))
     inverse = tuple(sorted(range(len(order)), key=order.__getitem__))
     if inverse != tuple(range(len(order))):
         product = transpose(product, permutation=inverse)

@@ -67,7 +67,7 @@ def _write_as(source: Node, target: Node) -> bool:
         groups.append(axes[:count])
         axes = axes[count:]
     batch, rows, columns = (merged(group) for group in groups)
-    if len(rows) > 1 or len(columns) > 1:
+    if len(rows) != 1 or len(columns) != 1:
         return False
     views: tuple[View, View] = block.params["views"]
     count, height, width, length = block.params["sizes"]
@@ -81,7 +81,7 @@ def _write_as(source: Node, target: Node) -> bool:
         return False
     product(block, views, (count, height, width, length), target.dtype, Layout(batch, leading))
     block.results = [target]
-    target.kind, target.element, target.definition = "memory", None, block
+    target.kind, target.definition = "memory", block
     target.operands, target.view, target.pointwise = source.operands, None, False
     target.name, target.weight = source.name, source.weight
     return True

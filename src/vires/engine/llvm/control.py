@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr
+from vires.engine.llvm.loop_products import Plan, plan_products
 from vires.engine.llvm.program import Block, Buffer, Node, Region
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ def scan(
     unroll: Any = 1,
 ) -> tuple[Block, list[Node]]:
     """The block, and nodes for the last carried values and the stacked results."""
+    plan = plan_products(body, length, num_consts, num_carry)
+    if plan is not None:
+        block, results = _around(builder, operands, plan, length, reverse, num_consts, num_carry)
+        return block, results[: len(body.jaxpr.outvars)]
     consts = list(operands[:num_consts])
     inits, xs = operands[num_consts : num_consts + num_carry], operands[num_consts + num_carry :]
     carries: list[Carry | None] = []
@@ -129,6 +134,46 @@ def scan(
         results.append(y)
     block.params["stacked"] = stacked
     return block, results
+
+
+def _around(
+    builder: Builder,
+    operands: Sequence[Node],
+    plan: Plan,
+    length: int,
+    reverse: bool,
+    num_consts: int,
+    num_carry: int,
+) -> tuple[Block, list[Node]]:
+    """A scan without the products that are done before and after it; what only these need comes
+    last.
+    """
+    inits, xs = operands[num_consts : num_consts + num_carry], operands[num_consts + num_carry :]
+    before = [
+        builder.inline(each.program, [operands[i] for i in each.operands])[0]
+        for each in plan.hoisted
+    ]
+    inside = [*operands[:num_consts], *[inits[i] for i in plan.kept], *xs, *before]
+    kept = len(plan.kept)
+    block, found = scan(
+        builder,
+        inside,
+        body=plan.body,
+        length=length,
+        reverse=reverse,
+        num_consts=num_consts,
+        num_carry=kept,
+    )
+    for position, (node, aval) in enumerate(zip(found, plan.body.out_avals, strict=True)):
+        if node.number < 0:
+            shape = aval.shape if position < kept else (length, *aval.shape)
+            builder.adopt(node, ShapedArray(shape, aval.dtype), "scan", ())
+    carries = dict(zip(plan.kept, found[:kept], strict=True))
+    places = {"xs": xs, "ys": found[kept:]}
+    for each in plan.sunk:
+        stacked = [places[kind][number] for kind, number in each.sources]
+        (carries[each.carry],) = builder.inline(each.program, [inits[each.carry], *stacked])
+    return block, [*[carries[i] for i in range(num_carry)], *found[kept:]]
 
 
 def while_loop(

@@ -95,12 +95,12 @@ def product(
     tile = tile_of(dtype)
     terms = _even(length, -(-length // TERMS), 8)
     sum_chunks = -(-length // terms)
-    flops = 2.0 * rows * columns * length
+    padded_columns = -(-columns // tile.lanes) * tile.lanes
+    flops = 2.0 * rows * padded_columns * length
     row_chunk, column_chunk = _chunks(count, rows, columns, flops, tile.rows, tile.columns)
     row_chunks, column_chunks = -(-rows // row_chunk), -(-columns // column_chunk)
     step = _step(right, rows, columns, tile.lanes, dtype.itemsize)
     padded_rows = -(-rows // tile.rows) * tile.rows if column_chunks > 1 else 0
-    padded_columns = -(-columns // tile.lanes) * tile.lanes
     left_group, right_group = (_group(terms, width) for width in (tile.rows, tile.columns))
     left_groups, right_groups = -(-rows // left_group), -(-columns // right_group)
     fields = {
@@ -162,6 +162,8 @@ def _chunks(
             down *= 2
         elif columns >= 4 * width * across:
             across *= 2
+        elif rows >= 2 * height * down:
+            down *= 2
         else:
             break
     return _even(rows, down, height), _even(columns, across, width)
@@ -212,7 +214,7 @@ def emit_product(writer: ProgramWriter, block: Block) -> None:
     for side, source, packed, tasks in sides:
         if packed is not None:
             _run(writer, tasks, packing(side, source, packed), packed.size > _GROUP)
-    _run(writer, work.tasks, block_of, work.flops >= 2 * _TASK_FLOPS)
+    _run(writer, work.tasks, block_of, work.flops >= _TASK_FLOPS)
 
 
 def _run(writer: ProgramWriter, tasks: int, body: Body, is_heavy: bool) -> None:
