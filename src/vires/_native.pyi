@@ -209,6 +209,46 @@ class EagerOp:
     def __getattr__(self, name: str, /) -> Any: ...
     def __setattr__(self, name: str, value: Any, /) -> None: ...
 
+class Step:
+    """One resolved operation of an eager call, on arrays of fixed types."""
+
+    def __init__(
+        self,
+        kind: str,
+        input_count: int,
+        outputs: Sequence[tuple[Sequence[int], int, bool]],
+        numbers: Sequence[int],
+        several: bool = False,
+    ) -> None:
+        """Makes a step of a kind with its results' types; `numbers` are its parameters."""
+    def __call__(self, *arrays: Array) -> Any: ...
+
+class Plan:
+    """The resolved operations of an eager call: callables on places of a table of arrays."""
+
+    def __init__(
+        self,
+        arguments: int,
+        constants: Sequence[Array],
+        places: int,
+        operations: Sequence[tuple[Callable[..., Any], Sequence[int], Sequence[int], bool]],
+        outputs: Sequence[int],
+        skeleton: Any,
+    ) -> None:
+        """Makes a plan; its results form a call's result along `skeleton` (see Executable)."""
+    def __call__(self, *arrays: Array) -> Any: ...
+
+class Job:
+    """A module that is being compiled on another thread."""
+
+    def done(self) -> bool: ...
+    def result(self) -> bytes: ...
+
+class Image:
+    """Machine code in memory, for as long as this object lives."""
+
+    def address(self, name: str) -> int: ...
+
 def register_dtype(code: int, dtype: Any, itemsize: int) -> None: ...
 def dtype_code(dtype: Any) -> int:
     """The code of a registered dtype, or of what np.dtype() makes of the argument; TypeError."""
@@ -222,6 +262,12 @@ def wrap_numpy(values: Any, weak_type: bool = False, dtype: Any = None) -> Array
 def from_scalar(value: complex, code: int, weak: bool = False) -> Array: ...
 def empty(shape: Sequence[int], code: int, weak: bool = False) -> Array: ...
 def reduce(array: Array, kind: int, axes: int) -> Array | None: ...
+def has_position(code: int) -> bool:
+    """Whether steps find the position of an extremum in arrays of a dtype."""
+
+def has_order(code: int) -> bool:
+    """Whether steps sort arrays of a dtype."""
+
 def writable(array: Array) -> int:
     """The address of the elements, for the engine that fills a fresh array."""
 
@@ -259,7 +305,21 @@ def trim() -> None:
 
 def num_threads() -> int: ...
 def set_num_threads(count: int) -> None: ...
-def preload_start(path: str, ir: str) -> None: ...
-def preload_wait() -> None: ...
+def compiler_start(path: str, ir: str) -> None:
+    """Begins to load LLVM's library on a thread of its own, which compiles `ir` to warm it up."""
+
+def compiler_host() -> tuple[str, str, str]:
+    """Name, features and target triple of the processor; empty if LLVM cannot be loaded."""
+
+def compile(text: str, level: int, verify: bool = False, assembly: bool = False) -> bytes:
+    """Object code (or assembly) of a module of IR; RuntimeError with LLVM's message."""
+
+def submit(text: str, level: int, background: bool = False) -> Job: ...
+def load_object(object: bytes, names: Mapping[str, int]) -> Image:
+    """Object code placed in memory; RuntimeError if the loader does not understand it."""
+
+def loads_objects() -> bool:
+    """Whether there is a loader for this platform."""
+
 def symbols() -> dict[str, int]:
     """Addresses of C functions that compiled code may call."""

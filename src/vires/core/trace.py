@@ -12,7 +12,7 @@ do not concern it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +132,11 @@ class Tracer:
     __hash__ = None  # type: ignore[assignment] - equality is elementwise, as that of arrays
     _trace: Trace
     aval: ShapedArray
+
+    if TYPE_CHECKING:
+
+        def __getitem__(self, index: Any, /) -> Any: ...
+        def __iter__(self) -> Iterator[Any]: ...
 
     def origin(self) -> str:
         """Where the value came from, for messages; empty when unknown."""

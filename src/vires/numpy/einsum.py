@@ -246,7 +246,7 @@ def _contract_all(
 
 def einsum_path(
     subscripts: Any, /, *operands: Any, optimize: Any = "auto"
-) -> tuple[list[Any], Any]:
+) -> tuple[Any, Any]:
     """The order in which `einsum` would contract, and a description of its cost."""
     from opt_einsum import contract_path
 

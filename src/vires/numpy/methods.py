@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -192,7 +192,7 @@ def _byteswap(self: Any) -> Any:
     return bitcast_convert_type(shaping.flip(pieces, -1), new_dtype=self.aval.dtype)
 
 
-def _tobytes(self: Any, order: str = "C") -> bytes:
+def _tobytes(self: Any, order: Literal["K", "A", "C", "F"] | None = "C") -> bytes:
     """The elements in memory order, as bytes."""
     return np.asarray(self).tobytes(order)
 

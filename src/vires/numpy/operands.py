@@ -240,20 +240,19 @@ def shape_tuple(function: str, shape: Any) -> Shape:
         return (int(shape),)
     if isinstance(shape, Tracer) and not shape.ndim:
         return (operator.index(shape),)
+    sizes: Any = shape
     try:
-        sizes = tuple(operator.index(size) for size in shape)
+        return tuple([operator.index(size) for size in sizes])
     except TypeError as error:
-        if isinstance(shape, Tracer) or (
-            isinstance(shape, Sequence) and any(isinstance(size, Tracer) for size in shape)
-        ):
+        given: Sequence[Any] = shape if isinstance(shape, Sequence) else (shape,)
+        if any(isinstance(size, Tracer) for size in given):
             raise  # the tracer's own message says what to do
         try:
-            return (operator.index(shape),)
+            return (operator.index(sizes),)
         except TypeError:
             raise TypeError(
                 f"{function}: needs a shape, a tuple of integers; got {shape!r}"
             ) from error
-    return sizes
 
 
 def check_sizes(function: str, shape: Shape) -> Shape:

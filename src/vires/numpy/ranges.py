@@ -92,7 +92,7 @@ def arange(
             counts = multiply(counts, full_like(counts, step))
         return add(counts, full_like(counts, start)) if start else counts
     if dtype.kind == "V":  # ml_dtypes count in float32
-        return from_host(np.arange(start, stop, step, np.float32).astype(dtype))
+        return from_host(np.arange(start, stop, step, dtype=np.float32).astype(dtype))
     return from_host(np.arange(start, stop, step).astype(dtype))
 
 

@@ -143,7 +143,7 @@ def unique(
         (return_counts, counts),
     )
     results = tuple(result for flag, result in wanted if flag)
-    return results if len(results) > 1 else results[0]
+    return results if len(results) > 1 else values
 
 
 class UniqueAll(NamedTuple):

@@ -144,7 +144,7 @@ def _interpolated(lines: Any, q: Any, method: str, skip_nan: bool) -> Any:
 
     below = at(low)
     result = below if high is low else _between(below, at(high), share, low, high)
-    if skip_nan:
+    if top is not None:
         return where(top < 0, full_like(result, math.nan), result)
     spoiled = any_(isnan(lines), 0)
     return where(spoiled, full_like(result, math.nan), result)

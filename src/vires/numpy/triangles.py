@@ -91,9 +91,8 @@ def _triangle(function: str, m: Any, k: Any, lower: bool) -> Any:
             "x[None, :]"
         )
     shape = x.aval.shape
-    mask = broadcast(
-        _diagonal_mask(*shape[-2:], _offset(k), compare.le if lower else compare.ge), shape
-    )
+    comparison = compare.le if lower else compare.ge
+    mask = broadcast(_diagonal_mask(shape[-2], shape[-1], _offset(k), comparison), shape)
     return select_n(mask, full_like(x, 0), x)
 
 

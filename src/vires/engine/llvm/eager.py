@@ -5,7 +5,7 @@ for the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from vires import _native
 from vires._native import Array
@@ -233,7 +233,8 @@ def _along(executable: Any, skeleton: Any) -> Any:
 
 def _fill(skeleton: Any, leaves: Sequence[Any]) -> Any:
     if isinstance(skeleton, (tuple, list)):
-        return type(skeleton)(_fill(part, leaves) for part in skeleton)
+        parts = [_fill(part, leaves) for part in cast(Sequence[Any], skeleton)]
+        return parts if isinstance(skeleton, list) else tuple(parts)
     return None if skeleton is None else leaves[skeleton]
 
 

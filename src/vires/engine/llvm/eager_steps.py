@@ -10,6 +10,7 @@ from vires import _native
 from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.ops import small_matrices
+from vires.ops.contract import DotDimensionNumbers
 from vires.ops.fft import native_transform
 from vires.ops.host import Routine
 
@@ -39,7 +40,9 @@ def native_step(name: str, avals: Avals, params: dict[str, Any], outs: Avals) ->
     return None if maker is None else maker(avals, params, outs)
 
 
-def _step(kind: str, avals: Avals, outs: Avals, numbers: Sequence[int], several: bool = False) -> Any:
+def _step(
+    kind: str, avals: Avals, outs: Avals, numbers: Sequence[int], several: bool = False
+) -> _native.Step:
     types = [(out.shape, dtypes.CODE_OF[out.dtype], out.weak_type) for out in outs]
     return _native.Step(kind, len(avals), types, list(numbers), several)
 
@@ -89,7 +92,8 @@ def _rev(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
 def split_parts(avals: Avals, params: dict[str, Any], outs: Avals) -> list[Any]:
     """The steps of a split, one for each part."""
     steps: list[Any] = []
-    at, axis = 0, params["axis"]
+    at = 0
+    axis: int = params["axis"]
     for out in outs:
         axes = [(d, at if d == axis else 0, 1) for d in range(len(out.shape))]
         steps.append(_part(avals, [out], axes))
@@ -135,7 +139,7 @@ def _reduction(kind: int) -> Maker:
 
 def _position(largest: bool) -> Maker:
     def make(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
-        (axis,) = params["axes"]
+        axis: int = params["axes"][0]
         x, index = avals[0], params["index_dtype"]
         if not _native.has_position(dtypes.CODE_OF[x.dtype]) or index.name not in (
             "int32",
@@ -187,7 +191,8 @@ def _sort(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
 
 def _product(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
     x, y = avals
-    (x_axes, y_axes), (batch, _) = params["dimension_numbers"]
+    numbers: DotDimensionNumbers = params["dimension_numbers"]
+    (x_axes, y_axes), (batch, _) = numbers
     preferred = params["preferred_element_type"]
     single = len(x_axes) == 1 and not batch and 1 <= x.ndim <= 2 and 1 <= y.ndim <= 2
     if not single or x.dtype not in _BLAS or preferred not in (None, x.dtype):

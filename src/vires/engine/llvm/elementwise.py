@@ -9,12 +9,12 @@ pattern says that input i is one element for all n.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from vires import _native
 from vires.core import dtypes
 from vires.core.avals import ShapedArray
-from vires.core.jaxpr import ClosedJaxpr
+from vires.core.jaxpr import ClosedJaxpr, Jaxpr, Var
 from vires.core.staging import stage
 from vires.engine.llvm import cache, machine, symbols
 from vires.engine.llvm.builder import Builder
@@ -48,8 +48,7 @@ def resolve(name: str, function: Callable[..., Any], descriptors: Sequence[Any])
 
     def flat(*xs: Any) -> Sequence[Any]:
         results = function(*xs)
-        several: Sequence[Any] = results if isinstance(results, (list, tuple)) else [results]
-        return several
+        return cast(Sequence[Any], results) if isinstance(results, (list, tuple)) else [results]
 
     try:
         closed = stage(flat, avals, name=name)
@@ -161,7 +160,7 @@ class _Elementwise:
 def _adopt_scalars(closed: ClosedJaxpr, scalars: Sequence[bool]) -> ClosedJaxpr:
     """Let Python scalars that are only converted arrive in the dtype that they are converted to."""
     jaxpr = closed.jaxpr
-    invars = list(jaxpr.invars)
+    invars: list[Var] = list(jaxpr.invars)
     for number, scalar in enumerate(scalars):
         if not scalar:
             continue
@@ -173,6 +172,6 @@ def _adopt_scalars(closed: ClosedJaxpr, scalars: Sequence[bool]) -> ClosedJaxpr:
             target = users[0].outvars[0]
             invars[number] = target
             eqns = [eqn for eqn in jaxpr.eqns if eqn is not users[0]]
-            jaxpr = type(jaxpr)(jaxpr.constvars, invars, jaxpr.outvars, eqns, jaxpr.names)
+            jaxpr = Jaxpr(jaxpr.constvars, invars, jaxpr.outvars, eqns, jaxpr.names)
             invars = list(jaxpr.invars)
     return ClosedJaxpr(jaxpr, closed.consts)

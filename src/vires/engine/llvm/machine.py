@@ -234,7 +234,7 @@ def _binding() -> Any:
     """llvmlite's own module."""
     host()
     with _lock:
-        import llvmlite.binding as binding
+        import llvmlite.binding as binding  # pyright: ignore[reportMissingTypeStubs] - has no types
 
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()

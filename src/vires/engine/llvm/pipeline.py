@@ -203,11 +203,12 @@ def translate(
 def executable(closed: ClosedJaxpr, code: codes.Code, builder: ProgramBuilder | None) -> Any:
     """The native executable of machine code for a program."""
     jaxpr, notes = closed.jaxpr, code.notes
-    if builder is None and (notes["hosts"] or notes["failures"] or has_arrays(closed)):
+    hosts: list[int] = notes["hosts"]
+    failures: list[int] = notes["failures"]
+    if builder is None and (hosts or failures or has_arrays(closed)):
         builder = lower(closed)[0]
     constants = [] if builder is None else builder.constants
     blocks = [] if builder is None else builder.blocks
-    failures = [failure_of(blocks[serial]) for serial in notes["failures"]]
     return _native.Executable(
         code.entry,
         code.linked,
@@ -218,11 +219,11 @@ def executable(closed: ClosedJaxpr, code: codes.Code, builder: ProgramBuilder | 
             for v in jaxpr.outvars
         ],
         notes["scratch"],
-        [host_function(blocks[serial]) for serial in notes["hosts"]],
-        _raiser(failures),
+        [host_function(blocks[serial]) for serial in hosts],
+        _raiser([failure_of(blocks[serial]) for serial in failures]),
         notes["heavy"],
         dict(notes["donate"]),
-        {k: tuple(v) if isinstance(v, list) else v for k, v in notes["forward"]},
+        {k: v if isinstance(v, int) else ("const", v[1]) for k, v in notes["forward"]},
         notes["donated"],
     )
 

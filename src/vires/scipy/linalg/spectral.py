@@ -90,16 +90,20 @@ def eigh_tridiagonal(
     """
     if select not in ("a", "i", "v"):
         raise ValueError(f"eigh_tridiagonal: needs select 'a', 'i' or 'v'; got {select!r}")
-    if select != "a" and (select_range is None or len(select_range) != 2):
+    if select == "a":
+        low = high = 0.0
+    elif select_range is not None and len(select_range) == 2:
+        low, high = select_range
+    else:
         raise ValueError(
             f"eigh_tridiagonal: needs a select_range of 2 numbers for select {select!r}; "
             f"got {select_range!r}"
         )
     values, vectors = _eigh_tridiagonal(d, e)
     if select == "i":
-        chosen: Any = slice(int(select_range[0]), int(select_range[1]) + 1)
+        chosen: Any = slice(int(low), int(high) + 1)
     elif select == "v":
-        chosen = (values > select_range[0]) & (values <= select_range[1])
+        chosen = (values > low) & (values <= high)
     else:
         chosen = slice(None)
     return values[chosen] if eigvals_only else (values[chosen], vectors[:, chosen])

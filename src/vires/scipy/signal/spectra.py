@@ -193,6 +193,7 @@ def csd(
         raise ValueError(f"csd: needs average 'mean' or 'median'; got {average!r}")
     first, place, _ = _signal("csd", x, axis)
     same = y is None or y is x
+    second = first
     if not same:
         second, _, _ = _signal("csd", y, axis)
         first, second = promote_inexact(first, second)
@@ -264,8 +265,9 @@ def istft(
     bins, count = z.aval.shape[-1], z.aval.shape[-2]
     natural = 2 * (bins - 1) if input_onesided else bins
     size = natural if nperseg is None else operator.index(nperseg)
-    points = nfft
-    if nfft is None:
+    if nfft is not None:
+        points = operator.index(nfft)
+    else:
         points = size if input_onesided and size == natural + 1 else natural
     overlap = size // 2 if noverlap is None else operator.index(noverlap)
     if not 0 <= overlap < size or points < size:

@@ -329,7 +329,7 @@ class Slerp(NamedTuple):
                 "Slerp: needs as many times as rotations, at least 2; "
                 f"got times of shape {instants.shape} and quaternions of {rotations.quat.shape}"
             )
-        start, end = rotations[:-1], rotations[1:]
+        start, end = Rotation(rotations.quat[:-1]), Rotation(rotations.quat[1:])
         between = Rotation(_product(start.inv().quat, end.quat))
         return cls(instants, instants[1:] - instants[:-1], start, between.as_rotvec())
 
