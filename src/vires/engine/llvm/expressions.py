@@ -357,10 +357,11 @@ class Graph:
         if x.op == "const" and x.dtype.kind in "biu":
             return self.constant(x.attr, dtype)
         if integers and x.range is not None and holds(dtype, x.range):
-            if x.op == "convert" and x.args[0].range is not None:  # int64 -> int32 -> int64
-                return self.convert(x.args[0], dtype)
+            inner = x.args[0] if x.op == "convert" else None
+            if inner is not None and inner.range is not None and holds(x.dtype, inner.range):
+                return self.convert(inner, dtype)  # int32 -> int64 -> int32: nothing was lost
             return self.node("convert", (x,), dtype, None, x.range)
-        return self.node("convert", (x,), dtype, None, _dtype_range(x.dtype) if integers else None)
+        return self.node("convert", (x,), dtype, None, _converted_range(x, dtype))
 
     def bitcast(self, x: Expr, dtype: Any) -> Expr:
         dtype = canonical(dtype)
@@ -418,6 +419,14 @@ def _dtype_range(dtype: Any) -> Range | None:
         return 0, 1
     bits = 8 * dtype.itemsize
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if dtype.kind == "i" else (0, (1 << bits) - 1)
+
+
+def _converted_range(x: Expr, dtype: Any) -> Range | None:
+    """The values of an integer dtype that a conversion can give."""
+    if dtype.kind not in "iu":
+        return None
+    span = _dtype_range(x.dtype)
+    return span if span is not None and holds(dtype, span) else _dtype_range(dtype)
 
 
 def holds(dtype: Any, span: Range) -> bool:

@@ -229,6 +229,8 @@ def _group_reduction(
         far |= x.far if inlined else 0
         flat = flat and (not inlined or x.flat)
         weight += x.weight if inlined else 1.0
+    if group.prefix == "reverse":  # the operands are read from the other end
+        near, far = 0, near | far
     domain = squeezed(group.shape)
     places = [d for d, n in enumerate(group.shape) if n != 1]
     axes = tuple([places.index(a) for a in group.axes if group.shape[a] != 1])

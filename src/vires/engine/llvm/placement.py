@@ -63,10 +63,16 @@ class Placement:
         kernel = self.kernel
         roots = kernel.roots()
         self.buckets: list[list[Any]] = [[] for _ in range(len(self.order) + 1)]
-        # The product of a contraction is part of a fused multiply-add.
+        # The product of a contraction is part of a fused multiply-add, unless others need it too.
         self.products = {
             x for fold in kernel.folds if fold.contraction for x in fold.exprs if x.op == "mul"
         }
+        if self.products:
+            self.products.difference_update(store.expr for store in kernel.stores)
+            self.products.difference_update(a for x in walk(roots) for a in x.args)
+            for fold in kernel.folds:
+                if not fold.contraction:
+                    self.products.difference_update(fold.exprs)
         as_values = {x for x in roots if x.__class__ is Index and not self._only_offset(x)}
         nodes = walk(roots)
         self.hoisted: set[Expr] = set()

@@ -18,7 +18,17 @@ from typing import Any
 from vires.engine.llvm.builder import Builder, NotInRegisters
 from vires.engine.llvm.control import Carry
 from vires.engine.llvm.expressions import Expr, Index, walk
-from vires.engine.llvm.program import Block, Kernel, Node, Reduction, Region, Shape, Store, Turns
+from vires.engine.llvm.program import (
+    Block,
+    Kernel,
+    Node,
+    Reduction,
+    Region,
+    Shape,
+    Store,
+    Turns,
+    leader,
+)
 
 #: Elements of a value that may live in registers, and operations of a body.
 _TINY, _CARRIED, _OPERATIONS = 16, 48, 3000
@@ -189,7 +199,7 @@ class _Sequential:
         if (
             group.prefix
             or math.prod(group.shape) > 16 * _TINY
-            or not self._is_tiny(group.results[0].shape)
+            or not self._is_tiny(leader(group).shape)
         ):
             raise NotInRegisters
         kept = [d for d in range(len(group.shape)) if d not in group.axes]
