@@ -133,7 +133,9 @@ class Builder(Graph):
         found = known.get(index)
         if found is not None:
             return found
-        if (len(known) == 1 and node.size != 1) or any(x.terms for place in known for x in place):
+        if not known or (len(known) == 1 and node.size != 1):
+            raise NotInRegisters
+        if any(x.terms for place in known for x in place):
             raise NotInRegisters
         place = self.offset(node.shape, index)
         *others, last = known.values()

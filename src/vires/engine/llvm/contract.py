@@ -132,6 +132,8 @@ def _loops(
     identity = False if is_bool else 0
     group = Reduction((), axes, "or" if is_bool else "add", [identity], element, shape)
     group.contraction = accumulator.kind == "f"
+    # Dot products of vectors read both at the index of the sum; others do not.
+    group.elsewhere = len(shape) > 1
     return [builder.result("reduce", group)]
 
 

@@ -134,7 +134,7 @@ def _shares(node: Node, source: Node) -> bool:
     """
     if source.kind == "literal":
         return False
-    if node.output:
+    if node.output or node.taken:
         # The source gets the memory of the output, unless it has some already.
         if source.buffer is not None or source.output or source.taken:
             return False
@@ -229,7 +229,7 @@ def _group_reduction(
         far |= x.far if inlined else 0
         flat = flat and (not inlined or x.flat)
         weight += x.weight if inlined else 1.0
-    if group.prefix == "reverse":  # the operands are read from the other end
+    if group.elsewhere:
         near, far = 0, near | far
     domain = squeezed(group.shape)
     places = [d for d, n in enumerate(group.shape) if n != 1]

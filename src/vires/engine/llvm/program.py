@@ -150,8 +150,8 @@ class Reduction:
     """Sources combined over some axes; one result node for each source."""
 
     __slots__ = (
-        "axes", "combine", "contraction", "element", "identities", "prefix", "results", "shape",
-        "sources",
+        "axes", "combine", "contraction", "element", "elsewhere", "identities", "prefix", "results",
+        "shape", "sources",
     )  # fmt: skip
 
     def __init__(
@@ -171,6 +171,8 @@ class Reduction:
         self.shape = shape
         #: A sum of products of floats, which may be rounded once for each term.
         self.contraction = False
+        #: Whether `element` reads its operands at other indices than its own.
+        self.elsewhere = False
         #: "forward" or "reverse": all partial results along the one axis are wanted, from its start
         #: or its end.
         self.prefix = ""
@@ -380,6 +382,10 @@ class Kernel:
         self.scatters = False
         #: No element may be computed twice (a result overwrites an operand).
         self.exact = False
+
+    def is_long(self) -> bool:
+        """Whether its tasks take so long that they ask for signals (loops in registers do too)."""
+        return self.turns is None and self.work > costs.LONG_TASK * self.tasks
 
     def roots(self) -> list[Expr]:
         """The expressions that the kernel needs."""

@@ -61,6 +61,7 @@ def window(
 
     shape = (*outer, *window)
     group = Reduction((), tuple(range(rank, 2 * rank)), combine, [identity], element, shape)
+    group.elsewhere = True
     return [builder.result("reduce", group)]
 
 
@@ -93,6 +94,7 @@ def cumulate(builder: Builder, x: Node, *, axis: int, reverse: bool, combine: st
     how: Any = _log_add_exp(builder) if combine == "logaddexp" else combine
     group = Reduction((), (axis,), how, [_neutral(combine, x.dtype)], element, x.shape)
     group.prefix = "reverse" if reverse else "forward"
+    group.elsewhere = reverse
     return [builder.result("reduce", group)]
 
 
