@@ -156,3 +156,41 @@ def test_axes_are_merged():
     assert gemm.merged([(2, 12), (3, 4), (4, 1)]) == ((24, 1),)
     assert gemm.merged([(2, 1), (3, 2)]) == ((2, 1), (3, 2))
     assert gemm.merged([(1, 5), (1, 7)]) == ((1, 0),)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize(
+    "rows, columns, length", [(9, 32, 3000), (40, 40, 4096), (100, 7, 2500), (3, 3, 6000)]
+)
+def test_long_sums_of_small_results(monkeypatch, rows, columns, length, dtype):
+    monkeypatch.setattr(contract, "_PARTED", 1)
+    x, y = normal(length, rows, dtype=dtype), normal(length, columns, dtype=dtype)
+    compare("ji,jk->ik", x, y, 64 if dtype is np.float64 else None)
+    product, results = vires.jit(lambda x, y: x.T @ y), set()
+    for count in (1, 2, 3):
+        with vires.threads(count):
+            results.add(np.asarray(product(x, y)).tobytes())
+    assert len(results) == 1
+
+
+def test_parts_of_sums_divide_the_outermost_axis(monkeypatch):
+    monkeypatch.setattr(contract, "_PARTED", 1)
+
+    def parts(first, second):
+        views = tuple([gemm.View(None, ((1, 0),), ((9, 1),), sums) for sums in (first, second)])
+        length = int(np.prod([size for size, _ in first]))
+        return contract.parts_of_sum(views, (1, 9, 9, length))
+
+    assert parts(((4096, 9),), ((4096, 9),)) == 16
+    assert parts(((4000, 9),), ((100, 360), (40, 9))) == 10
+    assert parts(((511, 9),), ((511, 9),)) == 1
+    assert parts(((4099, 9),), ((4099, 9),)) == 1
+
+
+def test_nan_in_one_part_of_a_long_sum(monkeypatch):
+    monkeypatch.setattr(contract, "_PARTED", 1)
+    x, y = normal(4096, 10), normal(4096, 20)
+    x[4000, 3], y[17, 5] = np.nan, np.inf
+    found = np.asarray(vires.jit(lambda x, y: x.T @ y)(x, y))
+    assert np.isnan(found[3]).all() and not np.isfinite(found[:, 5]).any()
+    assert np.isfinite(np.delete(np.delete(found, 3, 0), 5, 1)).all()

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _LIBRARY = 8192
 #: Float products from this size in all are ours; the code for them takes a while to compile.
 _PACKED = 200_000
+#: A sum is made in parts of so many terms at least, so many parts at most, if the result has no
+#: more elements than this and there are so many multiplications.
+_PART, _PARTS, _SMALL_RESULT, _PARTED = 256, 16, 1 << 17, 4_000_000
 _ROUTINES = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 _LLVM = {"float32": "float", "float64": "double"}
 Axes = tuple[int, ...]
@@ -155,7 +158,7 @@ def _library(
     block = Block(
         "contract", [side.node for side in sides], {"sides": tuple(sides), "sizes": tuple(sizes)}
     )
-    return _rounded(builder, block, operands, shape, dtype, wide)
+    return _rounded(builder, builder.result("memory", block), operands, shape, dtype, wide)
 
 
 def _packed(
@@ -189,10 +192,41 @@ def packed_product(
     """The packed product of two views, in axes (batch, rows, columns) of some sizes."""
     numbers = tuple([math.prod(n) for n in sizes])
     ranks = tuple([len(n) for n in sizes[:3]])
+    shape = (*sizes[0], *sizes[1], *sizes[2])
+    parts = parts_of_sum(views, numbers)
+    if parts > 1:
+        # Each part of the sum is one more product; then these are added up, in order.
+        views = (_in_parts(views[0], parts), _in_parts(views[1], parts))
+        numbers, ranks = (parts, *numbers[1:3], numbers[3] // parts), (1 + ranks[0], *ranks[1:])
     params = {"views": views, "sizes": numbers, "ranks": ranks}
     block = Block("contract", [builder.in_memory(view.node) for view in views], params)
     product(block, views, numbers, wide)
-    return _rounded(builder, block, operands, (*sizes[0], *sizes[1], *sizes[2]), dtype, wide)
+    if parts == 1:
+        return _rounded(builder, builder.result("memory", block), operands, shape, dtype, wide)
+    partial = ShapedArray((parts, *shape), wide)
+    whole = builder.adopt(builder.result("memory", block), partial, "contract", operands)
+    (total,) = builder.reduce([whole], (0,), "add", [0])
+    total.operands = (whole,)
+    return _rounded(builder, total, (whole, whole), shape, dtype, wide)
+
+
+def parts_of_sum(views: tuple[View, View], sizes: Sequence[int]) -> int:
+    """How many parts a long sum of a small result is made in, so that threads have something to do
+    and each part of the operands is read once.
+    """
+    count, rows, columns, length = sizes
+    outer = [view.sums[0][0] for view in views]
+    most = min(length // _PART, _PARTS)
+    if count != 1 or rows * columns > _SMALL_RESULT or rows * columns * length < _PARTED:
+        return 1
+    return next((n for n in range(most, 1, -1) if not any(size % n for size in outer)), 1)
+
+
+def _in_parts(view: View, parts: int) -> View:
+    """A view whose sum is cut into some parts, which are its batch."""
+    (size, stride), *inner = view.sums
+    sums = ((size // parts, stride), *inner)
+    return View(view.node, ((parts, size // parts * stride),), view.lanes, sums)
 
 
 def converted(builder: Builder, x: Node, wide: Any) -> Node:
@@ -206,17 +240,16 @@ def converted(builder: Builder, x: Node, wide: Any) -> Node:
 
 def _rounded(
     builder: Builder,
-    block: Block,
+    result: Node,
     operands: tuple[Node, Node],
     shape: tuple[int, ...],
     dtype: Any,
     wide: Any,
 ) -> list[Node]:
-    """The result of a block, in the dtype that is wanted."""
-    result = builder.result("memory", block)
+    """A result in the dtype that is wanted."""
     if wide == dtype:
         return [result]
-    # Half precision: the block's result is one more node, rounded afterwards.
+    # Half precision: the result is one more node, rounded afterwards.
     inner = builder.adopt(result, ShapedArray(shape, wide), "contract", operands)
     rounded = builder.pull(lambda index: builder.convert(inner.at(index), dtype))
     rounded.operands = (inner,)
