@@ -8,7 +8,7 @@ import pytest
 import vires
 import vires.numpy as vnp
 from vires import lax
-from vires.engine.llvm import contract, pipeline
+from vires.engine.llvm import codes, contract
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def packed(monkeypatch):
     """All products of more than one row and column are packed."""
     monkeypatch.setattr(contract, "_PACKED", 0)
     monkeypatch.setattr(contract, "_LIBRARY", 1)
-    monkeypatch.setattr(pipeline, "_codes", {})
+    monkeypatch.setattr(codes, "_codes", {})
 
 
 def normal(*shape, dtype=np.float32, seed=0):

@@ -8,7 +8,7 @@ import pytest
 import vires
 import vires.numpy as vnp
 from vires import lax
-from vires.engine.llvm import loop_products, pipeline
+from vires.engine.llvm import codes, loop_products
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def small(monkeypatch):
     """All products are worth their place outside of a loop."""
     monkeypatch.setattr(loop_products, "_WORTH", 1)
     monkeypatch.setattr(loop_products, "_TERMS", 1)
-    monkeypatch.setattr(pipeline, "_codes", {})
+    monkeypatch.setattr(codes, "_codes", {})
 
 
 def normal(*shape, dtype=np.float32, seed=0):
