@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from vires.engine.llvm.code import Val
+from vires.engine.llvm.costs import LONG_TASK
 from vires.engine.llvm.expressions import INT64, LoopVar
 from vires.engine.llvm.kinds import INT64 as INT64_KIND
 from vires.engine.llvm.lanes import across, combine, shift
@@ -13,6 +15,8 @@ from vires.engine.llvm.program import Fold, Turns
 
 #: A loop in registers asks for signals after so many turns.
 _TURNS_PER_POLL = 1 << 16
+#: So does any loop of a long task, so often in the cost that makes it one.
+_POLLS = 8
 
 
 class Writer(Placement):
@@ -86,8 +90,9 @@ class Writer(Placement):
             if size <= step and (whole or not masked):
                 self.values[var] = low
                 return body(carried)
+        every = self._steps_per_poll(position)
         if masked and not whole:
-            return self._masked_loop(var, low, high, carried, body)
+            return self._masked_loop(var, (low, high, every), carried, body)
         before, head, done = code.block, code.fresh_label("loop"), code.fresh_label("done")
         code.br(head)
         code.label(head)
@@ -99,8 +104,8 @@ class Writer(Placement):
             at = code.call("llvm.smin.i64", INT64_KIND, 1, counter, last)
         self.values[var] = at
         after = body(list(inner))
-        if self.kernel.turns is not None and var in self.kernel.reduced and size > _TURNS_PER_POLL:
-            self._poll(counter)
+        if every:
+            self._poll(counter, every, step)
         following = counter + step
         code.cond_br(following.compare("slt", high), head, done)
         code.add_incoming(counter, following, code.block)
@@ -109,16 +114,37 @@ class Writer(Placement):
         code.label(done)
         return after
 
+    def _steps_per_poll(self, position: int) -> int:
+        """After how many steps a loop asks for signals; 0 for never."""
+        kernel, var = self.kernel, self.order[position]
+        if kernel.turns is not None:
+            turns = var in kernel.reduced and var.size > _TURNS_PER_POLL
+            return _TURNS_PER_POLL if turns else 0
+        if not kernel.is_long():
+            return 0
+        lengths = [
+            kernel.task_size if v is kernel.task_var else v.size for v in self.order[: position + 1]
+        ]
+        each = kernel.work / kernel.tasks / math.prod(lengths)
+        whole = each * lengths[-1]
+        each *= self.lanes if var.bit & self.vector_bit else 1
+        if each > LONG_TASK or whole < LONG_TASK:
+            return 0  # left to a loop inside, or not worth it
+        return 1 << max(int(LONG_TASK / _POLLS / each), 1).bit_length() - 1
+
     def _masked_loop(
         self,
         var: LoopVar,
-        low: Val,
-        high: Val,
+        extent: tuple[Val, Val, int],
         carried: list[Val],
         body: Callable[[list[Val]], list[Val]],
     ) -> list[Val]:
-        """A vector loop over whole vectors, and then one over the elements left."""
+        """A vector loop over whole vectors, and then one over the elements left.
+
+        `extent`: first element, end, and steps between looks for signals.
+        """
         code, step = self.code, self.lanes
+        low, high, every = extent
         if var.size >= step:
             last = high - step
             before, head = code.block, code.fresh_label("loop")
@@ -131,6 +157,8 @@ class Writer(Placement):
             code.label(main)
             self.values[var] = counter
             after = body(list(inner))
+            if every:
+                self._poll(counter, every, step)
             code.add_incoming(counter, counter + step, code.block)
             for phi, x in zip(inner, after, strict=True):
                 code.add_incoming(phi, x, code.block)
@@ -193,7 +221,7 @@ class Writer(Placement):
         code.cond_br(self.operand(turns.test, False), inside, done)
         code.label(inside)
         after = body(list(inner))
-        self._poll(counter)
+        self._poll(counter, _TURNS_PER_POLL)
         code.add_incoming(counter, counter + 1, code.block)
         for phi, x in zip(inner, after, strict=True):
             code.add_incoming(phi, x, code.block)
@@ -201,11 +229,11 @@ class Writer(Placement):
         code.label(done)
         return inner
 
-    def _poll(self, counter: Val) -> None:
-        """Once in a while, return if the call is to end."""
+    def _poll(self, counter: Val, every: int, step: int = 1) -> None:
+        """Once in `every` steps (a power of two) of a loop, return if the call is to end."""
         code = self.code
         ask, out, on = (code.fresh_label(hint) for hint in ("ask", "leave", "on"))
-        code.cond_br((counter & _TURNS_PER_POLL - 1).compare("eq", _TURNS_PER_POLL - 1), ask, on)
+        code.cond_br((counter & every * step - 1).compare("slt", step), ask, on)
         code.label(ask)
         place, runtime, entry, function, answer, stop = (code.fresh() for _ in range(6))
         code.emit(f"{place} = getelementptr ptr, ptr %frame, i64 {self.runtime_slot}")

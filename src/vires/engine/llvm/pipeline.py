@@ -14,6 +14,7 @@ from vires.engine.llvm import cache, codes, dump, machine
 from vires.engine.llvm.blocks import failure_of, host_function
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.check import check_region
+from vires.engine.llvm.check_memory import check_memory, check_nodes, check_order, check_stored
 from vires.engine.llvm.codes import ENTRY
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.effort import settle
@@ -150,13 +151,16 @@ def arrange(
             positions.append(number)
     own_outputs(builder, region, written)
     dump.show("simplify", name, lambda: dump.nodes_text(region))
+    check_nodes(region, "simplify")
     lower_region(builder, region, lap)
     settle(region)
     check_region(region, "schedule")
+    check_order(region, "schedule")
     share(region)
     taken = donations(region, [j for j in donate if j not in forward.values()])
     slots = assign(builder, region)
     scratch, extended = place(region, slots)
+    check_memory(region, "memory")
     lap("memory")
     return Arranged(
         region,
@@ -249,6 +253,7 @@ def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
     inside.
     """
     fuse(region)
+    check_stored(region, "fuse")
     lap("fuse")
     vector_bytes = machine.host().vector_bytes
     for position, step in reversed(list(enumerate(region.steps))):
@@ -291,15 +296,15 @@ def assign(builder: ProgramBuilder, region: Region) -> int:
 
 
 def place(region: Region, slot: int) -> tuple[int, int]:
-    """Place temporaries in the arena, whose address is in a slot, and give moving pointers slots
-    after it.
+    """Place temporaries in the arena, whose address is in a slot, the runtime's in the next, and
+    give moving pointers slots after it.
 
     Returns the size of the arena and the number of slots.
     """
     found = temporaries(region)
     for buffer in found:
         buffer.slot = slot
-    loops = any(isinstance(step, Block) for step in region.steps)
+    loops = any(not isinstance(step, Kernel) or step.is_long() for step in region.steps)
     return arena(found), pointer_slots(region, slot + 2) if loops else slot + 1
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vires.engine.llvm import costs
 from vires.engine.llvm.expressions import Expr, Index, LoopVar, canonical
 
 Shape = tuple[int, ...]

@@ -17,6 +17,8 @@ _SERIAL, _TASK = 150_000.0, 60_000.0
 _MOST_TASKS = 512
 #: A fold longer than this is cut into partial results, for accuracy and for threads.
 _LONG_FOLD = 65_536
+#: Beyond `_MOST_TASKS` tasks, a kernel writes no more partial results than that.
+_MOST_PARTIAL = 1 << 20
 
 
 def schedule(builder: Builder, kernel: Kernel, vector_bytes: int) -> Kernel | None:
@@ -151,10 +153,11 @@ def _tasks(kernel: Kernel, size: int, weight: float) -> None:
         return
     if not kernel.loops and kernel.turns is not None:
         return
-    wanted = min(max(int(kernel.work / _TASK), 1), _MOST_TASKS)
+    fewest = max(int(kernel.work / costs.LONG_TASK), 1)
+    wanted = min(max(int(kernel.work / _TASK), 1), max(_MOST_TASKS, fewest))
+    enough = min(wanted, max(16, fewest))
     var = next(
-        (v for v in kernel.order if v in kernel.loops and _pieces(kernel, v) >= min(wanted, 16)),
-        None,
+        (v for v in kernel.order if v in kernel.loops and _pieces(kernel, v) >= enough), None
     )
     if var is None and kernel.loops:
         var = max(kernel.loops, key=lambda v: _pieces(kernel, v))
@@ -175,6 +178,8 @@ def _tasks(kernel: Kernel, size: int, weight: float) -> None:
     step = kernel.lanes if var is kernel.vector else 1
     pieces = min(wanted, _pieces(kernel, var))
     if var in kernel.reduced:
+        kept = math.prod([v.size for v in kernel.loops])
+        pieces = min(pieces, max(_MOST_TASKS, _MOST_PARTIAL // max(kept, 1)))
         pieces = max(pieces, min(-(-length // _LONG_FOLD), _MOST_TASKS, _pieces(kernel, var)))
     kernel.task_size = -(-_pieces(kernel, var) // pieces) * step
     kernel.tasks = -(-var.size // kernel.task_size)
