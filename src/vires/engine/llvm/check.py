@@ -24,23 +24,24 @@ def check_region(region: Region, passed: str) -> None:
             check_region(inner, passed)
 
 
-def _need(condition: bool, passed: str, what: str) -> None:
+def need(condition: bool, passed: str, what: str) -> None:
+    """Raise unless a condition holds after the pass that is named."""
     if not condition:
         raise BrokenProgram(f"after {passed}: {what}")
 
 
 def _check_block(block: Block, passed: str) -> None:
     for x in block.operands:
-        _need(x.buffer is not None, passed, f"{block!r}: its operand {x!r} is not in memory")
+        need(x.buffer is not None, passed, f"{block!r}: its operand {x!r} is not in memory")
 
 
 def _check_kernel(kernel: Kernel, passed: str) -> None:
     variables = {*kernel.loops, *kernel.reduced}
     if kernel.part is not None:
         variables.add(kernel.part)
-    _need(bool(kernel.stores or kernel.folds), passed, f"kernel {kernel.domain} writes nothing")
+    need(bool(kernel.stores or kernel.folds), passed, f"kernel {kernel.domain} writes nothing")
     if kernel.order:
-        _need(
+        need(
             set(kernel.order) == {*kernel.loops, *kernel.reduced},
             passed,
             "the order is not one of the loops",
@@ -50,7 +51,7 @@ def _check_kernel(kernel: Kernel, passed: str) -> None:
     for x in walk(kernel.roots()):
         if isinstance(x, LoopVar):
             known = x in variables or x.size == 1
-            _need(
+            need(
                 known, passed, f"a variable of size {x.size} belongs to no loop of {kernel.domain}"
             )
         elif x.op == "load":
@@ -61,7 +62,7 @@ def _check_kernel(kernel: Kernel, passed: str) -> None:
 
 
 def _check_store(store: Store, passed: str) -> None:
-    _need(
+    need(
         store.expr.dtype == store.buffer.dtype,
         passed,
         f"{store.expr.dtype} stored in {store.buffer!r}",
@@ -74,25 +75,25 @@ def _check_range(buffer: Buffer, offset: Index, guarded: bool, passed: str) -> N
     if offset.range is None or guarded:
         return
     low, high = offset.range
-    _need(
+    need(
         low < max(buffer.size, 1) and high >= 0, passed, f"offset {low}..{high} misses {buffer!r}"
     )
     exact = all(atom.op == "var" for atom, _ in offset.terms)
     if exact and buffer.size:
-        _need(low >= 0 and high < buffer.size, passed, f"offset {low}..{high} leaves {buffer!r}")
+        need(low >= 0 and high < buffer.size, passed, f"offset {low}..{high} leaves {buffer!r}")
 
 
 def _check_types(x: Expr, passed: str) -> None:
     if x.op in PREDICATES:
-        _need(x.dtype.kind == "b", passed, f"{x.op} gives {x.dtype}")
+        need(x.dtype.kind == "b", passed, f"{x.op} gives {x.dtype}")
     elif x.op in ("add", "sub", "mul", "div", "max", "min"):
-        _need(
+        need(
             all(a.dtype == x.dtype for a in x.args),
             passed,
             f"{x.op} of {[a.dtype.name for a in x.args]}",
         )
     elif x.op == "select":
-        _need(
+        need(
             x.args[0].dtype.kind == "b" and x.args[1].dtype == x.args[2].dtype == x.dtype,
             passed,
             "select types",

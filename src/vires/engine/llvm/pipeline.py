@@ -22,14 +22,15 @@ from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.express import express
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
 from vires.engine.llvm.fuse import fuse
-from vires.engine.llvm.inplace import donations, share
+from vires.engine.llvm.inplace import donations, drop_copies, share
 from vires.engine.llvm.plan import arena, temporaries
 from vires.engine.llvm.program import Block, Kernel, Node, Region
 from vires.engine.llvm.schedule import schedule
 from vires.engine.llvm.sequential import try_kernel
-from vires.engine.llvm.updates import scatter_kernel, update_slice_kernel
+from vires.engine.llvm.scatter import scatter_steps
+from vires.engine.llvm.updates import update_slice_steps
 
-UPDATE_KERNELS = {"update_slice": update_slice_kernel, "scatter": scatter_kernel}
+_UPDATE_STEPS = {"update_slice": update_slice_steps, "scatter": scatter_steps}
 #: Called with the name of a pass that is done.
 Lap = Callable[[str], None]
 
@@ -157,6 +158,7 @@ def arrange(
     check_region(region, "schedule")
     check_order(region, "schedule")
     share(region)
+    drop_copies(region)
     taken = donations(region, [j for j in donate if j not in forward.values()])
     slots = assign(builder, region)
     scratch, extended = place(region, slots)
@@ -262,11 +264,9 @@ def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
             second = schedule(builder, step, vector_bytes)
             if second is not None:
                 region.steps.insert(position + 1, second)
-        elif step.kind in UPDATE_KERNELS:
-            kernel = UPDATE_KERNELS[step.kind](builder, step)
-            kernel.scatters = kernel.exact = True
-            schedule(builder, kernel, vector_bytes)
-            step.params["kernel"] = kernel
+        elif step.kind in _UPDATE_STEPS:
+            made = _UPDATE_STEPS[step.kind](builder, step, vector_bytes)
+            region.steps[position : position + 1] = made
     for step in region.steps:
         if not isinstance(step, Kernel):
             kernel = try_kernel(builder, step)
