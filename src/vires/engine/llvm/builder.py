@@ -22,6 +22,7 @@ from vires.engine.llvm.contract import contract
 from vires.engine.llvm.convolve import convolve
 from vires.engine.llvm.expressions import Expr, Graph, Index, LoopVar, canonical
 from vires.engine.llvm.program import Block, Buffer, Node, Reduction, Region
+from vires.engine.llvm.update_blocks import scatter, update_slice
 
 #: Primitives whose result at an index is made of their operands at the same index.
 _NOT_POINTWISE_PULLS = frozenset(
@@ -65,6 +66,8 @@ _DEFINED: dict[str, Callable[..., Any]] = {
     "window": structured.window,
     "cumulate": structured.cumulate,
     "check": structured.check,
+    "scatter": scatter,
+    "update_slice": update_slice,
 }
 
 

@@ -14,7 +14,7 @@ Pointers are plain strings (``"%x"``); everything else is a :class:`~vires.engin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -122,6 +122,11 @@ class Code(Builder):
     def scatter(self, pointer: str, index: Val, x: Val, mask: Val | None = None) -> None:
         """Write each lane at its index, in the order of lanes, only where the mask holds."""
         memory.scatter(self, pointer, index, x, mask)
+
+    def addresses(self, pointer: str, dtype: Any, index: Val) -> Callable[[int], str]:
+        """The address of the element at each lane's index."""
+        places = memory.addresses(self, pointer, kind_of(dtype), index)
+        return lambda lane: memory.lane_address(self, places, lane)
 
     def tail_mask(self, left: Val, lanes: int) -> Val:
         """Which lanes are below a number of elements left (int64)."""

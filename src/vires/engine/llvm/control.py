@@ -72,6 +72,11 @@ def _is_invariant(closed: ClosedJaxpr, position: int, out: int) -> bool:
     return closed.jaxpr.outvars[out] is closed.jaxpr.invars[position]
 
 
+def _handed_on(inits: Sequence[Node], carries: Sequence[Carry | None]) -> list[Node]:
+    """The first values of carries that the body hands on unchanged."""
+    return [x for x, carry in zip(inits, carries, strict=True) if carry is None]
+
+
 def _in_memory(operands: Sequence[Node]) -> list[Node]:
     return [x for x in operands if x.kind != "literal"]
 
@@ -110,7 +115,7 @@ def scan(
     moving = [c for c in carries if c is not None]
     block = Block(
         "scan",
-        [*_in_memory(consts), *_in_memory(inits), *[c.init for c in moving], *sources],
+        [*_in_memory([*consts, *_handed_on(inits, carries)]), *[c.init for c in moving], *sources],
         {
             "carries": moving,
             "slices": list(zip(slices, sources, strict=True)),
@@ -204,7 +209,10 @@ def while_loop(
     moving = [c for c in carries if c is not None]
     block = Block(
         "while",
-        [*_in_memory([*of_cond, *of_body]), *_in_memory(inits), *[c.init for c in moving]],
+        [
+            *_in_memory([*of_cond, *of_body, *_handed_on(inits, carries)]),
+            *[c.init for c in moving],
+        ],
         {"carries": moving, "test": test.outputs[0]},
     )
     block.regions = [test, region]

@@ -126,6 +126,12 @@ def _merge(kernel: Kernel) -> None:
     kernel.reduced = _merged(kernel.reduced, indices)
 
 
+def merge_loops(kernel: Kernel, runs: Sequence[list[LoopVar]]) -> list[LoopVar]:
+    """The loops of some runs of neighbours, merged inside each run where one loop will do."""
+    indices = [x for x in walk(kernel.roots()) if isinstance(x, Index)]
+    return [v for run in runs for v in _merged(run, indices)]
+
+
 def _merged(loops: list[LoopVar], indices: list[Index]) -> list[LoopVar]:
     if len(loops) < 2:
         return loops

@@ -99,8 +99,10 @@ def _need_block(block: Block) -> None:
         x.used += 1
         if x.kind == "pull":
             x.store = True
-    for x in block.params.get("needs", ()):  # pulled inside the block's regions
-        _want(x, (squeezed(x.shape), ()), 0)
+    # Pulled inside the block: by the region that tells of a failed check (which does not count), or
+    # by its kernels.
+    for x in block.params.get("needs", ()):
+        _want(x, (squeezed(x.shape), ()), 0 if block.kind == "check" else x.size)
 
 
 def _decide_pull(node: Node) -> None:

@@ -9,11 +9,7 @@ from collections.abc import Sequence
 from vires.engine.llvm.control import Carry
 from vires.engine.llvm.expressions import walk
 from vires.engine.llvm.plan import reads, writes
-from vires.engine.llvm.program import Block, Buffer, Kernel, Region
-
-#: Blocks that write only a part of their first operand's copy.
-UPDATES = frozenset(("update_slice", "scatter"))
-
+from vires.engine.llvm.program import UPDATES, Block, Buffer, Kernel, Region, Store
 
 def share(region: Region, keep: Sequence[Buffer] = ()) -> None:
     """Decide which buffers are one, in a region and those inside it. `keep`: buffers that are read
@@ -27,16 +23,41 @@ def share(region: Region, keep: Sequence[Buffer] = ()) -> None:
         if isinstance(step, Block) and step.kind in UPDATES:
             operand, result = step.operands[0].buffer, step.results[0].buffer
             assert operand is not None and result is not None
-            others = [x.buffer for x in step.operands[1:]]
             root = operand.find()
             made_here = any(root is b.find() for s in region.steps[:position] for b in writes(s))
             if (
                 made_here
                 and root.kind == "temporary"
                 and last.get(root, -1) <= position
-                and all(b is None or b.find() is not root for b in others)
+                and not any(b.find() is root for b in _read_besides(step))
             ):
                 root.root = result.find()
+
+
+def drop_copies(region: Region) -> None:
+    """Leave out, in a region and those inside it, stores of what is in that memory already."""
+    kept: list[Kernel | Block] = []
+    for step in region.steps:
+        if isinstance(step, Block):
+            for inner in step.regions:
+                drop_copies(inner)
+        elif step.turns is None and any(_stays(store) for store in step.stores):
+            step.stores = [store for store in step.stores if not _stays(store)]
+            if not step.stores and not step.folds:
+                continue
+        kept.append(step)
+    region.steps = kept
+
+
+def _stays(store: Store) -> bool:
+    x = store.expr
+    return (
+        x.op == "load"
+        and len(x.args) == 1
+        and x.args[0] is store.offset
+        and store.combine is None
+        and x.attr.find() is store.buffer.find()
+    )
 
 
 def donations(region: Region, donated: Sequence[int]) -> dict[int, int]:
@@ -59,6 +80,12 @@ def donations(region: Region, donated: Sequence[int]) -> dict[int, int]:
                 found[k] = j
                 break
     return found
+
+
+def _read_besides(update: Block) -> list[Buffer]:
+    """What an update reads besides the array that it writes into."""
+    others = [x.buffer for x in update.operands[1:] if x.buffer is not None]
+    return [*others, *reads(update.params["kernel"])]
 
 
 def _last_reads(region: Region, keep: Sequence[Buffer]) -> dict[Buffer, int]:
@@ -134,8 +161,14 @@ def _same_place(step: Kernel | Block, old: Buffer, new: Buffer) -> bool:
     """Whether a step reads each element of `old` before it writes it in `new`, and not later."""
     if isinstance(step, Block):
         if step.kind in UPDATES:
-            overwritten, *others = [x.buffer for x in step.operands]
-            return _shares(overwritten, old) and not any(_shares(b, old) for b in others)
+            overwritten = step.operands[0].buffer
+            return _shares(overwritten, old) and not any(
+                _shares(b, old) for b in _read_besides(step)
+            )
+        if step.kind == "branch":
+            return not _shares(step.operands[0].buffer, old) and all(
+                _may_overwrite(region, old, new) for region in step.regions
+            )
         inner: list[Carry] = step.params.get("carries", [])
         if not inner:
             return False

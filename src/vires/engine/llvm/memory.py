@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from vires.engine.llvm.convert import repack
-from vires.engine.llvm.kinds import BOOL, INT8, Kind
+from vires.engine.llvm.kinds import BOOL, INT8, INT64, Kind
 from vires.engine.llvm.ssa import Builder, ComplexVal, Val
 
 
@@ -67,10 +67,10 @@ def gather(code: Builder, pointer: str, index: Val, kind: Kind, mask: Val | None
         return _from_memory(code, gather(code, pointer, index, INT8, mask), kind)
     if lanes == 1:
         return load(code, element(code, pointer, kind, index), kind, 1, mask)
-    vector, addresses = kind.type(lanes), _addresses(code, pointer, kind, index)
+    vector, places = kind.type(lanes), addresses(code, pointer, kind, index)
     active = code.number(True, BOOL, lanes) if mask is None else mask
     text = (
-        f"call {vector} @llvm.masked.gather.{kind.suffix(lanes)}.v{lanes}p0({addresses}, "
+        f"call {vector} @llvm.masked.gather.{kind.suffix(lanes)}.v{lanes}p0({places}, "
         f"i32 {kind.size}, {active.typed}, {vector} zeroinitializer)"
     )
     return code.impure(text, kind, lanes)
@@ -90,8 +90,13 @@ def scatter(code: Builder, pointer: str, index: Val, x: Val, mask: Val | None) -
     active = code.number(True, BOOL, lanes) if mask is None else mask
     code.emit(
         f"call void @llvm.masked.scatter.{kind.suffix(lanes)}.v{lanes}p0({x.typed}, "
-        f"{_addresses(code, pointer, kind, index)}, i32 {kind.size}, {active.typed})"
+        f"{addresses(code, pointer, kind, index)}, i32 {kind.size}, {active.typed})"
     )
+
+
+def lane_address(code: Builder, addresses: str, lane: int) -> str:
+    """One lane of addresses (given with their type)."""
+    return code.value(f"extractelement {addresses}, i64 {lane}", INT64, 1).name
 
 
 def part(code: Builder, x: Val, start: int, lanes: int) -> Val:
@@ -125,7 +130,8 @@ def _shuffle(code: Builder, a: Val, b: Val, order: Iterable[int]) -> Val:
     return code.value(text, a.kind, len(lanes))
 
 
-def _addresses(code: Builder, pointer: str, kind: Kind, index: Val) -> str:
+def addresses(code: Builder, pointer: str, kind: Kind, index: Val) -> str:
+    """The addresses of elements, with their type."""
     text = f"getelementptr {kind.memory}, ptr {pointer}, {index.typed}"
     return f"<{index.lanes} x ptr> {code.value(text, kind, index.lanes).name}"
 

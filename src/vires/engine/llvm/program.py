@@ -54,6 +54,10 @@ def _not_pulled(index: Any) -> Any:
     raise TypeError(f"a value of the program: needs memory to be read at {index}")
 
 
+#: Blocks that write only a part of their first operand's copy.
+UPDATES = frozenset(("update_slice", "scatter"))
+
+
 class Node:
     """A value of the program: how its elements come about and, once decided, the buffer that holds
     them.
@@ -321,6 +325,7 @@ class Kernel:
     """Loops over a domain with stores and folds inside."""
 
     __slots__ = (
+        "apart",
         "available",
         "axes",
         "domain",
@@ -333,6 +338,7 @@ class Kernel:
         "name",
         "near",
         "nodes",
+        "one_by_one",
         "order",
         "part",
         "quick",
@@ -379,8 +385,12 @@ class Kernel:
         #: The effort of the code generator: in the end, and when somebody waits.
         self.level = self.quick = 0
         self.work = 0.0
-        #: Stores may meet: the loops keep their order.
+        #: Stores may meet: the loops keep their order, but for those whose turns are known to write
+        #: different elements.
         self.scatters = False
+        self.apart: list[LoopVar] = []
+        #: Lanes are written one after the other, since they may meet.
+        self.one_by_one = False
         #: No element may be computed twice (a result overwrites an operand).
         self.exact = False
 

@@ -15,6 +15,9 @@ from vires.engine.llvm.program import Buffer, Fold, Kernel
 #: A kernel below this cost is one task; above it, tasks of about that cost.
 _SERIAL, _TASK = 150_000.0, 60_000.0
 _MOST_TASKS = 512
+#: Lanes of a scatter that are written one after the other, and the bytes of a window that a task
+#: of its own is worth.
+_LANES_ONE_BY_ONE, _NARROWEST = 8, 512
 #: A fold longer than this is cut into partial results, for accuracy and for threads.
 _LONG_FOLD = 65_536
 #: Beyond `_MOST_TASKS` tasks, a kernel writes no more partial results than that.
@@ -43,9 +46,12 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     if kernel.turns is not None:
         weight += len(kernel.turns.targets)
         kernel.vector = kernel.loops[-1] if kernel.loops else None
-    if any(store.combine is not None or store.mask is not None for store in kernel.stores):
-        kernel.vector = _distinct_loop(kernel)
+    if kernel.scatters:
+        kernel.vector = kernel.loops[-1] if kernel.loops else None
+        kernel.one_by_one = kernel.vector is not None and not _is_distinct(kernel, kernel.vector)
     kernel.lanes = 1 if kernel.vector is None else choose_lanes(kernel, nodes, weight, vector_bytes)
+    if kernel.one_by_one:
+        kernel.lanes = _lanes_one_by_one(kernel)
     if kernel.lanes == 1:
         kernel.vector = None
     kernel.order = [*kernel.loops, *kernel.reduced]
@@ -56,20 +62,55 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     if kernel.turns is not None and kernel.turns.test is not None:
         size = 100  # nobody knows
     kernel.work = weight * size
-    if not any(fold.prefix for fold in kernel.folds) and not kernel.scatters:
+    if kernel.scatters:
+        _scatter_tasks(kernel)
+    elif not any(fold.prefix for fold in kernel.folds):
         _tasks(kernel, size, weight)
 
 
-def _distinct_loop(kernel: Kernel) -> LoopVar | None:
-    """The innermost loop of a scatter, if it writes neighbours that are no other lane's."""
-    if not kernel.loops:
-        return None
-    var = kernel.loops[-1]
+def _is_distinct(kernel: Kernel, var: LoopVar) -> bool:
+    """Whether a loop of a scatter writes neighbours that are no other lane's."""
     for store in kernel.stores:
         hidden = any(a.op != "var" and a.vars & var.bit for a, _ in store.offset.terms)
         if hidden or store.offset.factor(var) != 1:
-            return None
-    return var
+            return False
+    return True
+
+
+def _lanes_one_by_one(kernel: Kernel) -> int:
+    """Lanes of a scatter that writes them one after the other: a matter of code size."""
+    assert kernel.vector is not None
+    lanes = _LANES_ONE_BY_ONE
+    while lanes > 1 and (lanes > kernel.vector.size or lanes * len(kernel.stores) > 64):
+        lanes //= 2
+    return lanes
+
+
+def _scatter_tasks(kernel: Kernel) -> None:
+    """Divide the updates into as many parts as there are arrays for their results, or the turns of a
+    loop that write different elements.
+    """
+    if kernel.part is not None:
+        var, pieces = kernel.order[0], kernel.part.size
+    else:
+        wanted = min(max(int(kernel.work / _TASK), 1), _MOST_TASKS)
+        if kernel.work < _SERIAL:
+            return
+        found = [v for v in kernel.apart if v is not kernel.vector and v.size >= 4]
+        if found:
+            var, pieces = found[0], min(wanted, found[0].size)
+        elif kernel.vector is not None and kernel.vector in kernel.apart:
+            # Each task looks at all indices of the loops around.
+            var = kernel.vector
+            size = max(store.buffer.dtype.itemsize for store in kernel.stores)
+            alone = var is kernel.order[0]
+            pieces = min(wanted, var.size if alone else var.size * size // _NARROWEST)
+        else:
+            return
+    step = kernel.lanes if var is kernel.vector else 1
+    kernel.task_size = -(-_pieces(kernel, var) // max(pieces, 1)) * step
+    kernel.tasks = -(-var.size // kernel.task_size)
+    kernel.task_var = var if kernel.tasks > 1 or kernel.part is not None else None
 
 
 def _offsets(kernel: Kernel, nodes: list[Expr]) -> list[Index]:

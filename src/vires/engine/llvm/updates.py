@@ -1,4 +1,4 @@
-"""Writing into a part of an array: a slice at run-time positions, and scatter.
+"""Writing into a part of an array at run-time positions.
 
 The result begins as a copy of the operand, or is the operand's own memory where nothing else needs
 that
@@ -9,22 +9,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from vires.engine.llvm.express import merge_loops
 from vires.engine.llvm.expressions import BOOL, INT64, Expr, Index
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Store
+from vires.engine.llvm.schedule import schedule
 
 if TYPE_CHECKING:
     from vires.engine.llvm.builder import Builder
     from vires.engine.llvm.emit_program import ProgramWriter
-    from vires.ops.slices import ScatterDimensionNumbers
 
 
-def update_slice_kernel(builder: Builder, block: Block) -> Kernel:
-    """The loops over the update that write it into the result."""
-    operand, update, *starts = block.operands
+def update_slice_steps(builder: Builder, block: Block, vector_bytes: int) -> list[Block | Kernel]:
+    """The block, with the loops over the update that write it into the result."""
+    block.params["kernel"] = kernel = _kernel(builder, block)
+    schedule(builder, kernel, vector_bytes)
+    return [block]
+
+
+def _kernel(builder: Builder, block: Block) -> Kernel:
+    params = block.params
+    operand, update, starts = params["operand"], params["update"], params["starts"]
     kernel = Kernel(update.shape, 0)
-    index = _loops(builder, kernel, update.shape)
+    kernel.exact = True  # the update may be computed from what it is written over
+    index = begin_loops(builder, kernel, update.shape)
     target: list[Index] = []
     for d, i in enumerate(index):
         last = operand.shape[d] - update.shape[d]
@@ -37,76 +46,21 @@ def update_slice_kernel(builder: Builder, block: Block) -> Kernel:
     assert result is not None
     value = update.at(index)
     kernel.stores.append(Store(result, builder.offset(operand.shape, target), value))
+    kernel.loops = merge_loops(kernel, [kernel.loops])
     return kernel
-
-
-def scatter_kernel(builder: Builder, block: Block) -> Kernel:
-    """The loops over the updates; of several updates of one element the last one stays, or all are
-    combined.
-    """
-    operand, indices, updates = block.operands
-    params = block.params
-    numbers: ScatterDimensionNumbers = params["dimension_numbers"]
-    sizes: Sequence[int] = params["slice_sizes"]
-    combine: str | None = params["combine"]
-    kernel = Kernel(updates.shape, 0)
-    index = _loops(builder, kernel, updates.shape)
-    batch = [i for d, i in enumerate(index) if d not in numbers.update_window_dims]
-    window = iter([index[d] for d in numbers.update_window_dims])
-    target: list[Index] = []
-    inside: Expr | None = None
-    for d, size in enumerate(operand.shape):
-        position = builder.index(0, ())
-        if d in numbers.scatter_dims_to_operand_dims:
-            component = numbers.scatter_dims_to_operand_dims.index(d)
-            start = _index_at(builder, indices, [*batch, component], size)
-            last = size - sizes[d]
-            if params["drop"]:
-                within = builder.op(
-                    "and",
-                    builder.op("ge", start, builder.constant(0, INT64)),
-                    builder.op("le", start, builder.constant(last, INT64)),
-                )
-                inside = within if inside is None else builder.op("and", inside, within)
-                position = builder.as_index(start)
-            else:
-                position = clamp(builder, start, last)
-        elif d in numbers.operand_batching_dims:
-            axis = numbers.scatter_indices_batching_dims[numbers.operand_batching_dims.index(d)]
-            position = batch[axis]
-        if d not in numbers.inserted_window_dims and d not in numbers.operand_batching_dims:
-            position = position + next(window)
-        target.append(position)
-    result = block.results[0].buffer
-    assert result is not None
-    offset = builder.offset(operand.shape, target)
-    value = updates.at(index)
-    if inside is not None and inside.op == "const":
-        if not inside.attr:
-            return kernel
-        inside = None
-    kernel.stores.append(Store(result, offset, value, combine, inside))
-    return kernel
-
-
-def _index_at(builder: Builder, indices: Node, place: Sequence[Any], size: int) -> Expr:
-    start = indices.at(place)
-    if start.dtype.name == "uint64":
-        start = builder.op("min", start, builder.constant(size, start.dtype))
-    return builder.convert(start, INT64)
 
 
 def clamp(builder: Builder, x: Expr, last: int) -> Index:
-    """x moved between 0 and `last`, as an index."""
-    low = builder.op("max", x, builder.constant(0, INT64))
-    high = builder.op("min", low, builder.constant(max(last, 0), INT64))
+    """x, of int64 or of a narrower dtype that holds `last`, moved between 0 and `last`."""
+    low = builder.op("max", x, builder.constant(0, x.dtype))
+    high = builder.convert(builder.op("min", low, builder.constant(max(last, 0), x.dtype)), INT64)
     if high.op in ("min", "max") and high.range is None:
         high = builder.node(high.op, high.args, INT64, None, (0, max(last, 0)))
         high.range = (0, max(last, 0))
     return builder.as_index(high)
 
 
-def _loops(builder: Builder, kernel: Kernel, shape: Sequence[int]) -> tuple[Index, ...]:
+def begin_loops(builder: Builder, kernel: Kernel, shape: Sequence[int]) -> tuple[Index, ...]:
     """One loop for each axis of the updates; gives the index."""
     builder.restart_variables()
     builder.memo.clear()
