@@ -11,6 +11,7 @@ from vires.engine.llvm.expressions import walk
 from vires.engine.llvm.plan import reads, writes
 from vires.engine.llvm.program import UPDATES, Block, Buffer, Kernel, Region, Store
 
+
 def share(region: Region, keep: Sequence[Buffer] = ()) -> None:
     """Decide which buffers are one, in a region and those inside it. `keep`: buffers that are read
     afterwards.

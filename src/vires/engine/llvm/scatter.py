@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vires.engine.llvm.expressions import INT64, Expr, Index, LoopVar
 from vires.engine.llvm.express import merge_loops
+from vires.engine.llvm.expressions import INT64, Expr, Index, LoopVar
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Store
 from vires.engine.llvm.schedule import schedule
 from vires.engine.llvm.update_blocks import UNROLLED, identity
@@ -89,7 +89,7 @@ def _kernel(builder: Builder, block: Block, target: Buffer) -> Kernel:
     combined.
     """
     params = block.params
-    operand, indices, updates = (params[name] for name in ("operand", "indices", "updates"))
+    operand, updates = params["operand"], params["updates"]
     numbers: ScatterDimensionNumbers = params["dimension_numbers"]
     sizes: Sequence[int] = params["slice_sizes"]
     combine: str | None = params["combine"]
@@ -145,9 +145,9 @@ def _places(
     index: Sequence[Index], unrolled: set[int], shape: Sequence[int]
 ) -> Iterator[tuple[Index | int, ...]]:
     """The index, at each element of the unrolled axes."""
-    return itertools.product(*[
-        range(shape[d]) if d in unrolled else (i,) for d, i in enumerate(index)
-    ])
+    return itertools.product(
+        *[range(shape[d]) if d in unrolled else (i,) for d, i in enumerate(index)]
+    )
 
 
 def _starts(
@@ -221,5 +221,6 @@ def _merge(
                 runs.append([])
             runs[-1].append(var)
     kernel.loops = merge_loops(kernel, runs)
-    kernel.apart = [v for v in kernel.loops for run, a in zip(runs, apart, strict=True)
-                    if a and v in run]
+    kernel.apart = [
+        v for v in kernel.loops for run, a in zip(runs, apart, strict=True) if a and v in run
+    ]

@@ -87,11 +87,13 @@ def _lanes_one_by_one(kernel: Kernel) -> int:
 
 
 def _scatter_tasks(kernel: Kernel) -> None:
-    """Divide the updates into as many parts as there are arrays for their results, or the turns of a
-    loop that write different elements.
+    """Divide the updates into as many parts as there are arrays for their results, or the turns of
+    a loop that write different elements.
     """
     if kernel.part is not None:
-        var, pieces = kernel.order[0], kernel.part.size
+        pieces = kernel.part.size
+        longest = max(kernel.order, key=lambda v: v.size)
+        var = next((v for v in kernel.order if v.size >= 4 * pieces), longest)
     else:
         wanted = min(max(int(kernel.work / _TASK), 1), _MOST_TASKS)
         if kernel.work < _SERIAL:

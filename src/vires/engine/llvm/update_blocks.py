@@ -1,7 +1,7 @@
-"""Blocks that write a part of an array: which of their operands are pulled, and how they are divided.
+"""Blocks that write a part of an array: what they pull, and how they are divided.
 
-Updates and indices are pulled into the loops that write them, so that neither goes to memory, unless
-they read an array whose memory the result may get.
+Updates and indices are pulled into the loops that write them, so that neither goes to memory,
+unless they read an array whose memory the result may get.
 """
 
 from __future__ import annotations
