@@ -12,6 +12,8 @@ constexpr int64_t kMostWork = 32 * 32 * 32;  // multiplications of a product tha
 constexpr int64_t kMostRows = 1 << 16;       // elements of a matrix whose rows are multiplied here
 constexpr int64_t kBlock = 4096;             // elements of a vector that are summed side by side
 constexpr int64_t kThreadedBlocks = 64;
+// A product of matrices by NumPy is done by blocks of so many multiplications, and of so many rows.
+constexpr int64_t kWorkAtOnce = 4'000'000'000, kRowsAtOnce = 256;
 
 struct Separate {  // multiplies, then adds
   template <class V>
@@ -91,6 +93,11 @@ PyObject* matrix(Array* array, bool turned) {
   return PyArray_Transpose(reinterpret_cast<PyArrayObject*>(view.get()), nullptr);
 }
 
+bool multiply(PyObject* left, PyObject* right, PyObject* out) {
+  const Owned done(PyArray_MatrixProduct2(left, right, reinterpret_cast<PyArrayObject*>(out)));
+  return static_cast<bool>(done);
+}
+
 bool by_numpy(Array* x, Array* y, const int64_t* sizes, Array* result) {
   const Owned left(matrix(x, sizes[3] != 0)), right(matrix(y, sizes[4] != 0));
   if (!left || !right) return false;
@@ -101,9 +108,17 @@ bool by_numpy(Array* x, Array* y, const int64_t* sizes, Array* result) {
   const Owned out(PyArray_NewFromDescr(&PyArray_Type, descr, result->ndim, dims, nullptr,
                                        result->data, NPY_ARRAY_CARRAY, nullptr));
   if (!out) return false;
-  const Owned done(PyArray_MatrixProduct2(left.get(), right.get(),
-                                          reinterpret_cast<PyArrayObject*>(out.get())));
-  return static_cast<bool>(done);
+  const int64_t rows = sizes[0];
+  const int64_t step = std::max(kRowsAtOnce, kWorkAtOnce / (sizes[1] * sizes[2] + 1));
+  if (result->ndim < 2 || rows < 2 * step) return multiply(left.get(), right.get(), out.get());
+  for (int64_t row = 0; row < rows; row += step) {  // Ctrl-C does not wait for a large product
+    const int64_t end = std::min(row + step, rows);
+    const Owned block(PySequence_GetSlice(left.get(), row, end));
+    const Owned target(PySequence_GetSlice(out.get(), row, end));
+    if (!block || !target || !multiply(block.get(), right.get(), target.get())) return false;
+    if (PyErr_CheckSignals() != 0) return false;
+  }
+  return true;
 }
 
 }  // namespace
