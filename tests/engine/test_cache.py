@@ -9,10 +9,10 @@ import textwrap
 
 import numpy as onp
 import pytest
+from compiled import staged
 
 import vires
 import vires.numpy as np
-from conftest import staged
 from vires import _native
 from vires.core.errors import CacheWarning
 from vires.engine.llvm import cache, machine

@@ -65,7 +65,7 @@ def test_better_code_gives_the_same_bits(made, function, shape):
     assert code.linked is not hurried
     again = onp.asarray(f(x))
     assert first.tobytes() == again.tobytes()
-    [executable] = codes.executables(code)
+    [executable] = code.executables()
     assert executable.execute([np.asarray(x)])[0].tobytes() == again.tobytes()
 
 

@@ -9,10 +9,10 @@ import time
 
 import numpy as onp
 import pytest
+from compiled import run, staged
 
 import vires
 import vires.numpy as np
-from conftest import run, staged
 from vires import lax
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.pipeline import lower, lower_region

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as onp
 import pytest
+from compiled import run
 
 import vires
 import vires.numpy as np
-from conftest import run
 from vires import lax
 
 OPERATIONS = {

@@ -210,6 +210,7 @@ io_callback_call = Primitive(
     batch=_io_batch,
     loops=_loops,
     multiple_results=True,
+    effectful=True,
 )
 
 
@@ -232,10 +233,8 @@ debug_callback_call = Primitive(
     ),
     loops=_loops,
     multiple_results=True,
+    effectful=True,
 )
-
-for _primitive in (io_callback_call, debug_callback_call):
-    _primitive.effectful = True  # type: ignore[attr-defined]
 
 
 # --- what users call

@@ -57,7 +57,7 @@ class custom_vmap:
 
     def __init__(self, fun: Callable[..., Any]) -> None:
         check_callables("custom_vmap", fun=fun)
-        functools.update_wrapper(self, fun)  # type: ignore[arg-type] - this class is callable
+        functools.update_wrapper(self, fun)
         self.fun = fun
         self.vmap_rule: Callable[..., Any] | None = None
 

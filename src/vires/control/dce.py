@@ -11,7 +11,7 @@ from vires.core.jaxpr import ClosedJaxpr, DropVar, Jaxpr, JaxprEqn, Var, subjaxp
 
 def has_effects(eqn: JaxprEqn) -> bool:
     """Whether an equation does something besides computing its results, such as printing."""
-    return getattr(eqn.primitive, "effectful", False) or any(
+    return eqn.primitive.effectful or any(
         program_has_effects(p if isinstance(p, ClosedJaxpr) else ClosedJaxpr(p))
         for p in subjaxprs(eqn.params)
     )

@@ -105,7 +105,7 @@ def custom_linear_solve(
         *(c for part in parts if part is not None for c in part.consts),
         *operands,
         const_lengths=Counts(*(len(p.consts) if p is not None else 0 for p in parts)),
-        jaxprs=Programs(*(p.closed if p is not None else None for p in parts)),  # type: ignore[arg-type]
+        jaxprs=Programs._make(p.closed if p is not None else None for p in parts),
     )
     return tree.unflatten(solver.out_tree, results)
 
@@ -205,11 +205,9 @@ def _batch(
     # Right-hand sides and solutions are all mapped at axis 0, for the system and its transpose
     # alike.
     inner = (0,) * len(b)
-    programs = Programs(
-        *(
-            None if p is None else batch_jaxpr(p, axis, (*d, *inner), True)[0]
-            for p, d in zip(jaxprs, const_dims, strict=True)
-        )  # type: ignore[arg-type]
+    programs = Programs._make(
+        None if p is None else batch_jaxpr(p, axis, (*d, *inner), True)[0]
+        for p, d in zip(jaxprs, const_dims, strict=True)
     )
     mapped = [map_at(x, d, axis.size, 0) for x, d in zip(b, b_dims, strict=True)]
     known = [c for group in consts for c in group]
@@ -233,7 +231,7 @@ def _lift(
     ]
     changed = {
         "const_lengths": Counts(*map(len, groups)),
-        "jaxprs": Programs(*programs),  # type: ignore[arg-type]
+        "jaxprs": Programs._make(programs),
     }
     return [*(c for group in groups for c in group), *b], changed
 

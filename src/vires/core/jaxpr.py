@@ -167,7 +167,7 @@ def evaluate(jaxpr: Jaxpr, consts: Iterable[Any], *args: Any) -> list[Any]:
     environment: dict[Var, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
     environment.update(zip(jaxpr.invars, args, strict=True))
     read: Callable[[Atom], Any] = lambda atom: (  # noqa: E731 - hot
-        atom.val if atom.__class__ is Literal else environment[atom]  # type: ignore[index]
+        atom.val if isinstance(atom, Literal) else environment[atom]
     )
     before = thread.source
     try:

@@ -97,6 +97,8 @@ class Primitive:
     * ``partial(unknown, operands, **params) -> None or (known results, operands, params,
       numbers)``: computes what follows from known operands (None for the other results), and says
       which operation gives the others, as which results.
+
+    An `effectful` one runs even if nothing uses its results.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Primitive:
         linearize: Callable[..., Any] | None = None,
         dce: Callable[..., Any] | None = None,
         partial: Callable[..., Any] | None = None,
+        effectful: bool = False,
     ) -> None:
         if name in PRIMITIVES:
             raise ValueError(
@@ -131,6 +134,7 @@ class Primitive:
         self.linearize = linearize
         self.dce = dce
         self.partial = partial
+        self.effectful = effectful
         PRIMITIVES[name] = self
 
     def bind(self, *operands: Any, **params: Any) -> Any:

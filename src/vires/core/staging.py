@@ -36,7 +36,9 @@ class StagedTracer(Tracer):
         self.aval = var.aval
 
     def origin(self) -> str:
-        return self._trace.origin(self.variable)  # type: ignore[attr-defined]
+        trace = self._trace
+        assert isinstance(trace, StagingTrace)
+        return trace.origin(self.variable)
 
 
 class StagingTrace(Trace):

@@ -73,10 +73,10 @@ def plug() -> None:
     """Make the configured engine the one that the core's interpreter calls."""
     engine = current()
     watch = watching()
-    engine_slot.eager = looked_at(engine.eager) if watch else engine.eager  # type: ignore[method-assign]
-    engine_slot.compile = logged(engine.compile)  # type: ignore[method-assign]
-    engine_slot.plan = engine.plan  # type: ignore[method-assign]
-    engine_slot.resolve_elementwise = (  # type: ignore[method-assign]
+    engine_slot.eager = looked_at(engine.eager) if watch else engine.eager
+    engine_slot.compile = logged(engine.compile)
+    engine_slot.plan = engine.plan
+    engine_slot.resolve_elementwise = (
         _no_kernel if watch else engine.resolve_elementwise
     )
 

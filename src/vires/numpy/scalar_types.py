@@ -6,7 +6,7 @@ A scalar type is a dtype wherever one is asked for, and a function that makes an
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
@@ -162,9 +162,13 @@ def promote_types(a: Any, b: Any) -> Any:
     )
 
 
-def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
+def can_cast(
+    from_: Any,
+    to: Any,
+    casting: Literal["no", "equiv", "safe", "same_kind", "unsafe"] = "safe",
+) -> bool:
     """Whether a conversion is allowed under NumPy's casting rules."""
-    return np.can_cast(np.dtype(from_), np.dtype(to), casting=casting)  # type: ignore[arg-type]
+    return np.can_cast(np.dtype(from_), np.dtype(to), casting=casting)
 
 
 _KINDS: dict[str, tuple[str, ...]] = {

@@ -268,13 +268,13 @@ def diag_indices_from(arr: Any) -> tuple[Any, ...]:
 def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Any, Any]:
     """The row and column indices of the elements at and below the k-th diagonal of an n x m
     matrix."""
-    return _host_indices(np.tril_indices(_static_size("tril_indices", n), k, m))  # type: ignore[return-value]
+    return _host_indices(np.tril_indices(_static_size("tril_indices", n), k, m))
 
 
 def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Any, Any]:
     """The row and column indices of the elements at and above the k-th diagonal of an n x m
     matrix."""
-    return _host_indices(np.triu_indices(_static_size("triu_indices", n), k, m))  # type: ignore[return-value]
+    return _host_indices(np.triu_indices(_static_size("triu_indices", n), k, m))
 
 
 def tril_indices_from(arr: Any, k: int = 0) -> tuple[Any, Any]:

@@ -71,14 +71,15 @@ def _infer(
         )
     for what, values in (
         ("window_strides", window_strides),
-        ("padding", padding),
         ("lhs_dilation", lhs_dilation),
         ("rhs_dilation", rhs_dilation),
     ):
         if len(values) != rank - 2:
             raise refuse(name, f"{rank - 2} entries of {what}", f"{values} for {typed(lhs)}")
-        if what != "padding" and any(v < 1 for v in values):  # type: ignore[operator]
+        if any(v < 1 for v in values):
             raise refuse(name, f"positive {what}", str(values), "", ValueError)
+    if len(padding) != rank - 2:
+        raise refuse(name, f"{rank - 2} entries of padding", f"{padding} for {typed(lhs)}")
     (n, c, *lhs_space), (o, i, *rhs_space) = _ordered(lhs, rhs, dimension_numbers)
     groups, batches = feature_group_count, batch_group_count
     if groups < 1 or batches < 1 or (groups > 1 and batches > 1):

@@ -121,12 +121,12 @@ class Elementwise(Primitive):
         ):
             if tangent.__class__ is Zero or rule is ZERO:
                 continue
-            if rule is SAME:
+            if isinstance(rule, _Mark):  # SAME
                 term = self(tangent, **params)
             elif wants_result:
-                term = rule(*primals, tangent, out=out, **params)  # type: ignore[operator]
+                term = rule(*primals, tangent, out=out, **params)
             else:
-                term = rule(*primals, tangent, **params)  # type: ignore[operator]
+                term = rule(*primals, tangent, **params)
             total = term if total is None else declared("add")(total, term)
         return out, tangent_zero(aval_of(out)) if total is None else total
 

@@ -28,7 +28,7 @@ class _Program(Elementwise):
             doc,
             reference=on_numpy(formula),
             jvp=jvp,
-            loops=Undefined(f"{name}: has no kernel of one element"),  # type: ignore[arg-type]
+            loops=Undefined(f"{name}: has no kernel of one element"),
             arity=len(jvp),
         )
         self.loops = on_arrays(formula)

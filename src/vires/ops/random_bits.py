@@ -263,8 +263,8 @@ def _counters(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
 def _stream_numpy(keys: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The two output words at each position of `shape` for each key."""
     aligned = keys.reshape(keys.shape + (1,) * len(shape))
-    out = threefry_numpy(*_unpack(aligned), *_counters(shape))
-    return tuple(x.reshape(keys.shape + shape) for x in out)  # type: ignore[return-value]
+    first, second = threefry_numpy(*_unpack(aligned), *_counters(shape))
+    return first.reshape(keys.shape + shape), second.reshape(keys.shape + shape)
 
 
 def _stream_value(

@@ -50,7 +50,7 @@ class TangentTrace(StagingTrace):
         if not all(unknown):
             before = set_trace(self.parent)
             try:
-                found = primitive.partial(unknown, operands, **params)  # type: ignore[misc]
+                found = primitive.partial(unknown, operands, **params)  # type: ignore[misc] - it has the rule
             finally:
                 set_trace(before)
         if found is None:

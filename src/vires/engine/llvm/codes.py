@@ -9,7 +9,7 @@ and keeps that in the cache. Both give the same bits.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from vires.engine.llvm import background, cache, objects
@@ -41,13 +41,15 @@ class Code:
         self._executables = [known for known in self._executables if known() is not None]
         self._executables.append(weakref.ref(executable))
 
+    def executables(self) -> list[Any]:
+        """The executables that run this code."""
+        return [x for x in (known() for known in self._executables) if x is not None]
+
     def replace(self, linked: Any) -> None:
         """Run other code of the same program from the next call on."""
         self.linked = linked
-        for known in self._executables:
-            executable = known()
-            if executable is not None:
-                executable.replace(self.entry, linked)
+        for executable in self.executables():
+            executable.replace(self.entry, linked)
 
 
 def load(made: Made, name: str) -> Code:
@@ -108,8 +110,3 @@ def forget() -> None:
     """Forget all code of this process (for tests, and `clear_caches`)."""
     background.finish()
     _codes.clear()
-
-
-def executables(code: Code) -> Sequence[Any]:
-    """The executables that run this code."""
-    return [x for x in (known() for known in code._executables) if x is not None]

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from vires import _native
 from vires._native import Array
+from vires.control.dce import has_effects
 from vires.core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
 from vires.core.primitive import Primitive, flat_results
 from vires.core.staging import stage
@@ -93,7 +94,7 @@ class Eager:
             outs = [v.aval for v in eqn.outvars]
             size = sum(out.size for out in outs)
             runner = self._resolved(eqn)
-            if size <= _MOST_FOLDED and not getattr(eqn.primitive, "effectful", False) and table.knows(eqn.invars):
+            if size <= _MOST_FOLDED and table.knows(eqn.invars) and not has_effects(eqn):
                 table.fold(eqn, runner)
                 continue
             work += size

@@ -19,11 +19,11 @@ from vires.core.staging import stage
 from vires.engine.llvm import cache, machine, symbols
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.code import Code, module
+from vires.engine.llvm.codes import ENTRY
 from vires.engine.llvm.emit import Writer
 from vires.engine.llvm.expressions import Expr, walk
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
 from vires.engine.llvm.kinds import INT64
-from vires.engine.llvm.codes import ENTRY
 from vires.engine.llvm.pipeline import ProgramBuilder
 from vires.engine.llvm.program import Buffer, Kernel, Store
 from vires.engine.llvm.schedule import choose_lanes

@@ -187,12 +187,12 @@ class Rotation(NamedTuple):
             raise TypeError("Rotation: needs a stack of rotations for len; got one")
         return self.quat.shape[0]
 
-    def __getitem__(self, indexer: Any) -> Rotation:  # type: ignore[override] # not a tuple's
+    def __getitem__(self, indexer: Any) -> Rotation:
         if self.single:
             raise TypeError("Rotation: needs a stack of rotations for an index; got one")
         return Rotation(self.quat[indexer])
 
-    def __mul__(self, other: Rotation) -> Rotation:  # type: ignore[override] # composition
+    def __mul__(self, other: Rotation) -> Rotation:  # type: ignore[override] - composition, no repetition
         """The rotation by `other`, then by this one."""
         return Rotation(_normalized(_product(self.quat, other.quat)))
 
