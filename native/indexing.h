@@ -1,4 +1,4 @@
-// Basic indexing of concrete arrays: integers, slices, None and `...`.
+// Indexing of concrete arrays: integers, slices, None, `...`, arrays of integers and masks.
 #pragma once
 
 #include "array.h"
@@ -7,8 +7,8 @@ namespace vires {
 
 bool indexing_ready();
 
-// x[index]. Null without an exception: not a basic index, or one outside the array, for Python.
-PyObject* basic_index(Array* array, PyObject* index);
+// x[index]. Null without an exception: another index, or one outside the array, for Python.
+PyObject* index_array(Array* array, PyObject* index);
 
 // An iterator over the slices along the first axis; the array has at least one.
 PyObject* iterate(Array* array);

@@ -17,9 +17,11 @@
 #include "plan.h"
 #include "pool.h"
 #include "reduction.h"
+#include "shortcut.h"
 #include "step.h"
 #include "symbols.h"
 #include "threads.h"
+#include "update.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -127,6 +129,9 @@ void define_arrays(nb::module_& m) {
     if (kind < 0 || kind > static_cast<int>(Reduce::kXor)) throw nb::value_error("reduce: kind");
     return checked(array_reduce(as_array(array.ptr()), static_cast<Reduce>(kind), axes));
   }, "array"_a, "kind"_a, "axes"_a);
+  m.def("set_update_types", [](nb::handle at, nb::handle update) {
+    checked(set_update_types(at.ptr(), update.ptr()));
+  }, "at"_a, "update"_a);
   m.def("has_position", has_position, "code"_a);
   m.def("has_order", [](int code) {
     const auto known = reinterpret_cast<int32_t (*)(int32_t)>(symbol_table()["vires_sort_has_order"]);
@@ -214,6 +219,8 @@ NB_MODULE(_native, m) {
   checked(eager_ready(m.ptr()));
   checked(step_ready(m.ptr()));
   checked(plan_ready(m.ptr()));
+  checked(shortcut_ready(m.ptr()));
+  checked(update_ready(m.ptr()));
   checked(PyModule_AddFunctions(m.ptr(), pickle_functions) == 0);
   define_arrays(m);
   define_context(m);

@@ -69,7 +69,7 @@ PyObject* compare(PyObject* left, PyObject* right, int operation) {
 
 PyObject* subscript(PyObject* self, PyObject* index) {
   if (!tracing) {
-    PyObject* result = basic_index(as_array(self), index);
+    PyObject* result = index_array(as_array(self), index);
     if (result || PyErr_Occurred()) return result;
   }
   if (!callables[kGetItem]) return missing(kGetItem);

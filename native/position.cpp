@@ -3,6 +3,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "clones.h"
 #include "kernels/half.h"
 #include "reduction.h"
 #include "threads.h"
@@ -35,54 +36,99 @@ inline bool before(V a, V b) {
   return largest ? a > b : a < b;
 }
 
+template <typename V>
+inline bool is_nan(V x) {
+  if constexpr (std::is_floating_point_v<V>) return x != x;
+  return false;
+}
+
+// The best value of a line of at least kWide elements, and whether there is a nan.
+template <bool largest, int64_t kWide, typename T>
+VIRES_CLONES bool best_value(const T* x, int64_t n, typename Order<T>::Value* result) {
+  using O = Order<T>;
+  using V = typename O::Value;
+  V best[kWide];
+  int32_t odd[kWide];
+  for (int64_t k = 0; k < kWide; ++k) {
+    best[k] = O::load(x[k]);
+    odd[k] = is_nan(best[k]);
+  }
+  int64_t i = kWide;
+  for (; i + kWide <= n; i += kWide) {
+    for (int64_t k = 0; k < kWide; ++k) {
+      const V value = O::load(x[i + k]);
+      best[k] = before<largest>(value, best[k]) ? value : best[k];
+      odd[k] |= is_nan(value);
+    }
+  }
+  V found = best[0];
+  bool nan = false;
+  for (; i < n; ++i) {
+    const V value = O::load(x[i]);
+    found = before<largest>(value, found) ? value : found;
+    nan |= is_nan(value);
+  }
+  for (int64_t k = 0; k < kWide; ++k) {
+    found = before<largest>(best[k], found) ? best[k] : found;
+    nan |= odd[k] != 0;
+  }
+  *result = found;
+  return nan;
+}
+
+template <bool largest, typename T>
+bool best_of(const T* x, int64_t n, typename Order<T>::Value* result) {
+  return n < 16 * kSide ? best_value<largest, kSide>(x, n, result)
+                        : best_value<largest, 4 * kSide>(x, n, result);
+}
+
+// Whether a run of kRun elements holds the value.
+constexpr int64_t kRun = 4 * kSide;
+template <typename T>
+VIRES_CLONES bool holds(const T* x, typename Order<T>::Value value) {
+  int32_t hits[kRun];
+  for (int64_t k = 0; k < kRun; ++k) hits[k] = Order<T>::load(x[k]) == value;
+  int32_t any = 0;
+  for (int64_t k = 0; k < kRun; ++k) any |= hits[k];
+  return any != 0;
+}
+
 // The first best element of a line: its value first, in many lanes, then where it is.
 template <bool largest, typename T>
 int64_t first_best(const T* x, int64_t n) {
   using O = Order<T>;
   using V = typename O::Value;
-  V best[kSide];
-  int64_t i = 0;
-  bool nan = false;
   if (n < kSide) {
-    std::fill_n(best, kSide, O::load(x[0]));
-  } else {
-    for (int64_t k = 0; k < kSide; ++k) best[k] = O::load(x[k]);
-  }
-  for (; i + kSide <= n; i += kSide) {
-    int odd = 0;
-    for (int64_t k = 0; k < kSide; ++k) {
-      const V value = O::load(x[i + k]);
-      best[k] = before<largest>(value, best[k]) ? value : best[k];
-      if constexpr (std::is_floating_point_v<V>) odd |= value != value;
+    int64_t best = 0;
+    for (int64_t j = 0; j < n; ++j) {
+      const V value = O::load(x[j]), old = O::load(x[best]);
+      if (is_nan(old)) break;
+      if (before<largest>(value, old) || is_nan(value)) best = j;
     }
-    nan |= odd != 0;
+    return best;
   }
-  for (; i < n; ++i) {
-    const V value = O::load(x[i]);
-    best[0] = before<largest>(value, best[0]) ? value : best[0];
-    if constexpr (std::is_floating_point_v<V>) nan |= value != value;
+  V best;
+  int64_t j = 0;
+  if (best_of<largest>(x, n, &best)) {
+    while (!is_nan(O::load(x[j]))) ++j;
+    return j;
   }
-  if (nan) {
-    for (int64_t j = 0; j < n; ++j)
-      if (const V value = O::load(x[j]); value != value) return j;
-  }
-  for (int64_t k = 1; k < kSide; ++k)
-    if (before<largest>(best[k], best[0])) best[0] = best[k];
-  for (int64_t j = 0; j + kSide <= n; j += kSide) {
-    int hit = 0;
-    for (int64_t k = 0; k < kSide; ++k) hit |= O::load(x[j + k]) == best[0];
-    if (hit)
-      for (int64_t k = 0;; ++k)
-        if (O::load(x[j + k]) == best[0]) return j + k;
-  }
-  for (int64_t j = n / kSide * kSide;; ++j)
-    if (O::load(x[j]) == best[0]) return j;
+  while (j + kRun <= n && !holds(x + j, best)) j += kRun;
+  while (!(O::load(x[j]) == best)) ++j;
+  return j;
 }
 
-template <typename V>
-bool is_nan(V x) {
-  if constexpr (std::is_floating_point_v<V>) return x != x;
-  return false;
+// Row i against the best of the rows before it.
+template <bool largest, typename T, typename Index>
+VIRES_CLONES void better(const T* row, int64_t n, int64_t i, typename Order<T>::Value* best,
+                         Index* out) {
+  for (int64_t j = 0; j < n; ++j) {
+    const auto value = Order<T>::load(row[j]);
+    // Nothing compares with a nan: it stays.
+    const bool wins = before<largest>(value, best[j]) | (is_nan(value) & !is_nan(best[j]));
+    best[j] = wins ? value : best[j];
+    out[j] = wins ? static_cast<Index>(i) : out[j];
+  }
 }
 
 template <bool largest, typename T, typename Index>
@@ -92,13 +138,15 @@ struct Job {
   const T* x;
   Index* out;
   int64_t outer, length, inner, each;
-  int64_t* pieces = nullptr;  // of one long line: the best of each piece
+  V* pieces = nullptr;  // of one long line: the best value of each piece, a nan where there is one
 
   static void piece(void* context, int64_t i) {
     const Job& job = *static_cast<const Job*>(context);
-    const int64_t start = i * kPiece;
-    job.pieces[i] =
-        start + first_best<largest>(job.x + start, std::min(kPiece, job.length - start));
+    const int64_t start = i * kPiece, n = std::min(kPiece, job.length - start);
+    const T* x = job.x + start;
+    V best;
+    if (n < kSide || best_of<largest>(x, n, &best)) best = O::load(x[first_best<largest>(x, n)]);
+    job.pieces[i] = best;
   }
 
   static void lines(void* context, int64_t task) {
@@ -121,16 +169,8 @@ struct Job {
       best[j] = O::load(x[j]);
       out[j] = 0;
     }
-    for (int64_t i = 1; i < job.length; ++i) {
-      const T* row = x + i * job.inner;
-      for (int64_t j = 0; j < width; ++j) {
-        const V value = O::load(row[j]);
-        // Nothing compares with a nan: it stays.
-        const bool wins = before<largest>(value, best[j]) | (is_nan(value) & !is_nan(best[j]));
-        best[j] = wins ? value : best[j];
-        out[j] = wins ? static_cast<Index>(i) : out[j];
-      }
-    }
+    for (int64_t i = 1; i < job.length; ++i)
+      better<largest>(x + i * job.inner, width, i, best, out);
   }
   static constexpr int64_t kBand = 512;
 
@@ -141,16 +181,18 @@ struct Job {
       run_tasks(columns, tasks, size);
     } else if (outer == 1 && length >= kThreaded) {
       const int64_t count = (length + kPiece - 1) / kPiece;
-      const std::unique_ptr<int64_t[]> places(new (std::nothrow) int64_t[count]);
-      if (!places) return false;
-      pieces = places.get();
+      const std::unique_ptr<V[]> values(new (std::nothrow) V[count]);
+      if (!values) return false;
+      pieces = values.get();
       threads::parallel_for(piece, this, count);
-      int64_t best = pieces[0];
-      for (int64_t i = 1; i < count; ++i) {
-        const V old = O::load(x[best]), other = O::load(x[pieces[i]]);
-        if (!is_nan(old) && (is_nan(other) || before<largest>(other, old))) best = pieces[i];
-      }
-      out[0] = static_cast<Index>(best);
+      int64_t best = 0;
+      for (int64_t i = 1; i < count; ++i)
+        if (!is_nan(pieces[best]) &&
+            (is_nan(pieces[i]) || before<largest>(pieces[i], pieces[best])))
+          best = i;
+      const int64_t start = best * kPiece;
+      out[0] = static_cast<Index>(
+          start + first_best<largest>(x + start, std::min(kPiece, length - start)));
     } else {
       each = std::max<int64_t>(1, kPiece / length);
       run_tasks(lines, (outer + each - 1) / each, size);

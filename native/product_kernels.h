@@ -41,24 +41,26 @@ template <class T, class How>
 inline T block_dot(const T* x, const T* y, int64_t n) {
   using L = Lanes<T>;
   constexpr int kWidth = L::kCount;
-  typename L::Vector sums[4] = {};
+  typename L::Vector first = {}, second = {}, third = {}, fourth = {};
   int64_t i = 0;
-  for (; i + 4 * kWidth <= n; i += 4 * kWidth)
-    for (int k = 0; k < 4; ++k)
-      sums[k] = How::add_product(sums[k], L::load(x + i + k * kWidth), L::load(y + i + k * kWidth));
-  for (int k = 0; i + kWidth <= n; i += kWidth, ++k)
-    sums[k] = How::add_product(sums[k], L::load(x + i), L::load(y + i));
+  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+    first = How::add_product(first, L::load(x + i), L::load(y + i));
+    second = How::add_product(second, L::load(x + i + kWidth), L::load(y + i + kWidth));
+    third = How::add_product(third, L::load(x + i + 2 * kWidth), L::load(y + i + 2 * kWidth));
+    fourth = How::add_product(fourth, L::load(x + i + 3 * kWidth), L::load(y + i + 3 * kWidth));
+  }
+  for (; i + kWidth <= n; i += kWidth)
+    second = How::add_product(second, L::load(x + i), L::load(y + i));
   if (i < n) {
     T left[kWidth] = {}, right[kWidth] = {};
     for (int64_t k = 0; i + k < n; ++k) {
       left[k] = x[i + k];
       right[k] = y[i + k];
     }
-    sums[3] = How::add_product(sums[3], L::load(left), L::load(right));
+    fourth = How::add_product(fourth, L::load(left), L::load(right));
   }
-  const typename L::Vector sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
   T lanes[kWidth];
-  L::store(lanes, sum);
+  L::store(lanes, (first + second) + (third + fourth));
   for (int width = kWidth / 2; width; width /= 2)
     for (int k = 0; k < width; ++k) lanes[k] += lanes[k + width];
   return lanes[0];
@@ -83,12 +85,14 @@ inline void tile(const T* x, int64_t row_step, int64_t k_step,
   typename L::Vector sums[kRows][2] = {};
   for (int64_t i = 0; i < k; ++i) {
     const auto left = L::load(panel + i * padded), right = L::load(panel + i * padded + kWidth);
+#pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
       const typename L::Vector a = x[r * row_step + i * k_step] - typename L::Vector{};
       sums[r][0] = How::add_product(sums[r][0], a, left);
       sums[r][1] = How::add_product(sums[r][1], a, right);
     }
   }
+#pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) {
     T row[2 * kWidth];
     L::store(row, sums[r][0]);

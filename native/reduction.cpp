@@ -1,11 +1,13 @@
 #include "reduction.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <memory>
 #include <type_traits>
 #include <vector>
 
+#include "clones.h"
 #include "kernels/half.h"
 #include "threads.h"
 
@@ -30,12 +32,16 @@ inline T combine(T a, T b) {
   } else if constexpr (kind == Reduce::kMaximum || kind == Reduce::kMinimum) {
     constexpr bool most = kind == Reduce::kMaximum;
     if constexpr (std::is_floating_point_v<T>) {
-      // nan wins; -0.0 is below 0.0.
-      const bool before = most ? a < b : b < a;
-      const bool tie = a == b && (most ? std::signbit(a) : std::signbit(b));
-      return a != a ? a : (b != b || before || tie ? b : a);
+      // nan wins; -0.0 is below 0.0. Without branches, so that loops become vectors.
+      using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+      const Bits first = std::bit_cast<Bits>(a), second = std::bit_cast<Bits>(b);
+      const Bits wins = -static_cast<Bits>(most ? a > b : a < b);
+      const Bits ties = -static_cast<Bits>(a == b);
+      const Bits signs = -static_cast<Bits>(most ? first >= second : first <= second);
+      const Bits mask = wins | (ties & signs) | -static_cast<Bits>(a != a);
+      return std::bit_cast<T>(static_cast<Bits>((first & mask) | (second & ~mask)));
     } else {
-      return most ? std::max(a, b) : std::min(a, b);
+      return most == (a > b) ? a : b;
     }
   } else if constexpr (kind == Reduce::kAnd) {
     return static_cast<T>(a & b);
@@ -68,35 +74,93 @@ constexpr int64_t kThreaded = 1 << 17;  // elements; below this one thread is fa
 
 int64_t half_of(int64_t n) { return n / 32 * 16; }
 
-// Halves are added in pairs, so that the error grows with the logarithm of the length; sixteen
-// sums side by side inside a block.
+constexpr int64_t kBlock = 1024, kSide = 16;
+
+// Sixteen sums side by side, added as a tree. n is at least kSide.
 template <typename T, Reduce kind>
-typename Element<T>::Sum line(const T* x, int64_t n) {
+VIRES_CLONES void block(const T* x, int64_t n, typename Element<T>::Sum* result) {
   using E = Element<T>;
   using Sum = typename E::Sum;
+  Sum sums[kSide];
+  for (int64_t k = 0; k < kSide; ++k) sums[k] = E::load(x[k]);
+  int64_t i = kSide;
+  for (; i + kSide <= n; i += kSide)
+    for (int64_t k = 0; k < kSide; ++k) sums[k] = combine<kind>(sums[k], Sum(E::load(x[i + k])));
+  for (int64_t k = 0; i < n; ++i, ++k) sums[k] = combine<kind>(sums[k], Sum(E::load(x[i])));
+  for (int64_t width = kSide / 2; width; width /= 2)
+    for (int64_t k = 0; k < width; ++k) sums[k] = combine<kind>(sums[k], sums[k + width]);
+  *result = sums[0];
+}
+
+// The largest (smallest) of at least 4 kSide numbers where all of them are ordered and differ from
+// zero, whose sign would count; false elsewhere.
+template <typename T, bool most>
+VIRES_CLONES bool plain_extreme(const T* x, int64_t n, T* result) {
+  constexpr int64_t kWide = 4 * kSide;
+  T best[kWide];
+  int32_t odd[kWide] = {};
+  for (int64_t k = 0; k < kWide; ++k) {
+    best[k] = x[k];
+    odd[k] = best[k] != best[k];
+  }
+  int64_t i = kWide;
+  for (; i + kWide <= n; i += kWide)
+    for (int64_t k = 0; k < kWide; ++k) {
+      const T value = x[i + k];
+      best[k] = (most ? value > best[k] : value < best[k]) ? value : best[k];
+      odd[k] |= value != value;
+    }
+  T found = best[0];
+  bool nan = false;
+  for (; i < n; ++i) {
+    found = (most ? x[i] > found : x[i] < found) ? x[i] : found;
+    nan |= x[i] != x[i];
+  }
+  for (int64_t k = 0; k < kWide; ++k) {
+    found = (most ? best[k] > found : best[k] < found) ? best[k] : found;
+    nan |= odd[k] != 0;
+  }
+  *result = found;
+  return !nan && found != T(0);
+}
+
+// out[i] is combined with x[i].
+template <typename T, Reduce kind>
+VIRES_CLONES void into(const T* x, int64_t n, typename Element<T>::Sum* out) {
+  using E = Element<T>;
+  using Sum = typename E::Sum;
+  for (int64_t i = 0; i < n; ++i) out[i] = combine<kind>(out[i], Sum(E::load(x[i])));
+}
+
+// Halves are added in pairs, so that the error grows with the logarithm of the length.
+template <typename T, Reduce kind>
+typename Element<T>::Sum halves(const T* x, int64_t n) {
+  using E = Element<T>;
+  using Sum = typename E::Sum;
+  if (n > kBlock) {
+    const int64_t half = half_of(n);
+    return combine<kind>(halves<T, kind>(x, half), halves<T, kind>(x + half, n - half));
+  }
+  Sum sum = n ? Sum(E::load(x[0])) : identity<kind, Sum>();
+  if (n >= kSide) {
+    block<T, kind>(x, n, &sum);
+  } else {
+    for (int64_t i = 1; i < n; ++i) sum = combine<kind>(sum, Sum(E::load(x[i])));
+  }
+  return sum;
+}
+
+template <typename T, Reduce kind>
+typename Element<T>::Sum line(const T* x, int64_t n) {
+  constexpr bool extreme = kind == Reduce::kMaximum || kind == Reduce::kMinimum;
   if constexpr (std::is_same_v<T, bool> && (kind == Reduce::kAnd || kind == Reduce::kOr)) {
     const bool found = std::memchr(x, kind == Reduce::kOr, static_cast<size_t>(n)) != nullptr;
     return found == (kind == Reduce::kOr);
+  } else if constexpr (std::is_floating_point_v<T> && extreme) {
+    T best;
+    if (n >= 4 * kSide && plain_extreme<T, kind == Reduce::kMaximum>(x, n, &best)) return best;
   }
-  constexpr int64_t kBlock = 256, kSide = 16;
-  if (n <= kBlock) {
-    if (n < kSide) {
-      Sum sum = identity<kind, Sum>();
-      for (int64_t i = 0; i < n; ++i) sum = i ? combine<kind>(sum, Sum(E::load(x[i]))) : Sum(E::load(x[i]));
-      return sum;
-    }
-    Sum sums[kSide];
-    for (int64_t k = 0; k < kSide; ++k) sums[k] = E::load(x[k]);
-    int64_t i = kSide;
-    for (; i + kSide <= n; i += kSide)
-      for (int64_t k = 0; k < kSide; ++k) sums[k] = combine<kind>(sums[k], Sum(E::load(x[i + k])));
-    for (int64_t k = 0; i < n; ++i, ++k) sums[k] = combine<kind>(sums[k], Sum(E::load(x[i])));
-    for (int64_t width = kSide / 2; width; width /= 2)
-      for (int64_t k = 0; k < width; ++k) sums[k] = combine<kind>(sums[k], sums[k + width]);
-    return sums[0];
-  }
-  const int64_t half = half_of(n);
-  return combine<kind>(line<T, kind>(x, half), line<T, kind>(x + half, n - half));
+  return halves<T, kind>(x, n);
 }
 
 // The pieces that the first halvings of a long line make, each of at most kPiece elements.
@@ -190,8 +254,7 @@ class Walk {
       if (layout_.reduced[d]) {
         out_[place] = combine<kind>(out_[place], line<T, kind>(x, n));
       } else {
-        Sum* out = out_ + place;
-        for (int64_t i = 0; i < n; ++i) out[i] = combine<kind>(out[i], Sum(E::load(x[i])));
+        into<T, kind>(x, n, out_ + place);
       }
       return;
     }
@@ -230,10 +293,8 @@ struct Job {
     const Job& job = *static_cast<const Job*>(context);
     const int64_t n = job.layout.lengths[0], width = job.layout.lengths[1];
     const int64_t first = task * job.each, last = std::min(width, first + job.each);
-    using E = Element<T>;
     for (int64_t i = 0; i < n; ++i)
-      for (int64_t j = first; j < last; ++j)
-        job.out[j] = combine<kind>(job.out[j], Sum(E::load(job.x[i * width + j])));
+      into<T, kind>(job.x + i * width + first, last - first, job.out + first);
   }
 
   void run() {
@@ -252,7 +313,7 @@ struct Job {
       threads::parallel_for(rows, this, (n + each - 1) / each);
     } else if (layout.ndim == 2) {
       const int64_t width = layout.lengths[1];
-      each = std::max<int64_t>(64, kTask / n / 64 * 64);
+      each = std::max<int64_t>(512, kTask / n / 64 * 64);
       threads::parallel_for(columns, this, (width + each - 1) / each);
     } else {
       Walk<T, kind>(layout, out).run(0, x, size, 0);

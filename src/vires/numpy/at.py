@@ -27,6 +27,7 @@ from vires.numpy.operands import (
     in_dtype,
     promote_dtypes,
 )
+from vires.numpy.planned import shortcut
 from vires.numpy.ufunc import adopts
 from vires.ops.index import dynamic_update_slice
 from vires.ops.scatter import scatter, scatter_add, scatter_max, scatter_min, scatter_mul
@@ -49,22 +50,16 @@ def parse_mode(mode: Any) -> GatherScatterMode:
     return GatherScatterMode.ERROR if mode is None else GatherScatterMode.from_any(mode)
 
 
-class At:
+class At(_native.At):
     """`x.at`: `x.at[index]` names the elements that the methods of the result change or read."""
 
-    __slots__ = ("array",)
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
-
-    def __getitem__(self, index: Any) -> IndexUpdate:
-        return IndexUpdate(self.array, index)
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return f"At({self.array!r})"
 
 
-class IndexUpdate:
+class IndexUpdate(_native.IndexUpdate):
     """`x.at[index]`: methods that give a changed copy of x, or read the elements.
 
     `mode` says what an index outside the array does: None raises IndexError, "drop" leaves it out,
@@ -76,11 +71,7 @@ class IndexUpdate:
     to the dtype of x.
     """
 
-    __slots__ = ("array", "index")
-
-    def __init__(self, array: Any, index: Any) -> None:
-        self.array = array
-        self.index = index
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return f"IndexUpdate({self.array!r}, {self.index!r})"
@@ -106,6 +97,7 @@ class IndexUpdate:
             indices_are_sorted,
                     unique_indices, wrap_negative_indices)  # fmt: skip
 
+    @shortcut("at_set")
     def set(self, values: Any, **options: Any) -> Any:
         """A copy of x with x[index] replaced by the values; of several for one element the last one
         stays.
@@ -116,6 +108,7 @@ class IndexUpdate:
         """
         return _update("set", self.array, self.index, values, **options)
 
+    @shortcut("at_add")
     def add(self, values: Any, **options: Any) -> Any:
         """A copy of x with the values added to x[index]; several values for one element add up."""
         return _update("add", self.array, self.index, values, **options)
@@ -126,6 +119,7 @@ class IndexUpdate:
 
     sub = subtract
 
+    @shortcut("at_multiply")
     def multiply(self, values: Any, **options: Any) -> Any:
         """A copy of x with x[index] multiplied by the values; several values for one element
         multiply."""
@@ -157,6 +151,9 @@ class IndexUpdate:
         mode = options.get("mode")
         values = self.get(mode="clip" if mode in ("drop", "fill") else mode)
         return _update("set", self.array, self.index, func(values), **options)
+
+
+_native.set_update_types(At, IndexUpdate)
 
 
 def _static_fill(value: Any) -> Any:

@@ -24,7 +24,7 @@ from vires.numpy.operands import (
     scalar_of,
     shape_tuple,
 )
-from vires.numpy.planned import planned
+from vires.numpy.planned import planned, shortcut
 from vires.ops.join import concatenate
 from vires.ops.shape import expand_dims, reshape
 from vires.ops.shape import full as full_p
@@ -37,6 +37,7 @@ def from_host(values: np.ndarray, weak_type: bool = False) -> Array:
     return _native.wrap_numpy(np.asarray(values, order="C"), weak_type=weak_type)
 
 
+@shortcut("array")
 def array(
     object: Any,
     dtype: Any = None,
@@ -65,6 +66,7 @@ def array(
     return expand_dims(result, tuple(range(missing))) if missing > 0 else result
 
 
+@shortcut("asarray")
 def asarray(
     a: Any, dtype: Any = None, order: str | None = None, *, copy: bool | None = None,
     device: Any = None,
@@ -325,6 +327,7 @@ def full_like(
 # --- from NumPy's readers
 
 
+@shortcut("copy")
 def copy(a: Any, order: str | None = None) -> Any:
     """A copy of `a`."""
     return array(operand(a, "copy", "a"), order=order or "K")

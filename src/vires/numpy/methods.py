@@ -32,7 +32,7 @@ from vires.numpy import (
 from vires.numpy.at import At
 from vires.numpy.getitem import getitem
 from vires.numpy.operands import SCALARS
-from vires.numpy.planned import planned
+from vires.numpy.planned import planned, shortcut
 from vires.ops.convert import bitcast_convert_type
 from vires.ops.shape import reshape as reshape_p
 
@@ -258,6 +258,14 @@ _PROPERTIES: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
+#: What the native core answers for concrete arrays, by its word for it.
+_SHORTCUTS = {
+    "reshape": "reshape", "ravel": "ravel", "flatten": "ravel", "transpose": "transpose",
+    "swapaxes": "swapaxes", "squeeze": "squeeze", "copy": "copy", "clone": "copy",
+    "T": "transpose", "mT": "matrix_transpose", "real": "real", "at": "at",
+}  # fmt: skip
+
+
 def _always(value: Any) -> Callable[..., Any]:
     return lambda self: value
 
@@ -294,6 +302,11 @@ def attach(array_type: type = Array, tracer_type: type = Tracer, native: Any = _
         each.compress = _compress  # type: ignore[attr-defined]
         for name, getter in _PROPERTIES.items():
             setattr(each, name, property(_getter(getter)))
+    for name, word in _SHORTCUTS.items():
+        if name in _METHODS:
+            setattr(array_type, name, shortcut(word)(_METHODS[name]))
+        else:
+            setattr(array_type, name, shortcut(word, property=True)(_PROPERTIES[name]))
     _on_host(array_type)
 
 

@@ -89,3 +89,15 @@ def planned(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
         return functools.update_wrapper(op, function)
 
     return decorate
+
+
+def shortcut(name: str, *, property: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Let the native core answer the simple calls of a function, those on concrete arrays with
+    plain arguments; other calls run the function. `name` is the core's word for what it does.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        made = (_native.Property if property else _native.Shortcut)(name, function)
+        return functools.update_wrapper(made, function)
+
+    return decorate

@@ -24,7 +24,7 @@ from vires.numpy.operands import (
     shape_text,
     shape_tuple,
 )
-from vires.numpy.planned import planned
+from vires.numpy.planned import planned, shortcut
 from vires.ops.join import concatenate as concatenate_p
 from vires.ops.shape import expand_dims as expand_dims_p
 from vires.ops.shape import reshape as reshape_p
@@ -72,6 +72,7 @@ def resolve_shape(function: str, size: int, new_shape: Any) -> Shape:
     return tuple(size // known if n == -1 else n for n in sizes)
 
 
+@shortcut("reshape_function")
 @planned("a")
 def reshape(a: Any, shape: Any = None, order: str = "C", *, copy: bool | None = None,
     out_sharding: Any = None,
@@ -107,12 +108,14 @@ def _reversed_axes(x: Any) -> Any:
     return transpose_p(x, permutation=tuple(range(ndim))[::-1]) if ndim > 1 else x
 
 
+@shortcut("ravel")
 @planned("a")
 def ravel(a: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
     """All elements along one axis."""
     return reshape(a, (-1,), order) if order == "F" else flat(operand(a, "ravel", "a"))
 
 
+@shortcut("expand_dims")
 @planned("a")
 def expand_dims(a: Any, axis: Any) -> Any:
     """New axes of size 1, which have the numbers `axis` in the result."""
@@ -121,6 +124,7 @@ def expand_dims(a: Any, axis: Any) -> Any:
     return expand_dims_p(x, axes_tuple("expand_dims", list(axes), x.aval.ndim + len(axes)))
 
 
+@shortcut("squeeze")
 @planned("a")
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Remove axes of size 1: all of them, or those given."""
@@ -162,6 +166,7 @@ def _each(function: str, arys: Sequence[Any], change: Any) -> Any:
 # --- the order of axes
 
 
+@shortcut("transpose")
 @planned("a")
 def transpose(a: Any, axes: Any = None) -> Any:
     """The axes in reverse order, or in the order `axes`."""
@@ -187,6 +192,7 @@ def matrix_transpose(x: Any, /) -> Any:
     return swapaxes(x, -1, -2)
 
 
+@shortcut("swapaxes")
 @planned("a")
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
@@ -197,6 +203,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     return x if first == second else transpose_p(x, permutation=tuple(order))
 
 
+@shortcut("moveaxis")
 @planned("a")
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Axes moved to other places, the rest keeping their order."""
@@ -233,6 +240,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 # --- repetition
 
 
+@shortcut("broadcast_to")
 @planned("array")
 def broadcast_to(array: Any, shape: Any, *, out_sharding: Any = None) -> Any:
     """`array` repeated along new leading axes and axes of size 1."""
