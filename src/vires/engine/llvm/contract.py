@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 _LIBRARY = 8192
 #: Float products from this size in all are ours; the code for them takes a while to compile.
 _PACKED = 200_000
-#: A sum is made in parts of so many terms at least, so many parts at most, if the result has no
-#: more elements than this and there are so many multiplications.
-_PART, _PARTS, _SMALL_RESULT, _PARTED = 256, 16, 1 << 17, 4_000_000
+#: A sum of so many terms and more is made in parts, of so many terms at least, so many parts at
+#: most, if the result has no more elements than this and there are so many multiplications.
+_LONG, _PART, _PARTS, _SMALL_RESULT, _PARTED = 2048, 256, 16, 1 << 17, 4_000_000
 _ROUTINES = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 _LLVM = {"float32": "float", "float64": "double"}
 Axes = tuple[int, ...]
@@ -217,7 +217,8 @@ def parts_of_sum(views: tuple[View, View], sizes: Sequence[int]) -> int:
     count, rows, columns, length = sizes
     outer = [view.sums[0][0] for view in views]
     most = min(length // _PART, _PARTS)
-    if count != 1 or rows * columns > _SMALL_RESULT or rows * columns * length < _PARTED:
+    is_small = rows * columns <= _SMALL_RESULT and 2 * max(rows, columns) <= length
+    if count != 1 or not is_small or length < _LONG or rows * columns * length < _PARTED:
         return 1
     return next((n for n in range(most, 1, -1) if not any(size % n for size in outer)), 1)
 

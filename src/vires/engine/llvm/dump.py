@@ -56,6 +56,9 @@ def region_text(region: Region, indent: str = "") -> str:
             lines += [
                 indent + "    " + line for line in kernel_text(step.params["kernel"]).splitlines()
             ]
+        if "epilogue" in step.params:
+            text = kernel_text(step.params["epilogue"].kernel)
+            lines += [f"{indent}    {line}" for line in text.splitlines()]
         for inner in step.regions:
             lines.append(indent + "  region")
             lines.append(region_text(inner, indent + "    "))

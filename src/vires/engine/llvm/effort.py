@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from vires.engine.llvm.program import Kernel, Region
+from vires.engine.llvm.program import Block, Kernel, Region
 
 #: Kernels above this cost, in additions, are compiled with more effort in the end.
 _WORTH = 1_000_000.0
@@ -21,6 +21,8 @@ def settle(region: Region, times: int = 1) -> None:
     """Decide the effort for the kernels of a region that runs so many times in a call."""
     for step in region.steps:
         kernel = step if isinstance(step, Kernel) else step.params.get("kernel")
+        if isinstance(step, Block) and "epilogue" in step.params:
+            kernel = step.params["epilogue"].kernel
         if isinstance(kernel, Kernel):
             _settle(kernel, times)
         if not isinstance(step, Kernel):

@@ -5,7 +5,7 @@ order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from vires.engine.llvm.kinds import INT64
 from vires.engine.llvm.program import Block, Buffer, Kernel, Region, Step
 from vires.engine.llvm.ssa import Val
 
+KernelWriter = TypeVar("KernelWriter", bound=Writer)
 #: Byte offset of `stop` in the runtime's structure, after five function pointers.
 _STOP = 40
 
@@ -279,23 +280,9 @@ class ProgramWriter:
         outer = kernel.loops if kernel.folds or kernel.turns is not None else kernel.order
         if any(v.size == 0 for v in outer):
             return
-        code = Code()
-        level = kernel.quick if self.hurried else kernel.level
-        code.outlined = self.hurried or level == 0
-        buffers: dict[Buffer, str] = {}
-
-        def parameter(buffer: Buffer) -> str:
-            return buffers.setdefault(buffer.find(), f"%b{len(buffers)}")
-
-        inner = Writer(code, kernel, parameter)
-        inner.runtime_slot = self.slots
-        inner.run(Val(code, "%task", INT64, 1) if kernel.tasks > 1 else None)
-        code.ret()
-        self.shared |= code.shared
-        if kernel.level and (level < kernel.level or code.shared):
-            self.improvable = True
-        body = self.body(code, level, list(buffers.values()))
-        kernel.name = body.name
+        body, buffers = self.function(
+            kernel, Writer, lambda inner, task: inner.run(task if kernel.tasks > 1 else None)
+        )
         main = self.main
         if kernel.tasks == 1:
             pointers = [self.main_pointer(buffer) for buffer in buffers]
@@ -307,6 +294,32 @@ class ProgramWriter:
         task.emit(f"call void @{body.name}({body.operands('%task', pointers)})")
         task.ret()
         self.parallel(self.local_function(task), kernel.tasks)
+
+    def function(
+        self,
+        kernel: Kernel,
+        make: Callable[[Code, Kernel, Callable[[Buffer], str]], KernelWriter],
+        write: Callable[[KernelWriter, Val], None],
+    ) -> tuple[Body, list[Buffer]]:
+        """The function of a kernel, and the buffers that it takes; `write` writes it for a task."""
+        code = Code()
+        level = kernel.quick if self.hurried else kernel.level
+        code.outlined = self.hurried or level == 0
+        buffers: dict[Buffer, str] = {}
+
+        def parameter(buffer: Buffer) -> str:
+            return buffers.setdefault(buffer.find(), f"%b{len(buffers)}")
+
+        inner = make(code, kernel, parameter)
+        inner.runtime_slot = self.slots
+        write(inner, Val(code, "%task", INT64, 1))
+        code.ret()
+        self.shared |= code.shared
+        if kernel.level and (level < kernel.level or code.shared):
+            self.improvable = True
+        body = self.body(code, level, list(buffers.values()))
+        kernel.name = body.name
+        return body, list(buffers)
 
     def body(self, code: Code, level: int, parameters: Sequence[str]) -> Body:
         """The function with this code: one that is there already, if its text is the same."""

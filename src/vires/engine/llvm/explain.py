@@ -267,6 +267,8 @@ class _Describer:
             note = f"on the host{f': {reason}' if reason else ''}"
         elif called := self.timed.functions.get(self.timed.numbers[id(block)]):
             note = f"calls {', '.join(called)}"
+        if "epilogue" in block.params:
+            values += block.params["epilogue"].kernel.nodes
         report = self._report(block, kernel, values, place, note)
         if block.regions:
             inside = [self.steps(region, f"{place}.") for region in block.regions]
@@ -288,6 +290,12 @@ class _Describer:
             equation = step.equation or next((x.origin for x in values if x.origin), None)
             reads, writes = block_reads(step), block_writes(step)
             operations = equation_operations(equation)
+            if "epilogue" in step.params:
+                after: Kernel = step.params["epilogue"].kernel
+                made = [x.buffer for x in step.results]
+                reads += [x for x in kernel_reads(after) if x.buffer not in made]
+                writes += kernel_writes(after)
+                operations = (operations or 0.0) + (kernel_operations(after) or 0.0)
         else:
             reads, writes, operations = [], [], None
         if kernel is not None:

@@ -28,6 +28,26 @@ def express(builder: Builder, kernel: Kernel) -> None:
     _merge(kernel)
 
 
+def express_groups(
+    builder: Builder, kernel: Kernel, groups: Sequence[int]
+) -> list[LoopVar | None] | None:
+    """Give a kernel of stores one loop for each group of so many neighbouring axes, or none where
+    a group has no axis; None if that cannot be.
+    """
+    _pull(builder, kernel, flat=False)
+    indices = [x for x in walk(kernel.roots()) if isinstance(x, Index)]
+    found: list[LoopVar | None] = []
+    start = 0
+    for count in groups:
+        loops = _merged(kernel.loops[start : start + count], indices)
+        if len(loops) > 1:
+            return None
+        found.append(loops[0] if loops else None)
+        start += count
+    kernel.loops = [v for v in found if v is not None]
+    return found
+
+
 def _pull(builder: Builder, kernel: Kernel, flat: bool) -> None:
     builder.restart_variables()
     builder.memo.clear()

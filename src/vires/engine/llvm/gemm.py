@@ -77,6 +77,13 @@ class Product(NamedTuple):
     #: Memory for the panels of the left and of the right operand.
     packed: tuple[Buffer | None, ...]
     flops: float
+    batch: int
+    #: Whether the result is a stack of matrices without gaps.
+    plain: bool
+
+    def field(self, name: str) -> int:
+        """A field of the table."""
+        return self.table[FIELDS.index(name)]
 
 
 def product(
@@ -128,9 +135,11 @@ def product(
         Buffer((count * length * padded,), dtype) if number else None
         for number, padded in ((left_tasks, padded_rows), (right_tasks, padded_columns))
     ])  # fmt: skip
+    plain = layout.leading == columns and (count == 1 or layout.batch[0][1] == rows * columns)
     block.params["product"] = Product(
-        dtype, values, tasks, left_tasks, right_tasks, packed, count * flops
-    )
+        dtype, values, tasks, left_tasks, right_tasks, packed, count * flops, count,
+        plain and len(layout.batch) == 1,
+    )  # fmt: skip
     block.params["buffers"] = [buffer for buffer in packed if buffer is not None]
 
 
@@ -194,6 +203,8 @@ def emit_product(writer: ProgramWriter, block: Block) -> None:
     (result,) = [x for x in block.results if x.number >= 0]
     left, right = block.operands
     symbol = f"{PREFIX}{work.dtype.name}_"
+    epilogue = block.params.get("epilogue")
+    after = None if epilogue is None else epilogue.function(writer, work)
 
     def packing(side: str, source: Buffer | None, packed: Buffer | None) -> Body:
         def body(code: Code, task: Val, pointer: Callable[[Any], str]) -> None:
@@ -206,6 +217,11 @@ def emit_product(writer: ProgramWriter, block: Block) -> None:
         operands = [f"ptr {pointer(x.buffer)}" for x in (left, right, result)]
         operands += ["ptr null" if x is None else f"ptr {pointer(x)}" for x in work.packed]
         writer.call(f"{symbol}block", "void", f"ptr {table}", *operands, task.typed, code=code)
+        if after is not None:
+            body, buffers = after
+            code.emit(
+                f"call void @{body.name}({body.operands(task.name, [pointer(x) for x in buffers])})"
+            )
 
     sides = (
         ("left", left.buffer, work.packed[0], work.left_tasks),

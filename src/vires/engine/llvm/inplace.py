@@ -170,6 +170,9 @@ def _same_place(step: Kernel | Block, old: Buffer, new: Buffer) -> bool:
             return not _shares(step.operands[0].buffer, old) and all(
                 _may_overwrite(region, old, new) for region in step.regions
             )
+        if "epilogue" in step.params:
+            others = any(_shares(x.buffer, old) for x in (*step.operands, *step.results))
+            return not others and _same_place(step.params["epilogue"].kernel, old, new)
         inner: list[Carry] = step.params.get("carries", [])
         if not inner:
             return False

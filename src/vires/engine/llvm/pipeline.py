@@ -19,6 +19,7 @@ from vires.engine.llvm.codes import ENTRY
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.effort import settle
 from vires.engine.llvm.emit_program import ProgramWriter
+from vires.engine.llvm.epilogue import attach
 from vires.engine.llvm.express import express
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
 from vires.engine.llvm.fuse import fuse
@@ -258,6 +259,7 @@ def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
     check_stored(region, "fuse")
     lap("fuse")
     vector_bytes = machine.host().vector_bytes
+    attach(builder, region, vector_bytes)
     for position, step in reversed(list(enumerate(region.steps))):
         if isinstance(step, Kernel):
             express(builder, step)

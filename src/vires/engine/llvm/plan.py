@@ -24,6 +24,8 @@ def reads(step: Kernel | Block) -> list[Buffer]:
     found = [x.buffer for x in step.operands if x.buffer is not None]
     if "kernel" in step.params:
         found += reads(step.params["kernel"])
+    if "epilogue" in step.params:
+        found += reads(step.params["epilogue"].kernel)
     for region in step.regions:
         for inner in region.steps:
             found += reads(inner)
@@ -40,6 +42,8 @@ def writes(step: Kernel | Block) -> list[Buffer]:
             found += [buffer for buffer, _ in step.turns.targets]
         return found
     found = [x.buffer for x in step.results if x.buffer is not None]
+    if "epilogue" in step.params:
+        found += writes(step.params["epilogue"].kernel)
     for region in step.regions:
         for inner in region.steps:
             found += writes(inner)
