@@ -12,6 +12,7 @@
 #include "eager.h"
 #include "elementwise_kernel.h"
 #include "executable.h"
+#include "fortran.h"
 #include "indexing.h"
 #include "operators.h"
 #include "plan.h"
@@ -103,7 +104,9 @@ PyObject* restore(PyObject*, PyObject* args) {
   return straight ? array_from_ndarray(straight.get(), code, weak, false) : nullptr;
 }
 
-PyMethodDef pickle_functions[] = {
+PyMethodDef plain_functions[] = {
+    {"call_fortran", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_fortran)),
+     METH_FASTCALL, "call_fortran(address, *args): calls a routine and gives its info."},
     {"_restore", restore, METH_VARARGS, "_restore(values, code, weak): an Array from a pickle."},
     {}};
 
@@ -221,7 +224,7 @@ NB_MODULE(_native, m) {
   checked(plan_ready(m.ptr()));
   checked(shortcut_ready(m.ptr()));
   checked(update_ready(m.ptr()));
-  checked(PyModule_AddFunctions(m.ptr(), pickle_functions) == 0);
+  checked(PyModule_AddFunctions(m.ptr(), plain_functions) == 0);
   define_arrays(m);
   define_context(m);
   define_machine(m);

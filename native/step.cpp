@@ -120,6 +120,36 @@ PyObject* run_product(const Step& step, Array* const* inputs) {
   return as_object(result);
 }
 
+template <class T>
+void count_up(Array* result, int64_t length, int64_t inner) {
+  T* out = reinterpret_cast<T*>(result->data);
+  const T* end = out + result->size;
+  if (inner == 1) {
+    while (out < end)
+      for (int64_t i = 0; i < length; ++i) *out++ = static_cast<T>(i);
+  } else {
+    while (out < end)
+      for (int64_t i = 0; i < length; ++i, out += inner)
+        std::fill_n(out, inner, static_cast<T>(i));
+  }
+}
+
+// numbers: length of the counted axis, elements of the axes after it.
+PyObject* run_iota(const Step& step, Array* const* inputs) {
+  Array* result = (*step.outputs)[0].make();
+  if (!result || result->size == 0) return as_object(result);
+  const int64_t length = (*step.numbers)[0], inner = (*step.numbers)[1];
+  switch (result->code) {
+    case kInt32: count_up<int32_t>(result, length, inner); break;
+    case kInt64: count_up<int64_t>(result, length, inner); break;
+    case kUInt32: count_up<uint32_t>(result, length, inner); break;
+    case kUInt64: count_up<uint64_t>(result, length, inner); break;
+    case kFloat32: count_up<float>(result, length, inner); break;
+    default: count_up<double>(result, length, inner); break;
+  }
+  return as_object(result);
+}
+
 // Memory of a call of a kernel; kernels without a Python error of their own fail for want of memory.
 class KernelCall {
  public:
@@ -218,7 +248,7 @@ constexpr Kind kinds[] = {
     {"view", run_view},         {"part", run_part}, {"reduce", run_reduce},
     {"position", run_position}, {"join", run_join}, {"pad", run_pad},
     {"product", run_product},   {"library", run_library},
-    {"cumulate", run_cumulate}, {"sort", run_sort}};
+    {"iota", run_iota},         {"cumulate", run_cumulate}, {"sort", run_sort}};
 
 PyObject* call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* keywords) {
   const Step& step = *as_step(self);

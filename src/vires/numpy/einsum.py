@@ -193,6 +193,7 @@ def _pairwise(
     return result, "".join(batch + free)
 
 
+@planned("operands")
 def einsum(
     subscripts: Any, /, *operands: Any, out: None = None, optimize: Any = "auto",
     precision: Any = None,

@@ -14,6 +14,7 @@ from vires.numpy.creation import asarray
 from vires.numpy.cumulative import along
 from vires.numpy.float_parts import conj
 from vires.numpy.operands import axis_index, convert, operand
+from vires.numpy.planned import planned
 from vires.numpy.shaping import moveaxis, roll
 from vires.ops.fft import FftType
 from vires.ops.fft import fft as fft_p
@@ -132,21 +133,25 @@ def _one(function: str, kind: FftType, a: Any, n: int | None, axis: int, norm: s
     return _transform(function, kind, x, None if n is None else (n,), (axis,), norm)
 
 
+@planned("a")
 def fft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
     """sum_k a_k exp(-2 pi i j k / n) along an axis, cut or padded with zeros to n points."""
     return _one("fft", FftType.FFT, a, n, axis, norm)
 
 
+@planned("a")
 def ifft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
     """The inverse of `fft`: sum_k a_k exp(2 pi i j k / n) / n."""
     return _one("ifft", FftType.IFFT, a, n, axis, norm)
 
 
+@planned("a")
 def rfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
     """The first n // 2 + 1 numbers of the `fft` of real input; the others are their conjugates."""
     return _one("rfft", FftType.RFFT, a, n, axis, norm)
 
 
+@planned("a")
 def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
     """The inverse of `rfft`: n real numbers (default: 2 (m - 1) for m given)."""
     return _one("irfft", FftType.IRFFT, a, n, axis, norm)
@@ -173,11 +178,13 @@ def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None)
     return conj(rfft(a, n, axis, _swapped("ihfft", norm)))
 
 
+@planned("a")
 def fft2(a: Any, s: Any = None, axes: Sequence[int] = (-2, -1), norm: str | None = None) -> Any:
     """`fft` along two axes."""
     return _transform("fft2", FftType.FFT, a, s, axes, norm)
 
 
+@planned("a")
 def ifft2(a: Any, s: Any = None, axes: Sequence[int] = (-2, -1), norm: str | None = None) -> Any:
     """`ifft` along two axes."""
     return _transform("ifft2", FftType.IFFT, a, s, axes, norm)
@@ -193,11 +200,13 @@ def irfft2(a: Any, s: Any = None, axes: Sequence[int] = (-2, -1), norm: str | No
     return _transform("irfft2", FftType.IRFFT, a, s, axes, norm)
 
 
+@planned("a")
 def fftn(a: Any, s: Any = None, axes: Sequence[int] | None = None, norm: str | None = None) -> Any:
     """`fft` along several axes (None: all)."""
     return _transform("fftn", FftType.FFT, a, s, axes, norm)
 
 
+@planned("a")
 def ifftn(a: Any, s: Any = None, axes: Sequence[int] | None = None, norm: str | None = None) -> Any:
     """`ifft` along several axes (None: all)."""
     return _transform("ifftn", FftType.IFFT, a, s, axes, norm)

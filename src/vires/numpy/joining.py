@@ -184,11 +184,13 @@ def _static_list(function: str, x: Any) -> list[int]:
     return [operator.index(i) for i in np.asarray(x).tolist()]
 
 
+@planned("ary")
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Parts along an axis: a number of nearly equal ones, or cut at indices."""
     return _split("array_split", ary, indices_or_sections, axis, equal=False)
 
 
+@planned("ary")
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Parts along an axis: a number of equal ones, or cut at indices."""
     return _split("split", ary, indices_or_sections, axis, equal=True)
@@ -275,6 +277,7 @@ def tile(A: Any, reps: Any) -> Any:
     return reshape(spread, new_sizes=total, dimensions=None)
 
 
+@planned("a")
 def repeat(
     a: Any,
     repeats: Any,

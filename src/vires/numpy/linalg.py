@@ -122,6 +122,7 @@ def _tiny(dtype: Any) -> float:
 # --- decompositions
 
 
+@planned("a")
 def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> Any:
     """Lower triangular L with L L^H = a (upper triangular U with U^H U = a); nan where a is not
     positive definite."""
@@ -130,6 +131,7 @@ def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> A
     return _adjoint(lower) if upper else lower
 
 
+@planned("a")
 def qr(a: Any, mode: str = "reduced") -> Any:
     """(Q, R) with orthonormal columns of Q, upper triangular R and a = Q R.
 
@@ -146,6 +148,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     return r if mode == "r" else QRResult(q, r)
 
 
+@planned("a")
 def svd(
     a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False,
     subset_by_index: tuple[int, int] | None = None,
@@ -183,11 +186,13 @@ def _pick(x: Any, order: Any) -> Any:
     return x.at[(*grid, order)].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
+@planned("x")
 def svdvals(x: Any, /) -> Any:
     """The singular values, descending."""
     return svd(x, compute_uv=False)
 
 
+@planned("a")
 def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = True) -> EighResult:
     """(eigenvalues, eigenvectors) of Hermitian matrices: ascending values, orthonormal columns."""
     x = _matrix("eigh", a, square_matrix=True)
@@ -197,6 +202,7 @@ def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = True) -> Eigh
     return EighResult(values, vectors)
 
 
+@planned("a")
 def eigvalsh(a: Any, UPLO: str | None = "L", *, symmetrize_input: bool = True) -> Any:
     """The eigenvalues of Hermitian matrices, ascending."""
     return eigh(a, UPLO, symmetrize_input).eigenvalues
@@ -224,6 +230,7 @@ def _parity(pivots: Any) -> Any:
     return 1 - 2 * (sum_(pivots != own, -1) % 2)
 
 
+@planned("a")
 def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
     """(sign, log |det|); sign 0 and -inf where a is singular."""
     if method not in (None, "lu", "qr"):
@@ -249,6 +256,7 @@ def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
     )
 
 
+@planned("a")
 def det(a: Any) -> Any:
     """The determinant; also its derivative at singular matrices is right up to 3 x 3."""
     x = _matrix("det", a, square_matrix=True)
@@ -270,6 +278,7 @@ def det(a: Any) -> Any:
     return product * convert(_parity(pivots), dtypes.real_of(x.aval.dtype))
 
 
+@planned("a", "b")
 def solve(a: Any, b: Any) -> Any:
     """X with a X = b for square a; b is a vector (1 axis) or a stack of matrices. nan or inf where
     a is singular."""
@@ -292,6 +301,7 @@ def solve(a: Any, b: Any) -> Any:
     return result[..., 0] if vector else result
 
 
+@planned("a")
 def inv(a: Any) -> Any:
     """The inverse of square matrices; nan or inf where a is singular."""
     x = _matrix("inv", a, square_matrix=True)

@@ -208,6 +208,7 @@ def _pad_function(x: Any, widths: Widths, function: Callable[..., Any], **keywor
 _STATISTICS = {"maximum": max_, "minimum": min_, "mean": mean_, "median": median_}
 
 
+@planned("array")
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """`array` with `pad_width` elements before and after each axis: (before, after) for each, a
     pair, or a number.

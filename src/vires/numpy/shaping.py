@@ -339,6 +339,7 @@ def _roll_one(x: Any, shift: int, axis: int) -> Any:
     return concatenate_p(tail, head, dimension=axis)
 
 
+@planned("a")
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     """The elements moved by `shift` places along axes, those that leave at the end coming in at the
     start."""

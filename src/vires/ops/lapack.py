@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vires import _native
 from vires.ops.openblas import library
 
 _LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
@@ -21,10 +22,10 @@ Matrix = np.ndarray
 
 
 @functools.cache
-def _routine(name: str, dtype: np.dtype[Any]) -> Any:
+def _routine(name: str, dtype: np.dtype[Any]) -> int:
+    """The address of a routine."""
     function = getattr(library(), f"scipy_{_LETTERS[dtype.name]}{name}_")
-    function.restype = None
-    return function
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def _call(name: str, dtype: np.dtype[Any], *args: Any) -> int:
@@ -33,21 +34,7 @@ def _call(name: str, dtype: np.dtype[Any], *args: Any) -> int:
     Strings are option letters, integers are passed by reference, arrays by the address of their
     data.
     """
-    info = ctypes.c_int(0)
-    passed: list[Any] = []
-    letters = 0
-    for value in (*args, info):
-        if isinstance(value, np.ndarray):
-            passed.append(ctypes.c_void_p(value.ctypes.data))
-        elif isinstance(value, str):
-            passed.append(ctypes.c_char_p(value.encode()))
-            letters += 1
-        elif isinstance(value, int):
-            passed.append(ctypes.byref(ctypes.c_int(value)))
-        else:
-            passed.append(ctypes.byref(value))
-    _routine(name, dtype)(*passed, *[ctypes.c_size_t(1)] * letters)
-    return info.value
+    return _native.call_fortran(_routine(name, dtype), *args)
 
 
 def _with_workspace(name: str, dtype: np.dtype[Any], *args: Any, before: int = 0) -> int:

@@ -31,8 +31,10 @@ COMPILED = frozenset(
 #: often: fused, it reads and writes less memory.
 LARGE = 1 << 18
 HOT = 8
-#: Results of operations on constants that are computed once, when the plan is made.
-_MOST_FOLDED = 4096
+#: Results of operations on constants that are computed once, when the plan is made, have at most
+#: so many elements; repeated values fewer, since repeating them costs nothing.
+_MOST_FOLDED = 1024
+_MOST_REPEATED = 64
 #: Operations that compute nothing, or nothing that is rounded.
 _EXACT = frozenset(
     "broadcast_in_dim reshape transpose squeeze rev slice concatenate pad iota dynamic_slice "
@@ -141,6 +143,8 @@ class Eager:
         name = primitive.name
         if name in COMPILED:
             return _Program(self._compile, primitive, params, avals)
+        if name == "select_n" and len({a.shape for a in avals}) == 1:
+            return _operation(primitive, params)
         outs = list(flat_results(primitive, out))
         step = native_step(name, avals, params, outs)
         if step is not None:
@@ -239,7 +243,7 @@ def _fill(skeleton: Any, leaves: Sequence[Any]) -> Any:
     return None if skeleton is None else leaves[skeleton]
 
 
-def _operation(primitive: Elementwise, params: dict[str, Any]) -> Any:
+def _operation(primitive: Primitive, params: dict[str, Any]) -> Any:
     """The native operation of an elementwise primitive; falls back to NumPy where no kernel can be
     made.
     """

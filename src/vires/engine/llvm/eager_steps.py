@@ -31,6 +31,10 @@ _MATRICES: dict[str, Callable[..., Routine | None]] = {
     "triangular_solve": small_matrices.triangular_solve,
     "fft": native_transform,
 }
+_COUNTS = tuple(
+    dtypes.canonical(name)
+    for name in ("int32", "int64", "uint32", "uint64", "float32", "float64")
+)
 _BLAS = (dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
 
 
@@ -106,6 +110,13 @@ def _split(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
     operations = [(part, (0,), (k + 1,), False) for k, part in enumerate(parts)]
     places = list(range(1, len(parts) + 1))
     return _native.Plan(1, [], len(parts) + 1, operations, places, list(range(len(parts))))
+
+
+def _iota(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
+    out, d = outs[0], params["dimension"]
+    if out.dtype not in _COUNTS or out.shape[d] >= 1 << 24:  # beyond, float32 skips some
+        return None
+    return _step("iota", avals, outs, (out.shape[d], math.prod(out.shape[d + 1 :])))
 
 
 # --- joining
@@ -225,6 +236,7 @@ _MAKERS: dict[str, Maker] = {
     "slice": _slice,
     "rev": _rev,
     "split": _split,
+    "iota": _iota,
     "concatenate": _concatenate,
     "pad": _pad,
     "argmax": _position(True),
