@@ -123,9 +123,15 @@ class Code(Builder):
         """Write each lane at its index, in the order of lanes, only where the mask holds."""
         memory.scatter(self, pointer, index, x, mask)
 
-    def addresses(self, pointer: str, dtype: Any, index: Val) -> Callable[[int], str]:
-        """The address of the element at each lane's index."""
+    def addresses(
+        self, pointer: str, dtype: Any, index: Val, mask: Val | None = None
+    ) -> Callable[[int], str]:
+        """The address of the element at each lane's index; of other memory where the mask does not
+        hold.
+        """
         places = memory.addresses(self, pointer, kind_of(dtype), index)
+        if mask is not None:
+            places = memory.elsewhere(self, places, mask)
         return lambda lane: memory.lane_address(self, places, lane)
 
     def tail_mask(self, left: Val, lanes: int) -> Val:

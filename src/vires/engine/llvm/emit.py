@@ -9,8 +9,8 @@ from vires.engine.llvm.code import Val
 from vires.engine.llvm.costs import LONG_TASK
 from vires.engine.llvm.expressions import INT64, LoopVar
 from vires.engine.llvm.kinds import INT64 as INT64_KIND
+from vires.engine.llvm.lane_stores import LaneStores
 from vires.engine.llvm.lanes import across, combine, shift
-from vires.engine.llvm.placement import Placement
 from vires.engine.llvm.program import Fold, Turns
 
 #: A loop in registers asks for signals after so many turns.
@@ -19,7 +19,7 @@ _TURNS_PER_POLL = 1 << 16
 _POLLS = 8
 
 
-class Writer(Placement):
+class Writer(LaneStores):
     """Writes the loops of one kernel into a `Code`."""
 
     def run(self, task: Val | None = None) -> None:

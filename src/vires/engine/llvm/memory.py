@@ -94,6 +94,16 @@ def scatter(code: Builder, pointer: str, index: Val, x: Val, mask: Val | None) -
     )
 
 
+def elsewhere(code: Builder, addresses: str, mask: Val) -> str:
+    """The addresses where the mask holds, others of memory that nobody reads, for 128 bytes."""
+    code.helpers["vires_elsewhere"] = (
+        "@vires_elsewhere = private global [128 x i8] zeroinitializer, align 64"
+    )
+    kind = f"<{mask.lanes} x ptr>"
+    other = f"{kind} splat (ptr @vires_elsewhere)"
+    return f"{kind} {code.value(f'select {mask.typed}, {addresses}, {other}', INT64, 1).name}"
+
+
 def lane_address(code: Builder, addresses: str, lane: int) -> str:
     """One lane of addresses (given with their type)."""
     return code.value(f"extractelement {addresses}, i64 {lane}", INT64, 1).name

@@ -7,7 +7,6 @@ from typing import Any
 
 from vires.engine.llvm.code import Code, Val
 from vires.engine.llvm.expressions import Expr, Index, LoopVar, Terms, walk
-from vires.engine.llvm.kinds import BOOL
 from vires.engine.llvm.lanes import apply, is_single, reverse
 from vires.engine.llvm.program import Buffer, Kernel, Store, Turns
 
@@ -305,9 +304,6 @@ class Placement:
     # --- stores
 
     def _stores(self) -> None:
-        if self.kernel.one_by_one and self.lanes > 1:
-            self._store_lanes()
-            return
         for store in self.kernel.stores:
             self._store(store)
 
@@ -316,65 +312,6 @@ class Placement:
         value = self.operand(store.expr, vector)
         mask = None if store.mask is None else self.operand(store.mask, vector)
         self._put(store.buffer, store.offset, value, vector, mask, store.combine)
-
-    def _store_lanes(self) -> None:
-        """Write what may meet: the lanes in their order, each with all stores."""
-        code, stores = self.code, self.kernel.stores
-        places = [self._lane_address(store.buffer, store.offset) for store in stores]
-        masks = [
-            self._lane_mask(None if store.mask is None else self.operand(store.mask, True))
-            for store in stores
-        ]
-        for lane in range(self.lanes):
-            for store, place, mask in zip(stores, places, masks, strict=True):
-                where = None if mask is None else mask(lane)
-                if store.expr in self.single:
-                    source = self._lane_address(store.expr.attr, store.expr.offset)(lane)
-                    value = code.load(source, store.expr.dtype, 1, where)
-                else:
-                    value = code.lane(self.operand(store.expr, False), lane)
-                pointer = place(lane)
-                if store.combine is not None:
-                    before = code.load(pointer, store.buffer.dtype, 1, where)
-                    value = code.op(store.combine, before, value)
-                code.store(pointer, value, where)
-
-    def _lane_address(self, buffer: Buffer, offset: Index) -> Callable[[int], str]:
-        """The address at each lane."""
-        code = self.code
-        uniform, stride, various = self._split(offset)
-        pointer = self.addresses[buffer, uniform]
-        if not various:
-            return lambda lane: code.gep(pointer, buffer.dtype, stride * lane + offset.const)
-        index = code.iota(self.lanes) * stride if stride else None
-        for atom, factor in various:
-            term = self.values[atom] * factor if factor != 1 else self.values[atom]
-            index = term if index is None else index + term
-        assert index is not None
-        # Whole addresses, since x86 processors may take two addresses for one that have the same
-        # registers in their text, and are slow when they find that they are not.
-        each = code.addresses(pointer, buffer.dtype, index)
-        if not offset.const:
-            return each
-        return lambda lane: code.gep(each(lane), buffer.dtype, offset.const)
-
-    def _lane_mask(self, mask: Val | None) -> Callable[[int], Val] | None:
-        """Whether each lane counts; None: they all do."""
-        code, lanes = self.code, self.lanes
-        if self.active is not None:
-            mask = self.active if mask is None else self.active & code.splat(mask, lanes)
-        if mask is None:
-            return None
-        if mask.lanes == 1:
-            one = mask
-            return lambda lane: one
-        bits = code.value(f"bitcast {mask.typed} to i{lanes}", BOOL, 1).name
-
-        def counts(lane: int) -> Val:
-            bit = code.value(f"and i{lanes} {bits}, {1 << lane}", BOOL, 1).name
-            return code.value(f"icmp ne i{lanes} {bit}, 0", BOOL, 1)
-
-        return counts
 
     def _put(
         self,

@@ -12,6 +12,7 @@ How the loops run depends on shapes alone:
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 #: Rows of partial results begin at multiples of so many elements.
 _ROW = 16
 _WIDE = np.dtype(np.float32)
+#: Integers that hold the bits of floats.
+_ORDERED = {_WIDE: np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
 
 
 def scatter_steps(builder: Builder, block: Block, vector_bytes: int) -> list[Block | Kernel]:
@@ -43,11 +46,10 @@ def scatter_steps(builder: Builder, block: Block, vector_bytes: int) -> list[Blo
         block.params["kernel"] = kernel
         return [block]
     combine: str = block.params["combine"]
-    small = result.dtype.itemsize < 4 and result.dtype.kind in "fV" and combine in ("add", "mul")
-    dtype = _WIDE if small else result.dtype
+    dtype = _partial_dtype(combine, result.dtype)
     row = -(-result.size // _ROW) * _ROW
     partial = Buffer((parts, row), dtype)
-    begin = _fill(builder, partial, identity(combine, dtype))
+    begin = _fill(builder, partial, combine, result.dtype)
     schedule(builder, begin, vector_bytes)
     kernel = _kernel(builder, block, partial)
     schedule(builder, kernel, vector_bytes)
@@ -58,7 +60,52 @@ def scatter_steps(builder: Builder, block: Block, vector_bytes: int) -> list[Blo
     return [begin, kernel, end]
 
 
-def _fill(builder: Builder, partial: Buffer, value: Any) -> Kernel:
+def _partial_dtype(combine: str, dtype: Any) -> Any:
+    """The dtype in which parts are combined: sums and products of half precision in float32,
+    extremes of floats as integers of the same order, since processors are slow at those of floats
+    with nan and signed zeros.
+    """
+    if dtype.kind in "fV" and combine in ("add", "mul") and dtype.itemsize < 4:
+        return _WIDE
+    return _ORDERED.get(dtype, dtype) if combine in ("min", "max") else dtype
+
+
+def _into(builder: Builder, x: Expr, combine: str | None, dtype: Any) -> Expr:
+    """A value as its part is combined; nan as the largest or smallest."""
+    if dtype.kind != "i" or x.dtype.kind != "f":
+        return builder.convert(x, dtype)
+    wins = math.copysign(math.nan, 1.0 if combine == "max" else -1.0)
+    nan = builder.constant(_ordered(wins, x.dtype), dtype)
+    return builder.select(builder.op("is_nan", x), nan, _flip(builder, builder.bitcast(x, dtype)))
+
+
+def _back(builder: Builder, x: Expr, dtype: Any) -> Expr:
+    if dtype.kind != "f" or x.dtype.kind != "i":
+        return builder.convert(x, dtype)
+    return builder.bitcast(_flip(builder, x), dtype)
+
+
+def _flip(builder: Builder, bits: Expr) -> Expr:
+    """Between the bits of floats and integers of the same order: the bits below the sign are
+    inverted where it is set.
+    """
+    width = 8 * bits.dtype.itemsize
+    sign = builder.op("shift_right_arithmetic", bits, builder.constant(width - 1, bits.dtype))
+    mask = builder.constant((1 << width - 1) - 1, bits.dtype)
+    return builder.op("xor", bits, builder.op("and", sign, mask))
+
+
+def _ordered(value: float, dtype: Any) -> int:
+    """The integer of a float in that order."""
+    bits = int(np.array(value, dtype).view(_ORDERED[dtype]))
+    return bits ^ ((1 << 8 * dtype.itemsize - 1) - 1) if bits < 0 else bits
+
+
+def _fill(builder: Builder, partial: Buffer, combine: str, dtype: Any) -> Kernel:
+    """The value that changes nothing, everywhere."""
+    value = identity(combine, dtype)
+    if partial.dtype.kind == "i" and dtype.kind == "f":
+        value = _ordered(value, dtype)
     kernel = Kernel((partial.size,), 0)
     (place,) = begin_loops(builder, kernel, (partial.size,))
     kernel.stores.append(Store(partial, place, builder.constant(value, partial.dtype)))
@@ -77,8 +124,10 @@ def _combination(builder: Builder, block: Block, partial: Buffer) -> Kernel:
     while len(values) > 1:
         pairs = zip(values[::2], values[1::2], strict=True)
         values = [builder.op(combine, a, b) for a, b in pairs]
-    before = builder.convert(operand.at(index), partial.dtype)
-    total = builder.convert(builder.op(combine, before, values[0]), operand.dtype)
+    wide = _WIDE if partial.dtype is _WIDE else operand.dtype
+    before = builder.convert(operand.at(index), wide)
+    total = builder.op(combine, before, _back(builder, values[0], wide))
+    total = builder.convert(total, operand.dtype)
     kernel.stores.append(Store(block.results[0].memory, place, total))
     kernel.loops = merge_loops(kernel, [kernel.loops])
     return kernel
@@ -98,7 +147,10 @@ def _kernel(builder: Builder, block: Block, target: Buffer) -> Kernel:
     kernel = Kernel(tuple(domain), 0)
     kernel.scatters = kernel.exact = True
     index = begin_loops(builder, kernel, domain)
-    neutral = identity(combine, operand.dtype)
+    # Slices that are left out: of short windows the lanes are masked, others are written without
+    # any effect.
+    short = bool(unrolled) or not numbers.update_window_dims
+    neutral = None if short else identity(combine, operand.dtype)
     position = builder.index(0, ())
     if params["parts"]:
         kernel.part = builder.variable(params["parts"])
@@ -122,7 +174,7 @@ def _kernel(builder: Builder, block: Block, target: Buffer) -> Kernel:
         if inside is not None and neutral is not None:
             value = builder.select(inside, value, builder.constant(neutral, value.dtype))
             mask = None
-        value = builder.convert(value, target.dtype)
+        value = _into(builder, value, combine, target.dtype)
         offset = position + builder.offset(operand.shape, at)
         kernel.stores.append(Store(target, offset, value, combine, mask))
     _merge(builder, kernel, numbers, index, params)

@@ -137,9 +137,11 @@ def _vector_loop(kernel: Kernel, nodes: list[Expr]) -> LoopVar | None:
     reduced = kernel.reduced[-1] if kernel.reduced else None
     if reduced is None or not kernel.folds:
         return kept
-    if kept is None:
-        return reduced
     offsets = _offsets(kernel, nodes)
+    if kept is None:
+        # The last axis of a fold may be too short for vectors.
+        outer = kernel.reduced[-2] if len(kernel.reduced) > 1 and reduced.size < 8 else reduced
+        return outer if outer.size > reduced.size and not _strides(offsets, outer)[1] else reduced
     bad_kept, bad_reduced = _strides(offsets, kept)[1], _strides(offsets, reduced)[1]
     if bad_kept != bad_reduced:
         # A short loop along memory loses against a long one across it.
