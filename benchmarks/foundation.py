@@ -1,20 +1,22 @@
-"""Vires against NumPy and JAX: each figure is the smallest of several alternating fresh runs.
-
-usage: bench.py [--jax PYTHON] [--rounds N] [--write PAGE] [ROW ...]
+"""The foundations: first calls, dispatch, eager calls, imports, memory; each figure is the smallest
+of several alternating fresh runs against NumPy and JAX.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-ROWS = Path(__file__).parent / "rows.py"
+ROWS = Path(__file__).parent / "foundation_rows.py"
+NAMES = (
+    "sincos", "first_call", "first_gradient", "vmap_loop", "dispatch", "eager_small", "importing",
+    "memory", "threads",
+)  # fmt: skip
 Figures = dict[str, dict[str, float]]
 
 
@@ -64,7 +66,7 @@ def ratio(f: Figures, peer: str, peer_key: str, mine: str, key: str) -> str:
 def table(name: str, f: Figures) -> list[tuple[str, str, str]]:
     """(what, figure, goal) for each line of a row."""
     v = f["vires"]
-    lines: dict[str, Callable[[], list[tuple[str, str, str]]]] = {
+    parts: dict[str, Callable[[], list[tuple[str, str, str]]]] = {
         "sincos": lambda: [
             ("sin(x)+cos(y) 5000x5000, jit, ms", f"{v['jit']:.1f}", ""),
             ("  over JAX's jit", ratio(f, "jax", "jit", "vires", "jit"), ">= 5x"),
@@ -113,46 +115,15 @@ def table(name: str, f: Figures) -> list[tuple[str, str, str]]:
             ("1, 2, 3 threads give the same bits", "yes" if v["same"] else "NO", "yes"),
         ],
     }  # fmt: skip
-    return lines[name]()
+    return parts[name]()
 
 
-def page(lines: list[tuple[str, str, str]], rounds: int) -> str:
-    """The table as a page."""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    rows = "\n".join(f"| {what.strip()} | {figure} | {goal} |" for what, figure, goal in lines)
-    return f"""# Performance
-
-Made by `make bench`: the smallest of {rounds} alternating runs, each in a process of its own,
-against NumPy and JAX on the same machine ({names[0] if names else "unknown processor"},
-{os.cpu_count()} threads). Ratios say how many times faster Vires is.
-
-| what | figure | goal |
-|---|---|---|
-{rows}
-"""
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jax", help="Python of an environment with JAX")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--write", help="page to write the table to")
-    parser.add_argument("rows", nargs="*")
-    options = parser.parse_args()
-    names = options.rows or [
-        "sincos", "first_call", "first_gradient", "vmap_loop", "dispatch", "eager_small",
-        "importing", "memory", "threads",
-    ]  # fmt: skip
-    print(f"{'what':44s} {'figure':>10s}  goal")
-    lines: list[tuple[str, str, str]] = []
+def lines(
+    names: Sequence[str], jax: str | None, rounds: int, say: Callable[[str], None]
+) -> list[tuple[str, str, str]]:
+    """(what, figure, goal) of all lines of some rows."""
+    found: list[tuple[str, str, str]] = []
     for name in names:
-        for what, figure, goal in table(name, measure(name, options.jax, options.rounds)):
-            print(f"{what:44s} {figure:>10s}  {goal}", flush=True)
-            lines.append((what, figure, goal))
-    if options.write:
-        Path(options.write).write_text(page(lines, options.rounds))
-
-
-if __name__ == "__main__":
-    main()
+        say(f"foundation: {name}")
+        found += table(name, measure(name, jax, rounds))
+    return found

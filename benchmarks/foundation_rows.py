@@ -1,6 +1,8 @@
-"""The measurements of `bench.py`, each run in a process of its own on one library.
+"""The measurements of `foundation.py`, each run in a process of its own on one library.
 
-usage: rows.py LIBRARY ROW        LIBRARY: vires, jax or numpy; prints one JSON object of figures
+usage: foundation_rows.py LIBRARY ROW      LIBRARY: vires, jax or numpy
+
+Prints one JSON object of figures.
 """
 
 from __future__ import annotations

@@ -1,0 +1,130 @@
+"""All peers on all workloads: in turn for each workload, several rounds, the least of a figure."""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from peers import Peer, available
+
+#: Figures by workload and peer; "warm" is Vires in a second process, with a cache on disk.
+Figures = dict[str, dict[str, dict[str, Any]]]
+_PEERS = Path(__file__).parent / "workloads"
+
+
+def functions(path: Path) -> set[str]:
+    """The public names that a module defines, without importing it (its library may be absent)."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {x.name for x in tree.body if isinstance(x, ast.FunctionDef)}
+    for x in tree.body:
+        if isinstance(x, ast.Assign):
+            names |= {t.id for t in x.targets if isinstance(t, ast.Name)}
+    return {name for name in names if not name.startswith("_")}
+
+
+def compiled_by_torch() -> set[str]:
+    """The workloads of `torch_peers.COMPILED`."""
+    tree = ast.parse((_PEERS / "torch_peers.py").read_text(encoding="utf-8"))
+    for x in ast.walk(tree):
+        if isinstance(x, ast.Assign) and ast.unparse(x.targets[0]) == "COMPILED":
+            return {
+                word
+                for text in ast.walk(x)
+                if isinstance(text, ast.Constant) and isinstance(text.value, str)
+                for word in text.value.split()
+            }
+    return set()
+
+
+def keep(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The less of each number; an error only where nothing worked."""
+    if "error" in new:
+        return old or new
+    if "error" in old:
+        return new
+    return {k: min(v, old[k]) if isinstance(v, float) and k in old else v for k, v in new.items()}
+
+
+def measure(
+    names: Iterable[str],
+    jax: str | None,
+    torch: str | None,
+    rounds: int,
+    seconds: float,
+    say: Any = print,
+) -> tuple[Figures, dict[str, float]]:
+    """The figures of some workloads, and the milliseconds that each peer's import takes."""
+    import workloads
+
+    declared = workloads.load()
+    figures: Figures = {name: {} for name in names}
+    imports: dict[str, float] = {}
+    runs = {
+        "vires": set(declared),
+        "warm": set(declared),
+        "jax": set(declared),
+        "numpy": functions(_PEERS / "numpy_peers.py"),
+        "torch": functions(_PEERS / "torch_peers.py"),
+        "torch.compile": compiled_by_torch(),
+    }
+    for turn in range(rounds):
+        start = time.perf_counter()
+        peers = _start(available(jax, torch), turn)
+        for label, peer in peers.items():
+            imports[label] = min(peer.importing, imports.get(label, peer.importing))
+        try:
+            for name in figures:
+                for label, peer in peers.items():
+                    if name not in runs[label]:
+                        continue
+                    # What a second process is asked for is its first call.
+                    how = 0.3 * seconds if label == "warm" else seconds
+                    found = peer.ask(name, f"{how:g}")
+                    figures[name][label] = keep(figures[name].get(label, {}), found)
+                say(f"round {turn + 1}: {name}: {_short(figures[name])}")
+        finally:
+            for peer in reversed(list(peers.values())):
+                peer.stop()
+        say(f"round {turn + 1} took {time.perf_counter() - start:.0f} s")
+    return figures, imports
+
+
+def _start(pythons: dict[str, str], turn: int) -> dict[str, Peer]:
+    """New processes, with an empty cache for Vires; compiling C++ is slow, so once is enough."""
+    if turn:
+        pythons = {k: v for k, v in pythons.items() if k != "torch.compile"}
+    peers = {name: Peer(name, python) for name, python in pythons.items()}
+    vires = peers.pop("vires")
+    peers = {"vires": vires, "warm": Peer("vires", pythons["vires"], vires.cache), **peers}
+    for peer in peers.values():
+        peer.start()
+    return peers
+
+
+def _short(figures: dict[str, dict[str, Any]]) -> str:
+    return ", ".join(
+        f"{label} {f['error'][:60]}" if "error" in f else f"{label} {f['steady']:.3g} ms"
+        for label, f in figures.items()
+    )
+
+
+def explained(names: Sequence[str], say: Any = print) -> dict[str, dict[str, Any]]:
+    """What `vires.explain` says of the workloads that are one compiled function."""
+    import workloads
+
+    declared = workloads.load()
+    peer = Peer("vires", available(None, None)["vires"])
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        if declared[name].eager:
+            continue
+        answer = peer.ask(name, "explain")
+        if "error" in answer:
+            say(f"explain {name}: {answer['error']}")
+        else:
+            found[name] = answer
+    peer.stop()
+    return found
