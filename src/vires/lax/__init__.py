@@ -11,12 +11,16 @@ from vires.lax.control import *
 from vires.lax.convolve import *
 from vires.lax.elementwise import *
 from vires.lax.fft import *
+from vires.lax.generator import *
 from vires.lax.indexing import *
 from vires.lax.platform import *
+from vires.lax.ragged import *
 from vires.lax.reduce import *
+from vires.lax.scaled import *
 from vires.lax.shape import *
 from vires.lax.sort import *
 from vires.lax.special import *
+from vires.lax.tokens import *
 from vires.lax.window import *
 
 

@@ -8,39 +8,18 @@ from typing import Any
 from vires.core import dtypes
 from vires.core.trace import aval_of
 from vires.lax.arguments import array, axes
+from vires.lax.precision import (
+    DotAlgorithm,
+    DotAlgorithmPreset,
+    PrecisionLike,
+    algorithm_of,
+    canonical_precision,
+    rounded,
+)
 from vires.ops import contract as ops
 from vires.ops.accept import refuse, typed_all
 from vires.ops.contract import DotDimensionNumbers, Precision
 from vires.ops.convert import convert
-
-PrecisionLike = Any
-
-_PRECISIONS = {
-    "default": Precision.DEFAULT,
-    "fastest": Precision.DEFAULT,
-    "bfloat16": Precision.DEFAULT,
-    "high": Precision.HIGH,
-    "tensorfloat32": Precision.HIGH,
-    "bfloat16_3x": Precision.HIGH,
-    "highest": Precision.HIGHEST,
-    "float32": Precision.HIGHEST,
-}
-
-
-def canonical_precision(precision: PrecisionLike) -> Precision | tuple[Precision, Precision] | None:
-    """None, a `Precision`, or a pair of them, from those, from names, or from a pair of names."""
-    if precision is None or isinstance(precision, Precision):
-        return precision
-    if isinstance(precision, str) and precision in _PRECISIONS:
-        return _PRECISIONS[precision]
-    if isinstance(precision, (tuple, list)) and len(precision) == 2:
-        first, second = (canonical_precision(p) or Precision.DEFAULT for p in precision)
-        if isinstance(first, Precision) and isinstance(second, Precision):
-            return first, second
-    names = ", ".join(map(repr, _PRECISIONS))
-    raise ValueError(
-        f"precision: needs None, a lax.Precision, one of {names}, or a pair; got {precision!r}"
-    )
 
 
 def one_dtype(*xs: Any) -> list[Any]:
@@ -74,6 +53,14 @@ def dot_general(
     (5, 2, 4)
     """
     x, y = one_dtype(lhs, rhs)
+    preferred = None if preferred_element_type is None else dtypes.canonical(preferred_element_type)
+    algorithm = algorithm_of(precision)
+    if algorithm is not None:
+        return _by_algorithm(x, y, dimension_numbers, algorithm, preferred)
+    return _product(x, y, dimension_numbers, canonical_precision(precision), preferred)
+
+
+def _product(x: Any, y: Any, dimension_numbers: Any, precision: Any, preferred: Any) -> Any:
     (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
     name = "dot_general"
     return ops.dot_general(
@@ -83,11 +70,23 @@ def dot_general(
             (axes(name, lhs_contract, x.ndim), axes(name, rhs_contract, y.ndim)),
             (axes(name, lhs_batch, x.ndim), axes(name, rhs_batch, y.ndim)),
         ),
-        precision=canonical_precision(precision),
-        preferred_element_type=None
-        if preferred_element_type is None
-        else dtypes.canonical(preferred_element_type),
+        precision=precision,
+        preferred_element_type=preferred,
     )
+
+
+def _by_algorithm(
+    x: Any, y: Any, numbers: Any, algorithm: tuple[Any, Any, Any], preferred: Any
+) -> Any:
+    """The product of rounded operands, summed in the type that the algorithm names."""
+    left, right, sums = algorithm
+    x, y = rounded(x, left, "dot_general"), rounded(y, right, "dot_general")
+    dtype = aval_of(x).dtype
+    if not dtypes.is_inexact(dtype) and sums is not None:
+        raise refuse("dot_general", "real operands for an algorithm", typed_all((aval_of(x),)))
+    if dtypes.kind(dtype) == "float" and sums is not None and sums.itemsize > dtype.itemsize:
+        x, y = convert(x, sums), convert(y, sums)
+    return convert(_product(x, y, numbers, None, None), preferred or dtype)
 
 
 def dot(
@@ -124,6 +123,8 @@ def batch_matmul(lhs: Any, rhs: Any, precision: PrecisionLike = None) -> Any:
 
 
 __all__ = [
+    "DotAlgorithm",
+    "DotAlgorithmPreset",
     "DotDimensionNumbers",
     "Precision",
     "PrecisionLike",

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from vires.core import dtypes
-from vires.lax.contract import PrecisionLike, canonical_precision, dot_general, one_dtype
+from vires.lax.contract import dot_general, one_dtype
+from vires.lax.precision import PrecisionLike, canonical_precision
 from vires.ops import convolve as ops
 from vires.ops.accept import refuse
 from vires.ops.convolve import ConvDimensionNumbers

@@ -5,12 +5,14 @@ complex128.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 from vires.core import dtypes
 from vires.core.trace import aval_of
 from vires.lax.arguments import array
 from vires.lax.contract import one_dtype
+from vires.lax.shape import slice_in_dim
 from vires.ops import eigen, factor, triangular
 from vires.ops.accept import refuse, typed
 from vires.ops.convert import convert
@@ -18,6 +20,32 @@ from vires.ops.elementwise import add, mul
 from vires.ops.factor import part
 from vires.ops.matrices import adjoint, matmul, rows_of, swapped
 from vires.ops.shape import expand_dims, full_like, squeeze
+
+
+class EighImplementation(Enum):
+    """Algorithms for Hermitian eigenvalues; all choices are LAPACK's QR algorithm here."""
+
+    QR = "qr"
+    JACOBI = "jacobi"
+    QDWH = "qdwh"
+
+
+class EigImplementation(Enum):
+    """Libraries for general eigenvalues; all choices are LAPACK here."""
+
+    CUSOLVER = "cusolver"
+    MAGMA = "magma"
+    LAPACK = "lapack"
+
+
+class SvdAlgorithm(Enum):
+    """Algorithms for singular values; all choices are LAPACK's divide and conquer here."""
+
+    DEFAULT = "default"
+    QR = "QR"
+    JACOBI = "Jacobi"
+    POLAR = "polar"
+    DIVIDE_AND_CONQUER = "divide_and_conquer"
 
 
 def symmetrize(a: Any) -> Any:
@@ -158,9 +186,20 @@ def ormqr(a: Any, taus: Any, c: Any, *, left: bool = True, transpose: bool = Fal
 # --- eigenvalues and singular values
 
 
-def _no_subset(name: str, subset: Any) -> None:
-    if subset is not None:
-        raise NotImplementedError(f"{name}: needs subset_by_index=None; got {subset!r}")
+def _subset(name: str, subset: tuple[int, int] | None, count: int) -> tuple[int, int]:
+    """The first wanted number and the end; all by default."""
+    first, end = (0, count) if subset is None else subset
+    if not 0 <= first < end <= count and (first, end) != (0, count):
+        raise refuse(
+            name, f"subset_by_index (first, end) within 0 to {count}", f"{subset}", "", ValueError
+        )
+    return first, end
+
+
+def _chosen(name: str, given: Any, known: type[Enum]) -> None:
+    """Refuse a choice that there is not."""
+    if given is not None and not isinstance(given, known):
+        raise refuse(name, f"a {known.__name__} or None", f"{given!r}", "", ValueError)
 
 
 def eigh(
@@ -175,13 +214,17 @@ def eigh(
     """Orthonormal eigenvectors (columns) and ascending eigenvalues of Hermitian matrices.
 
     x is replaced by (x + x^H) / 2 first, or, with `symmetrize_input=False`, one triangle of it is
-    read.
+    read. `subset_by_index=(first, end)` gives eigenvalues first to end - 1 and their vectors only.
     Tangents of vectors that belong to equal eigenvalues have no part within their span.
     """
-    _no_subset("eigh", subset_by_index)
+    _chosen("eigh", implementation, EighImplementation)
     a = array(x)
     v, w = eigen.eigh(symmetrize(a) if symmetrize_input else a, lower=bool(lower))
-    return v, w
+    if subset_by_index is None:
+        return v, w
+    n = a.shape[-1]
+    wanted = _subset("eigh", subset_by_index, n)
+    return part(v, (0, n), wanted), slice_in_dim(w, *wanted, axis=-1)
 
 
 def svd(
@@ -192,10 +235,31 @@ def svd(
     subset_by_index: tuple[int, int] | None = None,
     algorithm: Any = None,
 ) -> Any:
-    """U, s and V^H with x = U diag(s) V^H, s descending; or s alone."""
-    _no_subset("svd", subset_by_index)
+    """U, s and V^H with x = U diag(s) V^H, s descending; or s alone.
+
+    `subset_by_index=(first, end)` gives singular values first to end - 1 and their vectors only;
+    it needs `full_matrices=False` when vectors are wanted.
+    """
+    _chosen("svd", algorithm, SvdAlgorithm)
+    a = array(x)
+    if subset_by_index is not None:
+        if full_matrices and compute_uv:
+            raise refuse(
+                "svd", "full_matrices=False with subset_by_index", "full_matrices=True", "",
+                ValueError,
+            )  # fmt: skip
+        wanted = _subset("svd", subset_by_index, min(a.shape[-2:]))
+        if not compute_uv:
+            s = svd(a, full_matrices=False, compute_uv=False)
+            return slice_in_dim(s, *wanted, axis=-1)
+        u, s, vh = svd(a, full_matrices=False)
+        return (
+            part(u, (0, a.shape[-2]), wanted),
+            slice_in_dim(s, *wanted, axis=-1),
+            part(vh, wanted, (0, a.shape[-1])),
+        )
     results = eigen.svd(
-        array(x),
+        a,
         full_matrices=bool(full_matrices) and bool(compute_uv),
         compute_uv=bool(compute_uv),
     )
@@ -220,6 +284,7 @@ def eig(
     differentiable
     when the left ones are not asked for.
     """
+    _chosen("eig", implementation, EigImplementation)
     return list(
         eigen.eig(
             array(x),

@@ -30,3 +30,8 @@ from vires.nn.activations import (
 )
 from vires.nn.attention import dot_product_attention
 from vires.nn.normalization import log_softmax, logmeanexp, logsumexp, one_hot, softmax, standardize
+from vires.nn.scaled import (
+    get_scaled_dot_general_config,
+    scaled_dot_general,
+    scaled_matmul,
+)

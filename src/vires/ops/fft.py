@@ -78,13 +78,23 @@ def _infer(x: ShapedArray, *, fft_type: FftType, fft_lengths: Axes) -> ShapedArr
     return ShapedArray(x.shape, x.dtype)
 
 
+#: Elements that are transformed at a time: in between, a signal is seen.
+_AT_ONCE = 1 << 22
+
+
 def _reference(x: np.ndarray, *, fft_type: FftType, fft_lengths: Axes) -> np.ndarray:
-    axes = tuple(range(-len(fft_lengths), 0))
-    result = _FUNCTIONS[fft_type](x, fft_lengths, axes)
-    single = x.dtype in (np.float32, np.complex64)
-    if fft_type is FftType.IRFFT:
-        return result.astype(np.float32 if single else np.float64, copy=False)
-    return result.astype(np.complex64 if single else np.complex128, copy=False)
+    rank = len(fft_lengths)
+    out = _infer(ShapedArray(x.shape, x.dtype), fft_type=fft_type, fft_lengths=fft_lengths)
+    axes = tuple(range(-rank, 0))
+    stack = x.reshape(-1, *x.shape[x.ndim - rank :])
+    step = max(1, _AT_ONCE * len(stack) // max(x.size, 1))
+    if len(stack) <= step:
+        return _FUNCTIONS[fft_type](x, fft_lengths, axes).astype(out.dtype, copy=False)
+    result = np.empty((len(stack), *out.shape[x.ndim - rank :]), out.dtype)
+    for start in range(0, len(stack), step):
+        part = slice(start, start + step)
+        result[part] = _FUNCTIONS[fft_type](stack[part], fft_lengths, axes)
+    return result.reshape(out.shape)
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
