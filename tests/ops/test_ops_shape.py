@@ -9,7 +9,7 @@ import vires
 from vires import _native
 from vires.core import dtypes
 from vires.core.primitive import AxisData
-from vires.ops import join, shape
+from vires.ops import filled, join, parts, shape
 
 EVERY = [d for d in dtypes.CODES if not dtypes.is_key(d)]
 
@@ -33,11 +33,11 @@ def test_movement_is_numpys_on_every_dtype(dtype):
     x = (np.arange(6) % 2).astype(dtype).reshape(2, 3)
     a = array(x)
     np.testing.assert_array_equal(value(shape.transpose(a, permutation=(1, 0))), x.T)
-    np.testing.assert_array_equal(value(shape.rev(a, dimensions=(0,))), x[::-1])
+    np.testing.assert_array_equal(value(parts.rev(a, dimensions=(0,))), x[::-1])
     np.testing.assert_array_equal(
         value(shape.reshape(a, new_sizes=(3, 2), dimensions=None)), x.reshape(3, 2)
     )
-    part = shape.slice(a, start_indices=(0, 1), limit_indices=(2, 3), strides=None)
+    part = parts.slice(a, start_indices=(0, 1), limit_indices=(2, 3), strides=None)
     np.testing.assert_array_equal(value(part), x[:, 1:])
     np.testing.assert_array_equal(
         value(join.concatenate(a, a, dimension=1)), np.concatenate([x, x], 1)
@@ -80,16 +80,16 @@ def test_reshape_groups_are_the_shortest():
 
 
 def test_helpers():
-    assert value(shape.full((2,), 3, dtypes.float32)).tolist() == [3, 3]
-    assert shape.zeros(array(np.ones((2, 3), np.int8)).aval).dtype == np.int8
-    assert shape.full_like(array(np.ones(2)), 0.5).shape == (2,)
+    assert value(filled.full((2,), 3, dtypes.float32)).tolist() == [3, 3]
+    assert filled.zeros(array(np.ones((2, 3), np.int8)).aval).dtype == np.int8
+    assert filled.full_like(array(np.ones(2)), 0.5).shape == (2,)
     x = array(np.zeros((2, 3, 4)))
     assert shape.move_axis(x, 0, 2).shape == (3, 4, 2)
     assert shape.move_axis(x, 1, 1) is x
     assert shape.expand_dims(x, (0, 2)).shape == (1, 2, 1, 3, 4)
     assert shape.broadcast(x, (2, 3, 4), (0, 1, 2)) is x
     with pytest.raises(TypeError, match="full: needs"):
-        shape.full((2,), 0, dtypes.KEY)
+        filled.full((2,), 0, dtypes.KEY)
 
 
 def test_align_brings_mapped_axes_together():
@@ -127,17 +127,17 @@ def test_align_brings_mapped_axes_together():
             "squeeze: needs axes of size 1; got axes (1,) of float64[2,3]",
         ),
         (
-            lambda x: shape.slice(x, start_indices=(0, 2), limit_indices=(2, 4), strides=None),
+            lambda x: parts.slice(x, start_indices=(0, 2), limit_indices=(2, 4), strides=None),
             "slice: needs 0 <= start <= limit <= size and stride > 0 for each axis; got "
             "start_indices (0, 2), "
             "limit_indices (2, 4), strides None for float64[2,3]",
         ),
         (
-            lambda x: shape.rev(x, dimensions=(2,)),
-            "rev: needs distinct axes from 0 to 1; got (2,) for float64[2,3]",
+            lambda x: parts.rev(x, dimensions=(2,)),
+            "rev: needs distinct axes from 0 to 1; got axes (2,) for float64[2,3]",
         ),
         (
-            lambda x: shape.split(x, sizes=(1, 3), axis=0),
+            lambda x: parts.split(x, sizes=(1, 3), axis=0),
             "split: needs sizes that add up to 2; got (1, 3) for float64[2,3]",
         ),
         (

@@ -16,7 +16,7 @@ from vires.core.primitive import Zero
 from vires.core.staging import stage
 from vires.core.trace import Tracer, as_array, aval_of
 from vires.ops.convert import convert_element_type
-from vires.ops.shape import full, zeros
+from vires.ops.filled import full, zeros
 from vires.transform.jvp import push_forward
 from vires.transform.linearize import linearize as linearize_flat
 from vires.transform.transpose import backward

@@ -25,8 +25,9 @@ from vires.core.trace import aval_of
 from vires.ops.compare import eq
 from vires.ops.convert import convert_element_type
 from vires.ops.elementwise import add
-from vires.ops.shape import full, iota, reshape
-from vires.ops.shape import slice as slice_
+from vires.ops.filled import full, iota
+from vires.ops.parts import slice as slice_
+from vires.ops.shape import reshape
 from vires.transform.linearize import linearize as linearize_flat
 from vires.transform.transpose import backward
 

@@ -9,8 +9,9 @@ from vires.control.functions import as_operands, check_callables
 from vires.core import tree
 from vires.core.trace import aval_of
 from vires.ops.join import concatenate
-from vires.ops.shape import expand_dims, reshape, rev
-from vires.ops.shape import slice as slice_
+from vires.ops.parts import rev
+from vires.ops.parts import slice as slice_
+from vires.ops.shape import expand_dims, reshape
 
 
 def associative_scan(

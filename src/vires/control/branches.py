@@ -25,7 +25,7 @@ from vires.core.trace import Tracer, aval_of
 from vires.ops.compare import ne
 from vires.ops.elementwise import max as maximum
 from vires.ops.elementwise import min as minimum
-from vires.ops.shape import full_like
+from vires.ops.filled import full_like
 
 _MISSING: Any = object()
 

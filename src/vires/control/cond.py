@@ -26,9 +26,10 @@ from vires.core.primitive import AxisData, Zero
 from vires.core.staging import stage
 from vires.core.trace import aval_of
 from vires.ops.compare import eq
+from vires.ops.filled import full, full_like, zeros
 from vires.ops.random_bits import random_wrap
 from vires.ops.select import select_n
-from vires.ops.shape import broadcast, full, full_like, zeros
+from vires.ops.shape import broadcast
 from vires.transform.jvp import jvp_jaxpr
 from vires.transform.linearize import Linearized, linearize_jaxpr
 from vires.transform.transpose import backward_jaxpr

@@ -24,8 +24,8 @@ from vires.core.jaxpr import ClosedJaxpr, evaluate
 from vires.core.primitive import AxisData, Primitive, Undefined, Zero
 from vires.core.staging import close_over, stage
 from vires.core.trace import Trace, Tracer, aval_of, thread
+from vires.ops.filled import zeros
 from vires.ops.linear import declared
-from vires.ops.shape import zeros
 from vires.transform.vmap import BatchTrace, batch, batch_jaxpr, bring_to
 
 Dims = Sequence[int | None]

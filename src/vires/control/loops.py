@@ -27,9 +27,10 @@ from vires.core.staging import stage
 from vires.core.trace import Tracer, aval_of
 from vires.ops.compare import lt
 from vires.ops.elementwise import add
+from vires.ops.filled import full_like
 from vires.ops.join import concatenate
-from vires.ops.shape import broadcast_in_dim, full_like, reshape
-from vires.ops.shape import slice as slice_
+from vires.ops.parts import slice as slice_
+from vires.ops.shape import broadcast_in_dim, reshape
 from vires.transform.vmap import batch, bring_to
 
 # --- carries

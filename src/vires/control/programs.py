@@ -12,7 +12,7 @@ from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, Var
 from vires.core.primitive import LinearOperand, Zero
 from vires.core.trace import aval_of
-from vires.ops.shape import zeros
+from vires.ops.filled import zeros
 from vires.transform.transpose import backward_jaxpr
 
 

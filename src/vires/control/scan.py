@@ -36,7 +36,8 @@ from vires.core.primitive import AxisData, LinearOperand, Zero
 from vires.core.staging import stage
 from vires.core.trace import aval_of
 from vires.ops.elementwise import add
-from vires.ops.shape import map_at, move_axis, zeros
+from vires.ops.filled import zeros
+from vires.ops.shape import map_at, move_axis
 from vires.transform.jvp import jvp_jaxpr
 from vires.transform.linearize import Linearized, linearize_jaxpr
 from vires.transform.transpose import backward_jaxpr

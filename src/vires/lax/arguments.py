@@ -15,7 +15,8 @@ from vires.core.dtypes import DType
 from vires.core.trace import Tracer, as_array, aval_of
 from vires.ops.accept import refuse, typed_all
 from vires.ops.convert import convert_numpy
-from vires.ops.shape import broadcast, full
+from vires.ops.filled import full
+from vires.ops.shape import broadcast
 
 _PYTHON_SCALARS = frozenset((bool, int, float, complex))
 _RANK = {"bool": 0, "signed": 1, "unsigned": 1, "float": 2, "complex": 3}

@@ -15,8 +15,8 @@ from vires.ops.accept import refuse
 from vires.ops.compare import eq
 from vires.ops.convert import convert
 from vires.ops.elementwise import add, div, mul
+from vires.ops.filled import full, scalar, zeros
 from vires.ops.select import select_n
-from vires.ops.shape import full, scalar, zeros
 
 AxisName = Any
 

@@ -16,7 +16,7 @@ from vires.ops.accept import refuse
 from vires.ops.convolve import ConvDimensionNumbers
 from vires.ops.extent import dilated
 from vires.ops.linear import declared
-from vires.ops.shape import rev
+from vires.ops.parts import rev
 
 Pads = list[tuple[int, int]]
 ConvGeneralDilatedDimensionNumbers = tuple[str, str, str] | ConvDimensionNumbers | None

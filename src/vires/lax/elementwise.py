@@ -18,8 +18,8 @@ from vires.ops import complex as parts
 from vires.ops import elementwise as ops
 from vires.ops.accept import refuse
 from vires.ops.elementwise import RoundingMethod
+from vires.ops.filled import full_like
 from vires.ops.select import select_n as _select_n
-from vires.ops.shape import full_like
 
 
 def _public(function: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:

@@ -18,11 +18,12 @@ from vires.ops.accept import refuse, typed
 from vires.ops.compare import lt
 from vires.ops.convert import convert
 from vires.ops.elementwise import add, neg, rem
+from vires.ops.filled import full, scalar
 from vires.ops.join import concatenate
+from vires.ops.parts import slice as slice_
 from vires.ops.scatter import slice_sizes as scatter_sizes
 from vires.ops.select import select_n
-from vires.ops.shape import expand_dims, full, reshape, scalar, squeeze
-from vires.ops.shape import slice as slice_
+from vires.ops.shape import expand_dims, reshape, squeeze
 from vires.ops.slices import (
     GatherDimensionNumbers,
     GatherScatterMode,

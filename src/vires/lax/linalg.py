@@ -18,8 +18,9 @@ from vires.ops.accept import refuse, typed
 from vires.ops.convert import convert
 from vires.ops.elementwise import add, mul
 from vires.ops.factor import part
+from vires.ops.filled import full_like
 from vires.ops.matrices import adjoint, matmul, rows_of, swapped
-from vires.ops.shape import expand_dims, full_like, squeeze
+from vires.ops.shape import expand_dims, squeeze
 
 
 class EighImplementation(Enum):

@@ -16,8 +16,8 @@ from vires.ops.accept import refuse, typed_all
 from vires.ops.axes import without
 from vires.ops.join import concatenate
 from vires.ops.linear import declared
+from vires.ops.parts import slice as slice_
 from vires.ops.shape import reshape, transpose
-from vires.ops.shape import slice as slice_
 
 
 def _reduction(primitive: Any, doc: str) -> Callable[[Any, Sequence[int]], Any]:

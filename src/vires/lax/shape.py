@@ -15,7 +15,7 @@ from vires.lax.arguments import array, axes, broadcast_together, scalar_of, size
 from vires.lax.arguments import array as _array
 from vires.lax.arguments import axis as _axis
 from vires.lax.elementwise import convert_element_type
-from vires.ops import join
+from vires.ops import filled, join, parts
 from vires.ops import shape as ops
 from vires.ops.accept import refuse, typed
 from vires.ops.identity import optimization_barrier as _barrier
@@ -147,7 +147,7 @@ def transpose(operand: Any, permutation: Sequence[int]) -> Any:
 def rev(operand: Any, dimensions: Sequence[int]) -> Any:
     """Reverse the order of elements along axes."""
     operand = array(operand)
-    return ops.rev(operand, dimensions=axes("rev", dimensions, operand.ndim))
+    return parts.rev(operand, dimensions=axes("rev", dimensions, operand.ndim))
 
 
 # --- parts
@@ -167,7 +167,7 @@ def slice(
     [1, 3, 5]
     """
     steps = None if strides is None else tuple(map(operator.index, strides))
-    return ops.slice(
+    return parts.slice(
         array(operand),
         start_indices=tuple(map(operator.index, start_indices)),
         limit_indices=tuple(map(operator.index, limit_indices)),
@@ -218,7 +218,7 @@ def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     """
     operand = array(operand)
     d = _axis("split", axis, operand.ndim)
-    return list(ops.split(operand, sizes=tuple(map(operator.index, sizes)), axis=d))
+    return list(parts.split(operand, sizes=tuple(map(operator.index, sizes)), axis=d))
 
 
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
@@ -346,7 +346,7 @@ def iota(dtype: Any, size: int) -> Any:
 def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int) -> Any:
     """The index along one axis as the value of each element."""
     target = sizes("iota", shape)
-    return ops.iota(
+    return filled.iota(
         dtype=dtypes.canonical(dtype), shape=target, dimension=operator.index(dimension)
     )
 

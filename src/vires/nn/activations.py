@@ -13,7 +13,7 @@ from vires.numpy.transcendental import tanh
 from vires.numpy.ufunc import elementwise
 from vires.ops import compare, math
 from vires.ops import elementwise as ops
-from vires.ops.shape import full_like
+from vires.ops.filled import full_like
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",

@@ -11,7 +11,7 @@ from vires.nn.normalization import softmax
 from vires.numpy.choosing import where
 from vires.numpy.einsum import einsum
 from vires.numpy.operands import ShapeError, convert, operand, shape_text
-from vires.ops.shape import full_like
+from vires.ops.filled import full_like
 
 __all__ = ["dot_product_attention"]
 

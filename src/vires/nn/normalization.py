@@ -19,8 +19,9 @@ from vires.numpy.reductions import max as max_
 from vires.numpy.reductions import mean as mean_
 from vires.numpy.reductions import sum as sum_
 from vires.numpy.transcendental import exp, log
+from vires.ops.filled import full_like
 from vires.ops.math import rsqrt, square
-from vires.ops.shape import expand_dims, full_like
+from vires.ops.shape import expand_dims
 
 __all__ = ["log_softmax", "logmeanexp", "logsumexp", "one_hot", "softmax", "standardize"]
 

@@ -12,8 +12,8 @@ from vires.numpy.ufunc import elementwise
 from vires.ops import bits, compare, math
 from vires.ops import elementwise as ops
 from vires.ops.convert import bitcast_convert_type
+from vires.ops.filled import full_like
 from vires.ops.select import select_n
-from vires.ops.shape import full_like
 
 
 def where_(condition: Any, x: Any, y: Any) -> Any:

@@ -29,9 +29,11 @@ from vires.numpy.operands import (
 )
 from vires.numpy.planned import shortcut
 from vires.numpy.ufunc import adopts
+from vires.ops.filled import full_like, scalar
 from vires.ops.index import dynamic_update_slice
+from vires.ops.parts import rev
 from vires.ops.scatter import scatter, scatter_add, scatter_max, scatter_min, scatter_mul
-from vires.ops.shape import expand_dims, full_like, reshape, rev, scalar
+from vires.ops.shape import expand_dims, reshape
 from vires.ops.slices import GatherScatterMode, ScatterDimensionNumbers
 
 #: Operation: its scatter (several values for one element combine), its function of two arrays,

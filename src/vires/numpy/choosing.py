@@ -30,8 +30,9 @@ from vires.numpy.operands import (
 from vires.numpy.reductions import sum as sum_
 from vires.numpy.ufunc import elementwise
 from vires.ops import cumulative
+from vires.ops.filled import iota
 from vires.ops.select import select_n
-from vires.ops.shape import expand_dims, iota, reshape
+from vires.ops.shape import expand_dims, reshape
 
 # --- by condition
 

@@ -11,7 +11,7 @@ from vires.numpy.ufunc import elementwise
 from vires.ops import bits, compare
 from vires.ops import elementwise as ops
 from vires.ops.complex import imag, real
-from vires.ops.shape import full_like
+from vires.ops.filled import full_like
 
 # --- comparisons
 

@@ -25,9 +25,9 @@ from vires.numpy.operands import (
     shape_tuple,
 )
 from vires.numpy.planned import planned, shortcut
+from vires.ops.filled import full as full_p
 from vires.ops.join import concatenate
 from vires.ops.shape import expand_dims, reshape
-from vires.ops.shape import full as full_p
 
 # --- from values
 

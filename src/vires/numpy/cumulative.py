@@ -24,9 +24,10 @@ from vires.numpy.operands import (
 from vires.numpy.planned import planned
 from vires.numpy.reductions import sum as sum_
 from vires.ops import cumulative
+from vires.ops.filled import full, full_like
 from vires.ops.join import concatenate
-from vires.ops.shape import expand_dims, full, full_like
-from vires.ops.shape import slice as slice_p
+from vires.ops.parts import slice as slice_p
+from vires.ops.shape import expand_dims
 
 
 def _running(function: str, primitive: Any, a: Any, axis: Any, dtype: Any, out: Any) -> Any:

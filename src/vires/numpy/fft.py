@@ -18,8 +18,8 @@ from vires.numpy.planned import planned
 from vires.numpy.shaping import moveaxis, roll
 from vires.ops.fft import FftType
 from vires.ops.fft import fft as fft_p
+from vires.ops.filled import scalar
 from vires.ops.join import pad
-from vires.ops.shape import scalar
 
 __all__ = [
     "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift",

@@ -21,7 +21,7 @@ from vires.ops.complex import conj as conj_p
 from vires.ops.complex import imag as imag_p
 from vires.ops.complex import real as real_p
 from vires.ops.convert import bitcast_convert_type
-from vires.ops.shape import full, full_like
+from vires.ops.filled import full, full_like
 
 _NEAREST = ops.RoundingMethod.TO_NEAREST_EVEN
 

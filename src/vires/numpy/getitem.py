@@ -16,11 +16,13 @@ from vires.ops import compare
 from vires.ops import elementwise as ops
 from vires.ops.bits import and_
 from vires.ops.check import check
+from vires.ops.filled import full_like
 from vires.ops.gather import gather
 from vires.ops.join import concatenate
+from vires.ops.parts import rev
+from vires.ops.parts import slice as slice_p
 from vires.ops.select import select_n
-from vires.ops.shape import broadcast_in_dim, expand_dims, full_like, reshape, rev, squeeze
-from vires.ops.shape import slice as slice_p
+from vires.ops.shape import broadcast_in_dim, expand_dims, reshape, squeeze
 from vires.ops.slices import GatherDimensionNumbers, GatherScatterMode
 
 

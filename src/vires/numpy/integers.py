@@ -19,8 +19,9 @@ from vires.numpy.reductions import sum as sum_
 from vires.numpy.shaping import moveaxis
 from vires.ops import compare
 from vires.ops import elementwise as ops
+from vires.ops.filled import full_like, scalar
 from vires.ops.join import pad
-from vires.ops.shape import full_like, reshape, scalar
+from vires.ops.shape import reshape
 
 __all__ = ["gcd", "lcm", "packbits", "unpackbits"]
 

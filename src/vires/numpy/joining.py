@@ -28,6 +28,8 @@ from vires.numpy.operands import (
 from vires.numpy.planned import planned
 from vires.numpy.shaping import atleast_1d, atleast_2d, atleast_3d, moveaxis
 from vires.ops.join import concatenate as concatenate_p
+from vires.ops.parts import slice as slice_p
+from vires.ops.parts import split as split_p
 from vires.ops.shape import (
     broadcast_in_dim,
     reshape,
@@ -35,10 +37,6 @@ from vires.ops.shape import (
 from vires.ops.shape import (
     expand_dims as expand_dims_p,
 )
-from vires.ops.shape import (
-    slice as slice_p,
-)
-from vires.ops.shape import split as split_p
 
 # --- joining
 

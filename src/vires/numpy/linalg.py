@@ -53,8 +53,9 @@ from vires.numpy.reductions import sum as sum_
 from vires.numpy.shaping import matrix_transpose, moveaxis
 from vires.numpy.sorting import argsort
 from vires.numpy.transcendental import log
+from vires.ops.filled import full_like
 from vires.ops.math import square
-from vires.ops.shape import expand_dims, full_like, reshape
+from vires.ops.shape import expand_dims, reshape
 
 __all__ = [
     "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv",

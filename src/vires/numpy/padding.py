@@ -22,7 +22,7 @@ from vires.numpy.reductions import min as min_
 from vires.numpy.statistics import median as median_
 from vires.ops.join import concatenate
 from vires.ops.join import pad as pad_p
-from vires.ops.shape import rev
+from vires.ops.parts import rev
 
 __all__ = ["pad"]
 

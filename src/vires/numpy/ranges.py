@@ -28,8 +28,9 @@ from vires.numpy.operands import (
 )
 from vires.numpy.planned import planned
 from vires.numpy.transcendental import exp, log
+from vires.ops.filled import full_like, iota
 from vires.ops.join import concatenate
-from vires.ops.shape import broadcast_in_dim, expand_dims, full_like, iota, transpose
+from vires.ops.shape import broadcast_in_dim, expand_dims, transpose
 
 
 def _static(function: str, x: Any, argument: str) -> Any:

@@ -32,8 +32,9 @@ from vires.ops import reduce
 from vires.ops.complex import imag, real
 from vires.ops.elementwise import div, mul, sub
 from vires.ops.extremes import highest, lowest
+from vires.ops.filled import full, full_like
 from vires.ops.math import square
-from vires.ops.shape import expand_dims, full, full_like
+from vires.ops.shape import expand_dims
 
 # --- the common path
 

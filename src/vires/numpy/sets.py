@@ -24,7 +24,8 @@ from vires.numpy.operands import axis_index, convert, operand, promote
 from vires.numpy.reductions import any as any_
 from vires.numpy.shaping import moveaxis
 from vires.numpy.sorting import searchsorted, sort
-from vires.ops.shape import iota, reshape
+from vires.ops.filled import iota
+from vires.ops.shape import reshape
 from vires.ops.sort import sort as sort_p
 
 __all__ = [

@@ -26,10 +26,10 @@ from vires.numpy.operands import (
 )
 from vires.numpy.planned import planned, shortcut
 from vires.ops.join import concatenate as concatenate_p
+from vires.ops.parts import rev
+from vires.ops.parts import slice as slice_p
 from vires.ops.shape import expand_dims as expand_dims_p
 from vires.ops.shape import reshape as reshape_p
-from vires.ops.shape import rev
-from vires.ops.shape import slice as slice_p
 from vires.ops.shape import squeeze as squeeze_p
 from vires.ops.shape import transpose as transpose_p
 

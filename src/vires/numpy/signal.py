@@ -17,7 +17,8 @@ from vires.ops.elementwise import abs as abs_p
 from vires.ops.elementwise import mul
 from vires.ops.join import concatenate
 from vires.ops.math import exp
-from vires.ops.shape import expand_dims, rev, squeeze
+from vires.ops.parts import rev
+from vires.ops.shape import expand_dims, squeeze
 from vires.ops.special import bessel_i0e
 
 __all__ = ["convolve", "correlate", "i0", "unwrap"]

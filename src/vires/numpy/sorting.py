@@ -26,8 +26,9 @@ from vires.numpy.operands import (
     value_or_operand,
 )
 from vires.numpy.planned import planned
+from vires.ops.filled import iota
 from vires.ops.join import concatenate
-from vires.ops.shape import iota, rev
+from vires.ops.parts import rev
 from vires.ops.sort import sort as sort_p
 
 __all__ = [

@@ -41,7 +41,8 @@ from vires.numpy.reductions import sum as sum_
 from vires.numpy.shaping import atleast_1d, atleast_2d, moveaxis
 from vires.numpy.sorting import bincount, searchsorted, sort
 from vires.ops.complex import complex
-from vires.ops.shape import expand_dims, full_like, reshape
+from vires.ops.filled import full_like
+from vires.ops.shape import expand_dims, reshape
 
 __all__ = [
     "corrcoef", "cov", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "median",

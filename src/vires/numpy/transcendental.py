@@ -11,7 +11,7 @@ from vires.numpy.ufunc import elementwise
 from vires.ops import bits, compare, math
 from vires.ops import elementwise as ops
 from vires.ops.complex import complex, imag, real
-from vires.ops.shape import full_like
+from vires.ops.filled import full_like
 
 
 def _unary(name: str, primitive: Any, doc: str) -> Any:

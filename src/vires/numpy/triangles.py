@@ -26,20 +26,11 @@ from vires.numpy.operands import (
 from vires.numpy.planned import planned
 from vires.ops import compare
 from vires.ops import elementwise as ops
+from vires.ops.filled import full_like, iota, scalar
 from vires.ops.join import pad
+from vires.ops.parts import slice as slice_p
 from vires.ops.select import select_n
-from vires.ops.shape import (
-    broadcast_in_dim,
-    expand_dims,
-    full_like,
-    iota,
-    reshape,
-    scalar,
-    transpose,
-)
-from vires.ops.shape import (
-    slice as slice_p,
-)
+from vires.ops.shape import broadcast_in_dim, expand_dims, reshape, transpose
 
 
 def _diagonal_mask(n: int, m: int, k: Any, comparison: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from vires.core.avals import ShapedArray
 from vires.ops.accept import refuse, typed
@@ -25,6 +26,11 @@ def check_axes(name: str, x: ShapedArray, axes: Sequence[int]) -> None:
 def past(axes: Sequence[int], dim: int) -> Axes:
     """Axis numbers after a mapped axis has been inserted at `dim`."""
     return tuple(d + (d >= dim) for d in axes)
+
+
+def inserted(values: Sequence[Any], position: int, value: Any) -> tuple[Any, ...]:
+    """The values with one more at a position."""
+    return (*values[:position], value, *values[position:])
 
 
 def without(values: Sequence[int], axes: Sequence[int]) -> Axes:

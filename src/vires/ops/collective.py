@@ -14,9 +14,9 @@ from vires.ops.axes import without
 from vires.ops.compare import eq
 from vires.ops.convert import convert
 from vires.ops.elementwise import div, mul
+from vires.ops.filled import full, iota
 from vires.ops.linear import tangent_zero
 from vires.ops.reduce import reduce_max, reduce_min, reduce_sum
-from vires.ops.shape import full, iota
 
 Name = Any  # any hashable object names an axis
 

@@ -13,7 +13,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.ops.accept import COMPLEX, DtypeSet, check_dtype, check_one_type
 from vires.ops.families import SAME, Elementwise, declared, is_linear
-from vires.ops.shape import full_like
+from vires.ops.filled import full_like
 
 PARTS = DtypeSet("float32 or float64", "x.astype(float32)", (dtypes.float32, dtypes.float64))
 

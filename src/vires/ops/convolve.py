@@ -22,8 +22,9 @@ from vires.ops.convert import convert
 from vires.ops.elementwise import add
 from vires.ops.extent import Padding, dilated, output_sizes, spread, windows
 from vires.ops.linear import tangent_zero
+from vires.ops.parts import rev
 from vires.ops.reduce import NUMPY_WIDE
-from vires.ops.shape import move_axis, reshape, rev
+from vires.ops.shape import move_axis, reshape
 
 
 class ConvDimensionNumbers(NamedTuple):

@@ -18,13 +18,15 @@ from vires.ops.compare import eq, ne
 from vires.ops.composed import composed
 from vires.ops.convert import convert
 from vires.ops.elementwise import add, mul, sub
+from vires.ops.filled import full, full_like, iota, scalar, zeros
 from vires.ops.gather import gather
 from vires.ops.join import concatenate, pad
 from vires.ops.linear import declared, tangent_zero
+from vires.ops.parts import rev
+from vires.ops.parts import slice as slice_
 from vires.ops.reduce import ACCUMULATORS, on_numpy
 from vires.ops.select import select_n
-from vires.ops.shape import full, full_like, iota, reshape, rev, scalar, zeros
-from vires.ops.shape import slice as slice_
+from vires.ops.shape import reshape
 from vires.ops.slices import GatherDimensionNumbers, GatherScatterMode
 
 NOT_A_SUM = Undefined("transpose: needs a cumulative sum; got another cumulative operation")

@@ -20,6 +20,7 @@ from vires.ops.convert import convert
 from vires.ops.elementwise import abs as abs_
 from vires.ops.elementwise import add, div, mul, neg, sub
 from vires.ops.factor import solve
+from vires.ops.filled import iota, zeros
 from vires.ops.linear import tangent_zero
 from vires.ops.matrices import (
     MatrixOperation,
@@ -35,7 +36,6 @@ from vires.ops.matrices import (
 )
 from vires.ops.reduce import argmax, reduce_sum
 from vires.ops.select import select_n
-from vires.ops.shape import iota, zeros
 
 
 def _real(x: Any) -> Any:

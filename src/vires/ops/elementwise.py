@@ -26,8 +26,9 @@ from vires.ops.bits import and_
 from vires.ops.compare import eq, ge, gt, lt
 from vires.ops.complex import complex, conj, real
 from vires.ops.families import SAME, ZERO, Elementwise, is_linear
+from vires.ops.filled import full_like
 from vires.ops.select import select_n
-from vires.ops.shape import broadcast, full_like, map_at
+from vires.ops.shape import broadcast, map_at
 
 # --- sums and products
 

@@ -16,6 +16,7 @@ from vires.ops.accept import refuse, typed, typed_all
 from vires.ops.complex import real
 from vires.ops.convert import convert
 from vires.ops.elementwise import add, neg, sub
+from vires.ops.filled import scalar
 from vires.ops.gather import gather
 from vires.ops.join import concatenate, pad
 from vires.ops.linear import tangent_zero
@@ -30,8 +31,8 @@ from vires.ops.matrices import (
     tril,
     triu,
 )
-from vires.ops.shape import reshape, scalar
-from vires.ops.shape import slice as slice_
+from vires.ops.parts import slice as slice_
+from vires.ops.shape import reshape
 from vires.ops.slices import GatherDimensionNumbers, GatherScatterMode
 from vires.ops.triangular import solve_triangular
 

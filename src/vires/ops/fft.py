@@ -18,10 +18,11 @@ from vires.ops.accept import DtypeSet, check_dtype, refuse, typed
 from vires.ops.axes import Axes
 from vires.ops.complex import conj, real
 from vires.ops.elementwise import mul
+from vires.ops.filled import scalar
 from vires.ops.host import native_or_host
 from vires.ops.join import pad
 from vires.ops.linear import tangent_zero
-from vires.ops.shape import broadcast_in_dim, move_axis, scalar
+from vires.ops.shape import broadcast_in_dim, move_axis
 
 
 class FftType(IntEnum):

@@ -20,8 +20,8 @@ from vires.core.trace import aval_of
 from vires.dialect.loops import Definition, LoopBuilder, Operand, Value
 from vires.ops.composed import composed
 from vires.ops.convert import convert
+from vires.ops.filled import full_like
 from vires.ops.linear import declared
-from vires.ops.shape import full_like
 
 
 class Words(Protocol):

@@ -15,8 +15,9 @@ from vires.dialect.loops import Index, LoopBuilder, Operand, Value
 from vires.ops.accept import refuse
 from vires.ops.axes import Axes, insert, without
 from vires.ops.composed import composed
+from vires.ops.filled import zeros
 from vires.ops.linear import declared, tangent_zero
-from vires.ops.shape import move_axis, zeros
+from vires.ops.shape import move_axis
 from vires.ops.slices import (
     GatherDimensionNumbers,
     GatherScatterMode,

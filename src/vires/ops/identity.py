@@ -11,8 +11,8 @@ from vires.core.avals import ShapedArray
 from vires.core.primitive import AxisData, Primitive, Zero
 from vires.ops.accept import ANY
 from vires.ops.families import SAME, Elementwise, is_linear
+from vires.ops.filled import zeros
 from vires.ops.linear import tangent_zero
-from vires.ops.shape import zeros
 
 copy = Elementwise(
     "copy",

@@ -9,9 +9,9 @@ from vires.core.primitive import Undefined
 from vires.ops.accept import FLOAT
 from vires.ops.elementwise import add, mul, neg, sub
 from vires.ops.families import Elementwise
+from vires.ops.filled import full_like
 from vires.ops.formula import Dual, Number, on_arrays, on_numpy, plain, polynomial, repeat, where
 from vires.ops.math import exp, log, log1p
-from vires.ops.shape import full_like
 from vires.ops.special import digamma, lgamma
 
 _EPSILON = 2.0**-53

@@ -15,11 +15,12 @@ from vires.dialect.loops import Definition, Index, LoopBuilder, Operand, Value
 from vires.ops.accept import ANY, INTEGER, check_dtype, refuse, typed, typed_all
 from vires.ops.axes import Axes, insert
 from vires.ops.convert import convert
+from vires.ops.filled import scalar, zeros
 from vires.ops.gather import gather
 from vires.ops.join import concatenate
 from vires.ops.linear import tangent_zero
 from vires.ops.scatter import scatter
-from vires.ops.shape import map_at, reshape, scalar, zeros
+from vires.ops.shape import map_at, reshape
 from vires.ops.slices import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers
 
 

@@ -14,8 +14,10 @@ from vires.core.trace import aval_of
 from vires.dialect.loops import Definition, Index, LoopBuilder, Operand, Value
 from vires.ops.accept import refuse, typed, typed_all
 from vires.ops.families import declared, is_linear, tangent_zero
+from vires.ops.filled import full, zeros
+from vires.ops.parts import slice
 from vires.ops.select import select_n
-from vires.ops.shape import align, broadcast, full, map_at, slice, zeros
+from vires.ops.shape import align, broadcast, map_at
 
 Config = tuple[tuple[int, int, int], ...]
 

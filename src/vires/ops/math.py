@@ -17,8 +17,8 @@ from vires.ops.compare import eq
 from vires.ops.convert import convert
 from vires.ops.elementwise import add, div, mul, neg, sub
 from vires.ops.families import Elementwise
+from vires.ops.filled import full_like
 from vires.ops.select import select_n
-from vires.ops.shape import full_like
 
 
 def _times(x: Any, factor: float) -> Any:

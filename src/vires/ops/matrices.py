@@ -20,11 +20,12 @@ from vires.ops.complex import conj
 from vires.ops.contract import dot_general
 from vires.ops.convert import convert
 from vires.ops.elementwise import add, div, mul
+from vires.ops.filled import full, iota, zeros
 from vires.ops.host import Routine, native_or_host, on_host
 from vires.ops.lapack import stacked
 from vires.ops.reduce import reduce_sum
 from vires.ops.select import select_n
-from vires.ops.shape import broadcast, broadcast_in_dim, full, iota, map_at, transpose, zeros
+from vires.ops.shape import broadcast, broadcast_in_dim, map_at, transpose
 
 LAPACK_DTYPES = DtypeSet(
     "float32, float64, complex64 or complex128",

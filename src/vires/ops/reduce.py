@@ -30,9 +30,10 @@ from vires.ops.composed import composed
 from vires.ops.convert import convert
 from vires.ops.elementwise import div, mul
 from vires.ops.extremes import highest, lowest
+from vires.ops.filled import scalar
 from vires.ops.join import pad
 from vires.ops.linear import declared, tangent_zero
-from vires.ops.shape import broadcast_in_dim, reshape, scalar, transpose
+from vires.ops.shape import broadcast_in_dim, reshape, transpose
 
 #: Dtypes whose sums and products are accumulated in a wider one and rounded once at the end.
 ACCUMULATORS: dict[DType, DType] = dict.fromkeys(

@@ -18,11 +18,12 @@ from vires.ops.compare import eq
 from vires.ops.composed import composed
 from vires.ops.convert import convert
 from vires.ops.elementwise import div, mul
+from vires.ops.filled import full, iota, zeros
 from vires.ops.gather import gather
 from vires.ops.linear import tangent_zero
 from vires.ops.reduce import NUMPY_WIDE
 from vires.ops.select import select_n
-from vires.ops.shape import broadcast_in_dim, full, iota, map_at, move_axis, reshape, zeros
+from vires.ops.shape import broadcast_in_dim, map_at, move_axis, reshape
 from vires.ops.slices import (
     GatherScatterMode,
     ScatterDimensionNumbers,

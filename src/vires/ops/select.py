@@ -14,8 +14,9 @@ from vires.core.trace import aval_of
 from vires.dialect.loops import Definition, Index, LoopBuilder, Operand
 from vires.ops.accept import ANY, check_dtype, check_one_type, refuse, typed, typed_all
 from vires.ops.families import is_linear
+from vires.ops.filled import zeros
 from vires.ops.linear import tangent_zero
-from vires.ops.shape import align, broadcast, map_at, zeros
+from vires.ops.shape import align, broadcast, map_at
 
 
 def _infer(which: ShapedArray, *cases: ShapedArray) -> ShapedArray:

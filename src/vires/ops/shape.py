@@ -5,45 +5,21 @@ Each is a view: its `loops` rule maps an output index to an input index and cost
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from vires import _native
-from vires._native import Array
-from vires.core import dtypes
 from vires.core.avals import ShapedArray
-from vires.core.dtypes import DType
-from vires.core.primitive import AxisData, Primitive, Undefined, Zero
-from vires.core.trace import EVAL, as_array, aval_of, thread
+from vires.core.primitive import AxisData
+from vires.core.trace import aval_of
 from vires.dialect.loops import Definition, Index, LoopBuilder, Operand
-from vires.ops.accept import NUMBER, check_dtype, refuse, typed
+from vires.ops.accept import refuse, typed
+from vires.ops.axes import check_axes, inserted, past
 from vires.ops.linear import Linear, declared
 
 Shape = tuple[int, ...]
-
-
-def _insert(values: Sequence[Any], position: int, value: Any) -> tuple[Any, ...]:
-    return (*values[:position], value, *values[position:])
-
-
-def _past(dims: Sequence[int], dim: int) -> Shape:
-    """Axis numbers after an axis has been inserted at `dim`."""
-    return tuple(d + (d >= dim) for d in dims)
-
-
-def _check_axes(name: str, x: ShapedArray, axes: Sequence[int]) -> None:
-    if len(set(axes)) != len(axes) or any(not 0 <= d < x.ndim for d in axes):
-        raise refuse(
-            name,
-            f"distinct axes from 0 to {x.ndim - 1}",
-            f"{tuple(axes)} for {typed(x)}",
-            "",
-            ValueError,
-        )
 
 
 # --- broadcast_in_dim
@@ -78,7 +54,7 @@ def _broadcast_infer(x: ShapedArray, *, shape: Shape, broadcast_dimensions: Shap
     return ShapedArray(shape, x.dtype, x.weak_type)
 
 
-def _broadcast_reference(x: np.ndarray, *, shape: Shape, broadcast_dimensions: Shape) -> np.ndarray:
+def broadcast_reference(x: np.ndarray, *, shape: Shape, broadcast_dimensions: Shape) -> np.ndarray:
     aligned = [1] * len(shape)
     for size, d in zip(x.shape, broadcast_dimensions, strict=True):
         aligned[d] = size
@@ -101,8 +77,8 @@ def _broadcast_batch(
 ) -> Any:
     # The mapped axis keeps its place among the operand's axes, so that nothing has to be moved.
     at = broadcast_dimensions[dim - 1] + 1 if dim else 0
-    dims = _insert(_past(broadcast_dimensions, at), dim, at)
-    return broadcast_in_dim(x, shape=_insert(shape, at, axis.size), broadcast_dimensions=dims), at
+    dims = inserted(past(broadcast_dimensions, at), dim, at)
+    return broadcast_in_dim(x, shape=inserted(shape, at, axis.size), broadcast_dimensions=dims), at
 
 
 def _broadcast_loops(
@@ -117,7 +93,7 @@ broadcast_in_dim = Linear(
     """Repeat along new axes and axes of size 1: operand axis i is result axis
     broadcast_dimensions[i].""",
     infer=_broadcast_infer,
-    reference=_broadcast_reference,
+    reference=broadcast_reference,
     transpose=_broadcast_transpose,
     batch=_broadcast_batch,
     loops=_broadcast_loops,
@@ -225,7 +201,7 @@ def _transpose_loops(b: LoopBuilder, x: Operand, *, permutation: Shape) -> Defin
 
 
 def _transpose_batch(axis: AxisData, x: Any, dim: int, *, permutation: Shape) -> Any:
-    return transpose(x, permutation=(dim, *_past(permutation, dim))), 0
+    return transpose(x, permutation=(dim, *past(permutation, dim))), 0
 
 
 transpose = Linear(
@@ -243,7 +219,7 @@ transpose = Linear(
 
 
 def _squeeze_infer(x: ShapedArray, *, dimensions: Shape) -> ShapedArray:
-    _check_axes("squeeze", x, dimensions)
+    check_axes("squeeze", x, dimensions)
     if any(x.shape[d] != 1 for d in dimensions):
         raise refuse(
             "squeeze", "axes of size 1", f"axes {tuple(dimensions)} of {typed(x)}", "", ValueError
@@ -262,7 +238,7 @@ def _squeeze_loops(b: LoopBuilder, x: Operand, *, dimensions: Shape) -> Definiti
 
 
 def _squeeze_batch(axis: AxisData, x: Any, dim: int, *, dimensions: Shape) -> Any:
-    dims = _past(dimensions, dim)
+    dims = past(dimensions, dim)
     return squeeze(x, dimensions=dims), dim - sum(d < dim for d in dims)
 
 
@@ -280,230 +256,16 @@ squeeze = Linear(
 # --- rev
 
 
-def _rev_infer(x: ShapedArray, *, dimensions: Shape) -> ShapedArray:
-    _check_axes("rev", x, dimensions)
-    return x
-
-
-def _rev_loops(b: LoopBuilder, x: Operand, *, dimensions: Shape) -> Definition:
-    return b.pull(
-        lambda index: x.at(
-            [i * -1 + (x.shape[d] - 1) if d in dimensions else i for d, i in enumerate(index)]
-        )
-    )
-
-
-rev = Linear(
-    "rev",
-    """Reverse the order of elements along axes.""",
-    infer=_rev_infer,
-    reference=lambda x, *, dimensions: np.flip(x, dimensions),
-    transpose=lambda ct, x, *, dimensions: rev(ct, dimensions=dimensions),
-    batch=lambda axis, x, dim, *, dimensions: (rev(x, dimensions=_past(dimensions, dim)), dim),
-    loops=_rev_loops,
-)
-
-
 # --- slice
-
-
-def _bounds(start: Shape, limit: Shape, strides: Shape | None) -> str:
-    return f"start_indices {start}, limit_indices {limit}, strides {strides}"
-
-
-def _slice_infer(
-    x: ShapedArray, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
-) -> ShapedArray:
-    steps = strides or (1,) * x.ndim
-    if not len(start_indices) == len(limit_indices) == len(steps) == x.ndim:
-        raise refuse(
-            "slice",
-            f"{x.ndim} start and limit indices and strides",
-            f"{_bounds(start_indices, limit_indices, strides)} for {typed(x)}",
-        )
-    sizes = []
-    for size, start, limit, step in zip(x.shape, start_indices, limit_indices, steps, strict=True):
-        if not (0 <= start <= limit <= size and step > 0):
-            raise refuse(
-                "slice",
-                "0 <= start <= limit <= size and stride > 0 for each axis",
-                f"{_bounds(start_indices, limit_indices, strides)} for {typed(x)}",
-            )
-        sizes.append((limit - start + step - 1) // step)
-    return ShapedArray(tuple(sizes), x.dtype, x.weak_type)
-
-
-def _slice_reference(
-    x: np.ndarray, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
-) -> np.ndarray:
-    steps = strides or (1,) * x.ndim
-    return x[tuple(map(builtin_slice, start_indices, limit_indices, steps))]
-
-
-def _slice_transpose(
-    ct: Any, x: Any, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
-) -> Any:
-    aval = aval_of(x)
-    steps = strides or (1,) * aval.ndim
-    config = []
-    for size, n, start, step in zip(aval.shape, ct.aval.shape, start_indices, steps, strict=True):
-        covered = start + (1 + (n - 1) * step if n else 0)
-        config.append((start, size - covered, step - 1))
-    return declared("pad")(ct, scalar(0, ct.aval.dtype), padding_config=tuple(config))
-
-
-def _slice_batch(
-    axis: AxisData,
-    x: Any,
-    dim: int,
-    *,
-    start_indices: Shape,
-    limit_indices: Shape,
-    strides: Shape | None,
-) -> Any:
-    result = slice(
-        x,
-        start_indices=_insert(start_indices, dim, 0),
-        limit_indices=_insert(limit_indices, dim, axis.size),
-        strides=None if strides is None else _insert(strides, dim, 1),
-    )
-    return result, dim
-
-
-def _slice_loops(
-    b: LoopBuilder, x: Operand, *, start_indices: Shape, limit_indices: Shape, strides: Shape | None
-) -> Definition:
-    steps = strides or (1,) * len(x.shape)
-    return b.pull(
-        lambda index: x.at(
-            [i * step + start for i, step, start in zip(index, steps, start_indices, strict=True)]
-        )
-    )
-
-
-builtin_slice = slice
-slice = Linear(
-    "slice",
-    """Elements from start to limit, every stride-th, along each axis.""",
-    infer=_slice_infer,
-    reference=_slice_reference,
-    transpose=_slice_transpose,
-    batch=_slice_batch,
-    loops=_slice_loops,
-)
 
 
 # --- split
 
 
-def _split_infer(x: ShapedArray, *, sizes: Shape, axis: int) -> list[ShapedArray]:
-    _check_axes("split", x, (axis,))
-    if sum(sizes) != x.shape[axis] or any(size < 0 for size in sizes):
-        raise refuse(
-            "split", f"sizes that add up to {x.shape[axis]}", f"{tuple(sizes)} for {typed(x)}"
-        )
-    return [
-        ShapedArray((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype, x.weak_type)
-        for size in sizes
-    ]
-
-
-def _split_transpose(cts: Sequence[Any], x: Any, *, sizes: Shape, axis: int) -> Any:
-    parts = [zeros(ct.aval) if ct.__class__ is Zero else ct for ct in cts]
-    return declared("concatenate")(*parts, dimension=axis)
-
-
-def _split_batch(mapped: AxisData, x: Any, dim: int, /, *, sizes: Shape, axis: int) -> Any:
-    results = split(x, sizes=sizes, axis=axis + (axis >= dim))
-    return results, [dim] * len(results)
-
-
-def _split_loops(b: LoopBuilder, x: Operand, *, sizes: Shape, axis: int) -> list[Definition]:
-    def part(start: int) -> Definition:
-        return b.pull(
-            lambda index: x.at([i + start if d == axis else i for d, i in enumerate(index)])
-        )
-
-    return [part(sum(sizes[:k])) for k in range(len(sizes))]
-
-
-split = Linear(
-    "split",
-    """Cut along an axis into consecutive parts of the given sizes.""",
-    infer=_split_infer,
-    reference=lambda x, *, sizes, axis: np.split(x, np.cumsum(sizes)[:-1], axis),
-    transpose=_split_transpose,
-    batch=_split_batch,
-    loops=_split_loops,
-    multiple_results=True,
-)
-
-
 # --- iota
 
 
-def _iota_infer(*, dtype: DType, shape: Shape, dimension: int) -> ShapedArray:
-    aval = ShapedArray(shape, dtype)
-    check_dtype("iota", aval, NUMBER)
-    _check_axes("iota", aval, (dimension,))
-    return aval
-
-
-def _iota_reference(*, dtype: DType, shape: Shape, dimension: int) -> np.ndarray:
-    counts = np.arange(shape[dimension]).astype(dtype)
-    return _broadcast_reference(counts, shape=shape, broadcast_dimensions=(dimension,))
-
-
-_NO_OPERANDS = Undefined("iota: has no operands")
-iota = Primitive(
-    "iota",
-    """The index along one axis as the value of each element.""",
-    infer=_iota_infer,
-    reference=_iota_reference,
-    jvp=lambda primals, tangents, **params: (
-        iota(**params),
-        Zero(iota.infer(**params).to_tangent_aval()),
-    ),
-    transpose=_NO_OPERANDS,
-    batch=_NO_OPERANDS,
-    loops=lambda b, *, dtype, shape, dimension: b.pull(
-        lambda index: b.convert(index[dimension], dtype)
-    ),
-)
-
-
 # --- helpers for rules
-
-
-def scalar(value: Any, dtype: DType) -> Array:
-    """A 0-d array."""
-    return as_array(np.array(value, dtype))
-
-
-@functools.lru_cache(maxsize=64)
-def _zero(dtype: DType) -> Array:
-    return scalar(0, dtype)
-
-
-def full(shape: Shape, value: Any, dtype: DType) -> Any:
-    """An array of one repeated value, a Python or NumPy scalar."""
-    if dtypes.is_key(dtype):
-        raise refuse("full", NUMBER.needs, dtype.name, "vires.random.key")
-    if thread.trace is EVAL:
-        return _native.wrap_numpy(np.full(shape, value, dtype))
-    base = _zero(dtype) if value.__class__ is int and value == 0 else scalar(value, dtype)
-    return broadcast_in_dim(base, shape=shape, broadcast_dimensions=()) if shape else base
-
-
-def zeros(aval: ShapedArray) -> Any:
-    """Zeros of a type."""
-    return full(aval.shape, 0, aval.dtype)
-
-
-def full_like(x: Any, value: Any) -> Any:
-    """An array of one repeated value with the shape and dtype of `x`."""
-    aval = aval_of(x)
-    return full(aval.shape, value, aval.dtype)
 
 
 def broadcast(x: Any, shape: Shape, dims: Shape) -> Any:
@@ -543,7 +305,7 @@ def map_at(x: Any, dim: int | None, size: int, destination: int) -> Any:
         return move_axis(x, dim, destination)
     inner = aval_of(x).shape
     kept = tuple(d for d in range(len(inner) + 1) if d != destination)
-    return broadcast_in_dim(x, shape=_insert(inner, destination, size), broadcast_dimensions=kept)
+    return broadcast_in_dim(x, shape=inserted(inner, destination, size), broadcast_dimensions=kept)
 
 
 def align(

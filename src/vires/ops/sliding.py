@@ -13,7 +13,7 @@ from vires.ops.accept import refuse, typed
 from vires.ops.axes import Axes, insert
 from vires.ops.extent import Padding, dilated, output_sizes, spread, windows
 from vires.ops.join import pad
-from vires.ops.shape import slice as slice_
+from vires.ops.parts import slice as slice_
 
 
 class Window(NamedTuple):

@@ -30,10 +30,12 @@ from vires.ops.composed import composed
 from vires.ops.convert import convert
 from vires.ops.cumulative import take_along
 from vires.ops.elementwise import add
+from vires.ops.filled import iota
 from vires.ops.linear import tangent_zero
+from vires.ops.parts import rev
+from vires.ops.parts import slice as slice_
 from vires.ops.reduce import NUMPY_WIDE
-from vires.ops.shape import align, iota, rev
-from vires.ops.shape import slice as slice_
+from vires.ops.shape import align
 
 
 def position_dtype(count: int) -> Any:

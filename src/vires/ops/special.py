@@ -13,10 +13,10 @@ from vires.ops.compare import eq
 from vires.ops.elementwise import add, mul, neg, sub
 from vires.ops.elementwise import sign as sign_of
 from vires.ops.families import Elementwise
+from vires.ops.filled import full_like
 from vires.ops.formula import Number, on_elements, on_numpy, polynomial, where
 from vires.ops.math import integer_pow
 from vires.ops.select import select_n
-from vires.ops.shape import full_like
 
 # --- the gamma function
 

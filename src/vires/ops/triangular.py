@@ -15,6 +15,7 @@ from vires.ops import lapack, small_matrices
 from vires.ops.accept import refuse, typed_all
 from vires.ops.complex import conj
 from vires.ops.elementwise import add, mul, neg, sub
+from vires.ops.filled import scalar, zeros
 from vires.ops.join import pad
 from vires.ops.linear import tangent_zero
 from vires.ops.matrices import (
@@ -29,7 +30,6 @@ from vires.ops.matrices import (
     tril,
     triu,
 )
-from vires.ops.shape import scalar, zeros
 
 # --- triangular_solve
 

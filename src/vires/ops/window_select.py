@@ -23,13 +23,14 @@ from vires.ops.composed import composed
 from vires.ops.elementwise import add
 from vires.ops.extent import dilated
 from vires.ops.extremes import highest, lowest
+from vires.ops.filled import full, scalar, zeros
 from vires.ops.host import on_host
 from vires.ops.join import pad
 from vires.ops.linear import tangent_zero
+from vires.ops.parts import slice as slice_
 from vires.ops.reduce import NUMPY_WIDE
 from vires.ops.select import select_n
-from vires.ops.shape import full, map_at, scalar, zeros
-from vires.ops.shape import slice as slice_
+from vires.ops.shape import map_at
 from vires.ops.sliding import Window, check_window
 
 #: Windows of more places are not written out as selections, one for each place.

@@ -14,8 +14,8 @@ from vires.numpy.float_parts import real
 from vires.numpy.operands import axis_index, convert, operand, promote_inexact, shape_text
 from vires.numpy.planned import planned
 from vires.numpy.shaping import moveaxis
+from vires.ops.filled import scalar
 from vires.ops.join import concatenate, pad
-from vires.ops.shape import scalar
 
 __all__ = ["dct", "dctn", "idct", "idctn"]
 

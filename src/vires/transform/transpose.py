@@ -15,7 +15,7 @@ from vires.core.primitive import LinearOperand, Zero
 from vires.core.staging import stage
 from vires.core.trace import thread
 from vires.ops.elementwise import add
-from vires.ops.shape import zeros
+from vires.ops.filled import zeros
 
 
 def backward(

@@ -23,8 +23,8 @@ from vires.numpy.operands import (
     shape_text,
 )
 from vires.numpy.planned import planned
+from vires.ops.filled import scalar
 from vires.ops.join import pad
-from vires.ops.shape import scalar
 from vires.scipy.linalg.arguments import vector
 
 __all__ = [

@@ -21,7 +21,8 @@ from vires.numpy.operands import (
 from vires.numpy.padding import pad as pad_function
 from vires.numpy.planned import planned
 from vires.ops.convolve import ConvDimensionNumbers, conv_general_dilated
-from vires.ops.shape import expand_dims, rev, squeeze
+from vires.ops.parts import rev
+from vires.ops.shape import expand_dims, squeeze
 
 __all__ = ["convolve", "convolve2d", "correlate", "correlate2d", "fftconvolve"]
 
