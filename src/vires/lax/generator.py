@@ -19,8 +19,8 @@ from vires.ops.accept import refuse, typed, typed_all
 from vires.ops.bits import and_, mulhi, or_, shift_left, shift_right_logical, xor
 from vires.ops.convert import bitcast_convert_type, convert
 from vires.ops.elementwise import add, mul
+from vires.ops.filled import full, iota
 from vires.ops.random_bits import threefry2x32
-from vires.ops.shape import full, iota
 
 
 class RandomAlgorithm(IntEnum):

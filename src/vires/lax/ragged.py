@@ -16,8 +16,9 @@ from vires.ops.compare import ge, lt
 from vires.ops.convert import convert
 from vires.ops.cumulative import cumsum
 from vires.ops.elementwise import sub
+from vires.ops.filled import iota, zeros
 from vires.ops.select import select_n
-from vires.ops.shape import broadcast, iota, move_axis, zeros
+from vires.ops.shape import broadcast, move_axis
 
 
 class RaggedDotDimensionNumbers(NamedTuple):
