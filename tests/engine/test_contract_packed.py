@@ -194,3 +194,16 @@ def test_nan_in_one_part_of_a_long_sum(monkeypatch):
     found = np.asarray(vires.jit(lambda x, y: x.T @ y)(x, y))
     assert np.isnan(found[3]).all() and not np.isfinite(found[:, 5]).any()
     assert np.isfinite(np.delete(np.delete(found, 3, 0), 5, 1)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.float16, np.int32])
+def test_small_products(monkeypatch, dtype):
+    monkeypatch.undo()
+    for rows, columns, length in itertools.product((1, 2, 7, 10, 16, 21), repeat=3):
+        x, y = ((normal(*s) * 3).astype(dtype) for s in ((rows, length), (length, columns)))
+        found = np.asarray(vires.jit(lambda x, y: x @ y)(x, y))
+        wide = np.complex128 if np.dtype(dtype).kind == "c" else np.float64
+        exact = x.astype(wide) @ y.astype(wide)
+        epsilon = 0 if dtype is np.int32 else float(ml_dtypes.finfo(found.real.dtype).eps)
+        size = np.abs(x).astype(np.float64) @ np.abs(y).astype(np.float64)
+        assert found.dtype == dtype and np.all(np.abs(found - exact) <= 4 * epsilon * size)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vires.engine.llvm.emit_program import ProgramWriter
 
 #: Products of the sizes of rows, columns and sum from which the library is worth its call.
-_LIBRARY = 8192
+_LIBRARY = 1000
 #: Float products from this size in all are ours; the code for them takes a while to compile.
 _PACKED = 200_000
 #: A sum of so many terms and more is made in parts, of so many terms at least, so many parts at
