@@ -34,12 +34,12 @@ struct Line {
 };
 
 template <typename Key, bool indexed>
-void insertion_sort(Line<Key, indexed>& line) {
+void insertion_sort(Line<Key, indexed>& line, int first_bit) {
   for (int64_t i = 1; i < line.n; ++i) {
     const Key key = line.keys[i];
     const uint32_t index = indexed ? line.indices[i] : 0;
     int64_t j = i;
-    for (; j > 0 && line.keys[j - 1] > key; --j) {
+    for (; j > 0 && line.keys[j - 1] >> first_bit > key >> first_bit; --j) {
       line.keys[j] = line.keys[j - 1];
       if constexpr (indexed) line.indices[j] = line.indices[j - 1];
     }
@@ -81,13 +81,14 @@ void move_chunk(void* context, int64_t c) {
   }
 }
 
-// Sorts the line; the result is in line.keys and line.indices (the buffers may have changed places).
+// Sorts the line by the bits of its keys from `first_bit` on; the result is in line.keys and line.indices (the buffers may have changed places).
 template <typename Key, bool indexed>
-void radix_sort(Runtime* runtime, Line<Key, indexed>& line) {
-  if (line.n <= kSmall) return insertion_sort(line);
+void radix_sort(Runtime* runtime, Line<Key, indexed>& line, int first_bit = 0) {
+  if (line.n <= kSmall) return insertion_sort(line, first_bit);
   constexpr int bits = 8 * sizeof(Key);
   // Short lines take small digits: clearing the counts must not cost more than moving the elements.
-  const int width = line.n < 4096 ? std::min(8, bits) : std::min(kDigitBits, bits);
+  // So do words of keys and what they carry, which would fill the first cache with their places.
+  const int width = line.n < 4096 || first_bit ? std::min(8, bits) : std::min(kDigitBits, bits);
   Pass<Key, indexed> pass{&line, 0, int64_t{1} << width, line.n, 1, nullptr};
   if (runtime && line.n >= kSerial) {
     pass.chunks = std::min(kMostChunks, line.n / (kSerial / 2));
@@ -99,7 +100,7 @@ void radix_sort(Runtime* runtime, Line<Key, indexed>& line) {
     if (pass.chunks == 1) return task(&pass, 0);
     runtime->parallel_for(runtime, task, &pass, pass.chunks);
   };
-  for (int shift = 0; shift < bits; shift += width) {
+  for (int shift = first_bit; shift < bits; shift += width) {
     pass.shift = shift;
     each(count_chunk<Key, indexed>);
     if (runtime && runtime->stop) return;

@@ -1,9 +1,11 @@
 // Sorting along an axis: values alone, or several operands moved along by one or more keys. Stable.
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
 #include <vector>
 
+#include "pool.h"
 #include "radix.h"
 #include "runtime.h"
 #include "sort_keys.h"
@@ -29,9 +31,15 @@ int64_t line_start(const Job& job, int64_t line) {
   return (line / job.inner) * job.n * job.inner + line % job.inner;
 }
 
+struct Release {
+  size_t bytes;
+  void operator()(void* block) const { vires::pool::release(block, bytes); }
+};
+
 template <typename T>
-std::unique_ptr<T[]> array(int64_t n) {
-  return std::unique_ptr<T[]>(new (std::nothrow) T[static_cast<size_t>(n)]);
+std::unique_ptr<T[], Release> array(int64_t n) {
+  const size_t bytes = static_cast<size_t>(n) * sizeof(T);
+  return {static_cast<T*>(vires::pool::allocate(bytes)), Release{bytes}};
 }
 
 // The one operand by its own order: keys that lead back to the values; nans go to the end as they are.
@@ -135,7 +143,81 @@ void sort_together(Job& job, int64_t line, Runtime* runtime) {
   }
 }
 
+// Whether keys of four bytes carry one operand of four bytes along.
+bool is_pair(const Job& job) {
+  return job.count == 2 && job.num_keys == 1 && job.itemsizes[0] == 4 && job.itemsizes[1] == 4;
+}
+
+constexpr uint32_t kSign = uint32_t{1} << 31;
+constexpr int64_t kPart = 1 << 15;  // elements that a task packs or unpacks
+
+struct Pair {
+  KeyType type;
+  int64_t n, step;
+  const uint32_t *in, *carried;
+  uint32_t *out, *moved;
+  uint64_t* words;
+  std::atomic<bool> lost{false};  // a key does not lead back to its value: nan, -0.0
+};
+
+void pack(void* context, int64_t part) {
+  auto& pair = *static_cast<Pair*>(context);
+  const KeyType type = pair.type;
+  const auto exponent = static_cast<uint32_t>(type.exponent);
+  const int64_t end = std::min(pair.n, (part + 1) * kPart);
+  bool lost = false;
+  for (int64_t i = part * kPart; i < end; ++i) {
+    const uint32_t x = pair.in[i * pair.step];
+    if (type.order == Order::from_float) lost |= (x & ~kSign) > exponent || x == kSign;
+    pair.words[i] = uint64_t{ordered<uint32_t>(x, type)} << 32 | pair.carried[i * pair.step];
+  }
+  if (lost) pair.lost = true;
+}
+
+void unpack(void* context, int64_t part) {
+  auto& pair = *static_cast<Pair*>(context);
+  const KeyType type = pair.type;
+  const int64_t end = std::min(pair.n, (part + 1) * kPart);
+  for (int64_t i = part * kPart; i < end; ++i) {
+    const auto key = static_cast<uint32_t>(pair.words[i] >> 32);
+    pair.out[i * pair.step] = type.order == Order::from_float ? (key & kSign ? key ^ kSign : ~key)
+                                                              : ordered<uint32_t>(key, type);
+    pair.moved[i * pair.step] = static_cast<uint32_t>(pair.words[i]);
+  }
+}
+
+// Both in one word, so that the carried operand moves with the keys and nothing is looked up at the
+// end. False: nothing is done, since some key does not lead back to its value.
+bool sort_pair(Job& job, int64_t line, Runtime* runtime) {
+  const int64_t start = line_start(job, line), parts = (job.n + kPart - 1) / kPart;
+  auto words = array<uint64_t>(job.n), other = array<uint64_t>(job.n);
+  if (!words || !other) {
+    job.failed = true;
+    return true;
+  }
+  Pair pair{key_type(job.codes[0]),
+            job.n,
+            job.inner,
+            static_cast<const uint32_t*>(job.inputs[0]) + start,
+            static_cast<const uint32_t*>(job.inputs[1]) + start,
+            static_cast<uint32_t*>(job.outputs[0]) + start,
+            static_cast<uint32_t*>(job.outputs[1]) + start,
+            words.get()};
+  const auto each = [&](void (*task)(void*, int64_t)) {
+    if (runtime && parts > 1) return runtime->parallel_for(runtime, task, &pair, parts);
+    for (int64_t part = 0; part < parts; ++part) task(&pair, part);
+  };
+  each(pack);
+  if (pair.lost) return false;
+  Line<uint64_t, false> sorted{words.get(), other.get(), nullptr, nullptr, job.n};
+  radix_sort(runtime, sorted, 32);
+  pair.words = sorted.keys;
+  each(unpack);
+  return true;
+}
+
 void sort_line(Job& job, int64_t line, Runtime* runtime) {
+  if (is_pair(job) && sort_pair(job, line, runtime)) return;
   if (job.count > 1 || job.num_keys > 1) return sort_together(job, line, runtime);
   switch (job.itemsizes[0]) {
     case 1: return sort_values<uint8_t>(job, line, runtime);
