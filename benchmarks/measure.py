@@ -13,6 +13,8 @@ from peers import Peer, available
 #: Figures by workload and peer; "warm" is Vires in a second process, with a cache on disk.
 Figures = dict[str, dict[str, dict[str, Any]]]
 _PEERS = Path(__file__).parent / "workloads"
+#: Processes that explain workloads; steps up to so many bytes are held against the cache's speed.
+_PROCESSES, _CACHED = 4, 1 << 20
 
 
 def functions(path: Path) -> set[str]:
@@ -112,19 +114,42 @@ def _short(figures: dict[str, dict[str, Any]]) -> str:
 
 
 def explained(names: Sequence[str], say: Any = print) -> dict[str, dict[str, Any]]:
-    """What `vires.explain` says of the workloads that are one compiled function."""
+    """What `vires.explain` says of the workloads that are one compiled function: what they move and
+    compute, and the milliseconds that this takes at the machine's best speeds.
+    """
     import workloads
 
     declared = workloads.load()
-    peer = Peer("vires", available(None, None)["vires"])
     found: dict[str, dict[str, Any]] = {}
-    for name in names:
-        if declared[name].eager:
-            continue
-        answer = peer.ask(name, "explain")
-        if "error" in answer:
-            say(f"explain {name}: {answer['error']}")
-        else:
+    best: dict[str, float] = {}
+    wanted = [name for name in names if not declared[name].eager]
+    # Each process measures the machine's speeds; the best of several is what it can do.
+    for part in (wanted[i::_PROCESSES] for i in range(_PROCESSES)):
+        peer = Peer("vires", available(None, None)["vires"])
+        for name in part:
+            answer = peer.ask(name, "explain")
+            if "error" in answer:
+                say(f"explain {name}: {answer['error']}")
+                continue
             found[name] = answer
-    peer.stop()
-    return found
+            for key, value in answer["limits"].items():
+                best[key] = max(value, best.get(key, value))
+        peer.stop()
+    for answer in found.values():
+        _at_best(answer, best)
+    return {name: found[name] for name in wanted if name in found}
+
+
+def _at_best(answer: dict[str, Any], best: dict[str, float]) -> None:
+    """Add up the steps of a program."""
+    total = {"bytes": 0.0, "operations": 0.0, "limit": 0.0, "counted": 0.0}
+    for nbytes, operations, wide, runs, taken, counted in answer["steps"]:
+        total["bytes"] += nbytes * runs
+        total["operations"] += operations * runs
+        if counted:
+            speed = best["cache"] if nbytes <= _CACHED else best["memory"]
+            computing = operations / best["double" if wide else "single"]
+            total["limit"] += 1e3 * runs * max(nbytes / speed, computing)
+            total["counted"] += taken
+    answer |= total
+    answer["best"] = best

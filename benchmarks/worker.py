@@ -122,32 +122,27 @@ def explain(name: str) -> dict[str, Any]:
     library = Library(vires, *modules)
     arguments = vires.tree_util.tree_map(library.np.array, workload.arguments())
     report = vires.explain(workload.program(library))(*arguments).report
-    limits = report.limits
-    found: dict[str, Any] = {
-        "memory": limits.memory, "single": limits.single, "cache": limits.cache,
-        "bytes": 0.0, "operations": 0.0, "limit": 0.0, "counted": 0.0,
-        "call": 1e3 * report.call,
-    }  # fmt: skip
+    steps: list[list[Any]] = []
 
-    def add(steps: list[Any]) -> None:
-        for step in steps:
+    def add(found: list[Any]) -> None:
+        for step in found:
             if step.inner:
                 add(step.inner)
                 continue
-            found["bytes"] += step.nbytes * step.runs
-            found["operations"] += (step.operations or 0.0) * step.runs
-            if step.limit is not None:
-                found["limit"] += 1e3 * step.limit
-                found["counted"] += 1e3 * step.seconds
+            wide = any(x.dtype in ("float64", "complex128") for x in (*step.reads, *step.writes))
+            counted = step.limit is not None
+            steps.append(
+                [step.nbytes, step.operations or 0.0, wide, step.runs, 1e3 * step.seconds, counted]
+            )
 
     add(report.steps)
-    flat = sorted(((s.seconds, s) for s in report.steps), key=lambda pair: -pair[0])[:3]
-    found["hot"] = [
-        f"{s.name} {1e3 * t:.3g} ms"
-        + (f", {100 * s.reached:.0f}% of its limit" if s.reached else "")
-        for t, s in flat
-    ]
-    return found
+    hot = sorted(report.steps, key=lambda step: -step.seconds)[:3]
+    return {
+        "limits": report.limits._asdict(),
+        "steps": steps,
+        "call": 1e3 * report.call,
+        "hot": [f"{s.name} {1e3 * s.seconds:.3g} ms" for s in hot],
+    }
 
 
 def answer(make: Callable[[], Any]) -> dict[str, Any]:

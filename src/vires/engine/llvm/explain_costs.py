@@ -94,7 +94,8 @@ def kernel_operations(kernel: Kernel) -> float:
     """
     sizes = sizes_of(kernel)
     total = sum(_cost(x) * _times(x.vars, sizes) for x in walk(kernel.roots()))
-    everywhere = math.prod(sizes.values())
+    # Partial results divide a loop among them: they are no loop besides.
+    everywhere = math.prod([sizes[v.bit] for v in (*kernel.loops, *kernel.reduced)])
     for fold in kernel.folds:
         steps = len(fold.exprs) if not fold.combined else sum(map(_cost, walk(fold.combined)))
         total += steps * everywhere
