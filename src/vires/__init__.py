@@ -45,18 +45,12 @@ from vires.api.devices import (
     process_count,
     process_index,
 )
-from vires.api.differentiate import (
-    grad,
-    jvp,
-    linear_transpose,
-    linearize,
-    value_and_grad,
-    vjp,
-)
+from vires.api.differentiate import grad, value_and_grad
 from vires.api.explain import explain
 from vires.api.inspect import eval_shape, make_jaxpr, typeof
 from vires.api.jacobian import hessian, jacfwd, jacobian, jacrev
 from vires.api.jit import jit
+from vires.api.linear_maps import jvp, linear_transpose, linearize, vjp
 from vires.api.options import (
     clear_caches,
     debug_infs,
@@ -77,7 +71,8 @@ from vires.api.structs import ShapeDtypeStruct
 from vires.api.vectorize import vmap
 from vires.control.callback import pure_callback
 from vires.control.closures import closure_convert, custom_gradient
-from vires.control.custom import custom_jvp, custom_vjp
+from vires.control.custom_jvp import custom_jvp
+from vires.control.custom_vjp import custom_vjp
 from vires.control.remat import checkpoint, checkpoint_policies
 from vires.control.remat import checkpoint as remat
 from vires.numpy.methods import attach as _attach

@@ -10,7 +10,7 @@ import vires
 import vires.numpy as np
 from vires import grad, jit, lax, vmap
 from vires.control.callback import debug_callback, debug_print, io_callback, pure_callback
-from vires.control.custom import custom_jvp
+from vires.control.custom_jvp import custom_jvp
 
 
 class Shape:

@@ -13,7 +13,7 @@ from checks import assert_close, check_derivatives, check_vmap, to_numpy
 import vires
 import vires.numpy as np
 from vires import grad, jit, lax, vmap
-from vires.control.custom import custom_jvp
+from vires.control.custom_jvp import custom_jvp
 from vires.control.remat import checkpoint
 
 RNG = onp.random.default_rng(4)

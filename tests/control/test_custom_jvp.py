@@ -11,7 +11,8 @@ from checks import assert_close, check_vmap, to_numpy
 import vires
 import vires.numpy as np
 from vires import grad, jit, lax, vmap
-from vires.control.custom import SymbolicZero, custom_jvp
+from vires.control.custom import SymbolicZero
+from vires.control.custom_jvp import custom_jvp
 from vires.control.remat import checkpoint
 
 

@@ -12,7 +12,8 @@ import vires
 import vires.numpy as np
 from vires import grad, jit, lax, vmap
 from vires.control.closures import closure_convert, custom_gradient
-from vires.control.custom import SymbolicZero, custom_vjp
+from vires.control.custom import SymbolicZero
+from vires.control.custom_vjp import custom_vjp
 from vires.control.linear_call import linear_call
 from vires.control.remat import checkpoint
 

@@ -8,7 +8,8 @@ from checks import assert_close, to_numpy
 
 import vires.numpy as np
 from vires import grad, jit, lax, vmap
-from vires.control.custom import custom_jvp, custom_vjp
+from vires.control.custom_jvp import custom_jvp
+from vires.control.custom_vjp import custom_vjp
 from vires.control.remat import checkpoint
 
 X = np.arange(3.0)

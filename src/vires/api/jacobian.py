@@ -9,15 +9,8 @@ from typing import Any
 import numpy as np
 
 from vires.api.arguments import check_callable
-from vires.api.differentiate import (
-    Selected,
-    check_differentiable,
-    gradient_leaf,
-    settle,
-    tracked,
-    values_of,
-    weak_as,
-)
+from vires.api.differentiate import check_differentiable
+from vires.api.selected import Selected, gradient_leaf, settle, tracked, values_of, weak_as
 from vires.api.vectorize import vmap
 from vires.core import dtypes, tree
 from vires.core.jaxpr import evaluate

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vires.control.custom import custom_vjp
+from vires.control.custom_vjp import custom_vjp
 from vires.control.functions import FlatFunction, as_operands, check_callables, name_of
 from vires.core import dtypes, tree
 from vires.core.jaxpr import ClosedJaxpr, evaluate

@@ -10,7 +10,7 @@ from vires.control.call import check_arguments
 from vires.control.custom_calls import Rule
 from vires.control.functions import as_operands, check_callables, name_of, trace_function
 from vires.control.lifting import ProgramPrimitive, leading
-from vires.control.loops import map as map_one_by_one
+from vires.control.map_loop import map as map_one_by_one
 from vires.control.programs import (
     array_of,
     call_block,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vires.control.custom_calls import CustomJVPCall
+from vires.control.custom_jvp_call import CustomJVPCall
 from vires.control.functions import (
     FlatFunction,
     TracedFunction,

@@ -166,7 +166,9 @@ def _batch(axis: AxisData, operands: Sequence[Any], dims: Dims, **params: Any) -
 def _dce(used: Sequence[bool], eqn: JaxprEqn) -> tuple[JaxprEqn | None, list[bool]]:
     params = eqn.params
     num_carry = params["num_carry"]
-    used_carry, inputs, body = live_body(params["jaxpr"], params["num_consts"], num_carry, tuple(used))
+    used_carry, inputs, body = live_body(
+        params["jaxpr"], params["num_consts"], num_carry, tuple(used)
+    )
     if not any(used) and not body.eqns:
         return None, [False] * len(eqn.invars)
     consts, _, _ = parts_of(params, inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from vires.control.loops import scan
+from vires.control.scan_loop import scan
 from vires.core import dtypes
 from vires.core.trace import aval_of
 from vires.lax.arguments import array, axes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vires import numpy as vnp
-from vires.control.custom import custom_vjp
+from vires.control.custom_vjp import custom_vjp
 from vires.core import dtypes
 from vires.lax.contract import dot_general
 from vires.lax.ragged import free_axes

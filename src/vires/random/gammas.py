@@ -11,7 +11,7 @@ import vires.numpy as np
 from vires import lax
 from vires.api.jit import jit
 from vires.api.vectorize import vmap
-from vires.control.custom import custom_jvp
+from vires.control.custom_jvp import custom_jvp
 from vires.core.dtypes import DType
 from vires.ops.random_bits import random_split
 from vires.random.arguments import (

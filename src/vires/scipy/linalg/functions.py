@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vires.api.differentiate import jvp
+from vires.api.linear_maps import jvp
 from vires.core import dtypes
 from vires.lax import linalg as lax_linalg
 from vires.lax.control import cond, fori_loop

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from vires.control.custom import custom_jvp
+from vires.control.custom_jvp import custom_jvp
 from vires.nn.normalization import log_softmax as _log_softmax
 from vires.nn.normalization import logsumexp
 from vires.nn.normalization import softmax as _softmax

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from vires.control.custom import custom_jvp
+from vires.control.custom_jvp import custom_jvp
 from vires.lax import special as lax_special
 from vires.numpy.arithmetic import maximum
 from vires.numpy.choosing import where

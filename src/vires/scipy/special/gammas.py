@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vires.control.custom import custom_jvp
+from vires.control.custom_jvp import custom_jvp
 from vires.core import dtypes
 from vires.lax import special as lax_special
 from vires.numpy.arithmetic import maximum, minimum

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from vires.api.differentiate import jvp
-from vires.control.custom import custom_jvp
+from vires.api.linear_maps import jvp
+from vires.control.custom_jvp import custom_jvp
 from vires.core import dtypes
 from vires.lax import special as lax_special
 from vires.lax.control import while_loop

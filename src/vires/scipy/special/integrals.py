@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vires.control.custom import custom_jvp
+from vires.control.custom_jvp import custom_jvp
 from vires.numpy.arithmetic import minimum
 from vires.numpy.choosing import where
 from vires.numpy.float_parts import copysign, rint

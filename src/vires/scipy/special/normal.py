@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from vires.control.custom import custom_jvp
+from vires.control.custom_jvp import custom_jvp
 from vires.numpy.arithmetic import sqrt
 from vires.numpy.choosing import where
 from vires.numpy.float_parts import copysign, floor
