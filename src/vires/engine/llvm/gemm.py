@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 Axes = tuple[tuple[int, int], ...]
 #: The dtypes that have packed products.
 DTYPES = ("float32", "float64")
-#: Operations of a task at least, and tasks of one product that are enough.
-_TASK_FLOPS, _TASKS = 1_500_000.0, 64
+#: Operations of a task at least, tasks of one product that are enough, and those that are worth
+#: small tiles.
+_TASK_FLOPS, _TASKS, _FEW = 1_500_000.0, 64, 8
 #: Elements that a task packs.
 _GROUP = 1 << 14
 #: A right operand in memory is packed if more rows than this read it, or a quarter of them where
@@ -171,7 +172,7 @@ def _chunks(
             down *= 2
         elif columns >= 4 * width * across:
             across *= 2
-        elif rows >= 2 * height * down:
+        elif rows >= 2 * height * down and count * down * across < _FEW:
             down *= 2
         else:
             break
