@@ -8,6 +8,7 @@ import numpy as np
 
 from vires.core import dtypes as _dtypes
 from vires.core.dtypes import bfloat16, float0, prng_key
+from vires.core.errors import TypePromotionError
 from vires.core.trace import aval_of
 
 
@@ -76,12 +77,24 @@ def scalar_type_of(x: Any) -> type:
     return {"bool": bool, "signed": int, "unsigned": int, "float": float, "complex": complex}[kind]
 
 
+def itemsize_bits(dtype: Any) -> int:
+    """How many bits an element of a dtype has.
+
+    >>> itemsize_bits("int4"), itemsize_bits("float32")
+    (4, 32)
+    """
+    found = _dtypes.canonical(dtype)
+    return {"int2": 2, "int4": 4}.get(found.name.removeprefix("u"), 8 * found.itemsize)
+
+
 __all__ = [
+    "TypePromotionError",
     "bfloat16",
     "canonicalize_dtype",
     "extended",
     "float0",
     "issubdtype",
+    "itemsize_bits",
     "prng_key",
     "result_type",
     "scalar_type_of",

@@ -9,19 +9,31 @@ from vires.core.errors import (
     TracerArrayConversionError,
     TracerBoolConversionError,
     TracerIntegerConversionError,
+    TypePromotionError,
     UnexpectedTracerError,
+    ViresIndexError,
     ViresTypeError,
 )
+
+#: The names that JAX's users know: what their `except` clauses catch.
+JAXTypeError = ViresTypeError
+JAXIndexError = ViresIndexError
+JaxRuntimeError = RuntimeError
 
 __all__ = [
     "CacheWarning",
     "ConcretizationTypeError",
+    "JAXIndexError",
+    "JAXTypeError",
+    "JaxRuntimeError",
     "KeyReuseError",
     "KeyReuseWarning",
     "NonConcreteBooleanIndexError",
     "TracerArrayConversionError",
     "TracerBoolConversionError",
     "TracerIntegerConversionError",
+    "TypePromotionError",
     "UnexpectedTracerError",
+    "ViresIndexError",
     "ViresTypeError",
 ]

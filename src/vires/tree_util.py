@@ -6,6 +6,7 @@ None is a container without leaves; dictionaries are flattened in the order of t
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,112 @@ def tree_reduce(
 ) -> Any:
     """Fold a function over the leaves."""
     return functools.reduce(function, _tree.leaves(tree, is_leaf), *initializer)
+
+
+_NOTHING = object()
+
+
+def tree_reduce_associative(
+    operation: Callable[[Any, Any], Any],
+    tree: Any,
+    *,
+    identity: Any = _NOTHING,
+    is_leaf: Leaf = None,
+) -> Any:
+    """Fold an associative function over the leaves in pairs: its calls nest log2(leaves) deep.
+
+    Raises:
+      TypeError: a tree without leaves, and no `identity`.
+
+    >>> tree_reduce_associative(lambda x, y: x + y, [1, (2, 3), [4, 5, 6]])
+    21
+    """
+    values = _tree.leaves(tree, is_leaf)
+    if not values and identity is _NOTHING:
+        raise TypeError("tree_reduce_associative: needs leaves, or an identity; got neither")
+    while len(values) > 1:
+        odd = values[-1:] if len(values) % 2 else []
+        values = [*map(operation, values[: len(values) - len(odd) : 2], values[1::2]), *odd]
+    return values[0] if values else identity
+
+
+def tree_broadcast(prefix_tree: Any, full_tree: Any, is_leaf: Leaf = None) -> Any:
+    """A tree of the structure of `full_tree` with the leaf of `prefix_tree` above each of its
+    leaves.
+
+    >>> tree_broadcast((1, 2), (0, {"a": 0, "b": 0}))
+    (1, {'a': 2, 'b': 2})
+    """
+    try:
+        values = _tree.broadcast_prefix(prefix_tree, full_tree, is_leaf)
+    except ValueError as error:
+        raise ValueError(
+            "tree_broadcast: needs a prefix of the tree; got "
+            f"{_tree.structure(prefix_tree, is_leaf)} for {_tree.structure(full_tree, is_leaf)}"
+        ) from error
+    return _tree.unflatten(_tree.structure(full_tree, is_leaf), values)
+
+
+def is_tree_node(typ: type) -> bool:
+    """Whether a type is a container: built in, registered, or a named tuple.
+
+    >>> is_tree_node(dict), is_tree_node(int)
+    (True, False)
+    """
+    known = optree.register_pytree_node.get(namespace=_tree.NAMESPACE)
+    return typ in known or optree.is_namedtuple_class(typ)
+
+
+def all_leaves(iterable: Iterable[Any], is_leaf: Leaf = None) -> bool:
+    """Whether none of the values is a container.
+
+    >>> all_leaves([1, 2]), all_leaves([[1], 2])
+    (True, False)
+    """
+    return optree.all_leaves(list(iterable), is_leaf, none_is_leaf=False, namespace=_tree.NAMESPACE)
+
+
+def flatten_one_level(tree: Any) -> tuple[list[Any], Hashable]:
+    """The children of a container, and what makes it up again with others.
+
+    Raises:
+      ValueError: a leaf.
+
+    >>> flatten_one_level({"b": [1, 2], "a": 3})
+    ([3, [1, 2]], ['a', 'b'])
+    """
+    children, auxiliary, *_ = _one_level(tree)
+    return list(children), auxiliary
+
+
+def flatten_one_level_with_keys(tree: Any) -> tuple[list[tuple[Any, Any]], Hashable]:
+    """The children of a container with their keys, and what makes it up again with others.
+
+    >>> flatten_one_level_with_keys([5])[0]
+    [(SequenceKey(idx=0), 5)]
+    """
+    children, auxiliary, entries, _ = _one_level(tree)
+    return [(_step(tree, e), x) for e, x in zip(entries, children, strict=True)], auxiliary
+
+
+def _step(tree: Any, entry: Any) -> Any:
+    """The key of a child of a container."""
+    if optree.is_namedtuple(tree):
+        return GetAttrKey(entry if isinstance(entry, str) else type(tree)._fields[entry])
+    if isinstance(tree, (tuple, list, deque)):
+        return SequenceKey(entry)
+    if isinstance(tree, dict):
+        return DictKey(entry)
+    return entry if type(tree) in _KEYED else FlattenedIndexKey(entry)
+
+
+def _one_level(tree: Any) -> Any:
+    try:
+        return optree.tree_flatten_one_level(tree, none_is_leaf=False, namespace=_tree.NAMESPACE)
+    except ValueError as error:
+        raise ValueError(
+            f"flatten_one_level: needs a container; got a leaf, {type(tree).__name__}"
+        ) from error
 
 
 def tree_transpose(

@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from vires.core import config
+from vires.core.errors import TypePromotionError
 
 DType = Any  # np.dtype, or KeyDtype for arrays of random keys
 
@@ -240,14 +241,14 @@ def _promote(pairs: tuple[tuple[DType, bool], ...], x64: bool | str) -> tuple[DT
     if keys:
         if len(keys) == len(pairs):
             return keys[0], False
-        raise TypeError(
+        raise TypePromotionError(
             "promotion: needs numbers; got random keys mixed with numbers; try "
             "vires.random.key_data"
         )
     result = _join(frozenset(_node(dtype, weak) for dtype, weak in pairs))
     if result is None:
         names = ", ".join(dict.fromkeys(short_name(dtype) for dtype, _ in pairs))
-        raise TypeError(
+        raise TypePromotionError(
             f"promotion: needs dtypes with a common wider type; got {names}; try x.astype(...) to "
             "say which"
         )
@@ -284,7 +285,7 @@ def _check_strict(pairs: tuple[tuple[DType, bool], ...]) -> None:
     """Refuse to widen: operands have one dtype, but for Python scalars of no higher kind."""
     strong = list(dict.fromkeys(dtype for dtype, weak in pairs if not weak))
     if len(strong) > 1:
-        raise TypeError(
+        raise TypePromotionError(
             f"promotion: needs operands of one dtype with numpy_dtype_promotion='strict'; got "
             f"{', '.join(map(short_name, strong))}; try x.astype(...) to say which"
         )

@@ -15,7 +15,15 @@ class ViresTypeError(TypeError):
     """An operation was applied to operands whose types or shapes it does not accept."""
 
 
-class ConcretizationTypeError(TypeError):
+class ViresIndexError(IndexError):
+    """An index that an array does not have, or that cannot be used."""
+
+
+class TypePromotionError(ViresTypeError):
+    """Dtypes that have no common one, or may not be promoted implicitly."""
+
+
+class ConcretizationTypeError(ViresTypeError):
     """The value of a traced array was needed while a function was being traced."""
 
     def __init__(self, tracer: Tracer | str, context: str = "") -> None:
@@ -62,7 +70,7 @@ class TracerArrayConversionError(ConcretizationTypeError):
         )
 
 
-class NonConcreteBooleanIndexError(IndexError):
+class NonConcreteBooleanIndexError(ViresIndexError):
     """A boolean mask of unknown content was used as an index while tracing."""
 
     def __init__(self, tracer: Tracer) -> None:
@@ -73,11 +81,11 @@ class NonConcreteBooleanIndexError(IndexError):
         )
 
 
-class UnexpectedTracerError(RuntimeError):
+class UnexpectedTracerError(ViresTypeError):
     """A traced value outlived the transformation that made it."""
 
 
-class KeyReuseError(RuntimeError):
+class KeyReuseError(ViresTypeError):
     """One random key was consumed twice (config.key_reuse = "error")."""
 
 
