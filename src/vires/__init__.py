@@ -30,20 +30,24 @@ from vires import (
     tree,
     tree_util,
 )
+from vires import ops as _ops
 from vires.api.array_type import Array
 from vires.api.devices import (
     Device,
     block_until_ready,
     copy_to_host_async,
     default_backend,
+    default_device,
     device_count,
     device_get,
     device_put,
     devices,
     local_device_count,
     local_devices,
+    print_environment_info,
     process_count,
     process_index,
+    process_indices,
 )
 from vires.api.differentiate import grad, value_and_grad
 from vires.api.explain import explain
@@ -79,10 +83,14 @@ from vires.numpy.methods import attach as _attach
 
 _attach()
 
-from vires import lax, nn, numpy, random
+from vires import dlpack, flatten_util, lax, nn, numpy, random
+from vires.numpy import segments as _segments
+
+for _name in _segments.__all__:  # `ops` is the folder of primitives; here JAX's names join it
+    setattr(_ops, _name, getattr(_segments, _name))
 
 #: Namespaces that are imported when they are first used.
-_LAZY = ("image", "scipy")
+_LAZY = ("image", "scipy", "test_util", "typing")
 
 
 def __getattr__(name: str) -> object:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from vires import _native
 from vires._native import Array
 from vires.api.arguments import is_arraylike
 from vires.core import tree
@@ -60,6 +66,43 @@ def process_index(backend: str | None = None) -> int:
 
 def process_count(backend: str | None = None) -> int:
     return 1
+
+
+def process_indices(backend: str | None = None) -> list[int]:
+    """The numbers of the processes that compute together."""
+    return [0]
+
+
+def default_device(new_val: Device | str | None = None) -> AbstractContextManager[None]:
+    """Put new arrays on a device inside a `with` block: there is one, of platform "cpu"."""
+    if new_val is not None and new_val is not _CPU and new_val != "cpu":
+        raise ValueError(
+            f"default_device: needs a device that is present: {_CPU}; got {new_val!r}"
+        )
+    return nullcontext()
+
+
+def print_environment_info(return_string: bool = False) -> str | None:
+    """Print versions and the machine, for a report of a problem; or return the text.
+
+    >>> import vires
+    >>> "python" in vires.print_environment_info(return_string=True)
+    True
+    """
+    lines = {
+        "vires": version("vires"),
+        "numpy": np.__version__,
+        "llvmlite": version("llvmlite"),
+        "python": sys.version.replace("\n", " "),
+        "devices": f"{device_count()} {_CPU}, {_native.num_threads()} threads",
+        "platform": platform.platform(),
+        "processor": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+    text = "\n".join(f"{name + ':':<11}{value}" for name, value in lines.items())
+    if return_string:
+        return text
+    print(text)
+    return None
 
 
 def default_backend() -> str:
