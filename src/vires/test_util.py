@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vires.api.differentiate import jvp, vjp
+from vires.api.linear_maps import jvp, vjp
 from vires.core import dtypes, tree
 from vires.core.trace import as_array, aval_of
 
@@ -66,7 +66,12 @@ def _pushed(f: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
 
 def _pulled(f: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
     ct = _random_like(f(*args))
-    return lambda *xs: vjp(f, *xs)[1](ct)
+
+    def pulled(*xs: Any) -> list[Any]:
+        leaves = tree.leaves(vjp(f, *xs)[1](ct))
+        return [x for x in leaves if getattr(x, "dtype", None) != dtypes.float0]
+
+    return pulled
 
 
 def check_jvp(
