@@ -30,6 +30,7 @@ from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, JaxprEqn, evaluate
 from vires.core.primitive import AxisData
 from vires.core.staging import stage
+from vires.ops.bits import and_
 from vires.ops.reduce import reduce_or
 from vires.ops.select import select_n
 from vires.ops.shape import broadcast, map_at
@@ -220,7 +221,8 @@ def _selecting(
             select_n(broadcast(going, new.aval.shape, (0,)), old, new)
             for old, new in zip(carry, moved, strict=True)
         ]
-        return [*evaluate(predicate.jaxpr, predicate.consts, *cond_consts, *kept), *kept]
+        (following,) = evaluate(predicate.jaxpr, predicate.consts, *cond_consts, *kept)
+        return [and_(going, following), *kept]
 
     carry_avals = program.in_avals[len(body_dims) + checked :]
     const_avals = [

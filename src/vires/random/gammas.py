@@ -41,26 +41,29 @@ def _gamma_one(key: Any, a: Any, log_space: bool) -> Any:
     c = third / np.sqrt(d)
     key, boost_key = split_keys(key, 2)
 
+    # One loop instead of one inside another, so that numbers drawn together stay in registers:
+    # each turn draws one x, for a new proposal unless the one before was no proposal yet (v <= 0).
     def rejected(state: Any) -> Any:
-        _, x_square, v, u = state
+        _, _, _, unfinished, x_square, v, u = state
         squeeze = u >= 1 - 0.0331 * (x_square * x_square)
-        return squeeze & (np.log(u) >= x_square * 0.5 + d * (1 - v + np.log(v)))
+        exact = np.log(u) >= x_square * 0.5 + d * (1 - v + np.log(v))
+        return unfinished | (squeeze & exact)
 
     def propose(state: Any) -> Any:
-        key, x_key, u_key = split_keys(state[0], 3)
-        zero = numpy.zeros((), dtype)
-        _, x, root = lax.while_loop(
-            lambda inner: inner[2] <= 0, propose_positive, (x_key, zero, zero - 1)
+        new_keys = split_keys(state[0], 3)
+        unfinished = state[3]
+        key, x_key, u_key = (
+            np.where(unfinished, old, new) for old, new in zip(state[:3], new_keys, strict=True)
         )
-        return key, x * x, root * root * root, draw_unit(u_key, (), dtype)
+        x_key, own_key = split_keys(x_key, 2)
+        x = draw_normal(own_key, (), dtype)
+        root = 1 + x * c
+        u = draw_unit(u_key, (), dtype)
+        return key, x_key, u_key, root <= 0, x * x, root * root * root, u
 
-    def propose_positive(state: Any) -> Any:
-        key, x_key = split_keys(state[0], 2)
-        x = draw_normal(x_key, (), dtype)
-        return key, x, 1 + x * c
-
-    start = (key, numpy.zeros((), dtype), numpy.ones((), dtype), numpy.full((), 2, dtype))
-    _, _, v, _ = lax.while_loop(rejected, propose, start)
+    zero, one = numpy.zeros((), dtype), numpy.ones((), dtype)
+    start = (key, key, key, numpy.zeros((), bool), zero, one, one + one)
+    v = lax.while_loop(rejected, propose, start)[5]
     if log_space:
         log_u = np.log1p(-draw_unit(boost_key, (), dtype))
         boost = np.where(large | (log_u == 0), numpy.zeros((), dtype), log_u * (1 / a))

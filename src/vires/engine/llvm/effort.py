@@ -33,6 +33,7 @@ def settle(region: Region, times: int = 1) -> None:
 
 def _settle(kernel: Kernel, times: int) -> None:
     unknown = kernel.turns is not None and kernel.turns.test is not None
-    turns = _UNKNOWN if unknown else math.prod([v.size for v in kernel.order])
+    around = math.prod([v.size for v in kernel.loops])
+    turns = _UNKNOWN * around if unknown else math.prod([v.size for v in kernel.order])
     kernel.level = 1 if kernel.work * times > _WORTH else 0
     kernel.quick = kernel.level if turns // kernel.lanes * times > _LONG else 0

@@ -196,7 +196,9 @@ class Writer(LaneStores):
             carried = self._for(position, carried, body)
         else:
             carried = self._while(position, turns, carried, body)
-        for (buffer, offset), value in zip(turns.targets, carried, strict=True):
+        # What has no target comes first.
+        last = carried[len(carried) - len(turns.targets) :]
+        for (buffer, offset), value in zip(turns.targets, last, strict=True):
             self._put(buffer, offset, value, bool(offset.vars & self.vector_bit))
 
     def _while(
@@ -218,7 +220,8 @@ class Writer(LaneStores):
         self.values.update(zip(turns.arguments, inner, strict=True))
         self._write_items(self.tested, position + 1)
         assert turns.test is not None
-        code.cond_br(self.operand(turns.test, False), inside, done)
+        test = self.operand(turns.test, self.is_vector(turns.test))
+        code.cond_br(code.any_lane(test), inside, done)
         code.label(inside)
         after = body(list(inner))
         self._poll(counter, _TURNS_PER_POLL)

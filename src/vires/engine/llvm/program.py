@@ -302,7 +302,8 @@ class Turns:
     """What a loop in registers does: arguments (the carried values) and, made of them, the next
     ones.
 
-    The values after the last turn are written to `targets`. With a `test`, turns go on as long as
+    The values after the last turn are written to `targets` (those of the last arguments, if there
+    are fewer). With a `test`, turns go on as long as
     it holds.
     """
 

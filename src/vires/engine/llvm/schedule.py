@@ -60,7 +60,7 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
         kernel.order.insert(len(kernel.loops) - 1, kernel.vector)
     size = math.prod([v.size for v in kernel.order])
     if kernel.turns is not None and kernel.turns.test is not None:
-        size = 100  # nobody knows
+        size = math.prod([100, *[v.size for v in kernel.loops]])  # nobody knows
     kernel.work = weight * size
     if kernel.scatters:
         _scatter_tasks(kernel)

@@ -64,9 +64,27 @@ def _domain(block: Block) -> Shape | None:
         return None
     if not shapes:
         return () if sum(x.size for x in values) <= _CARRIED else None
-    if block.kind == "while" or sum(x.size for x in values if x.size <= _TINY) > _CARRIED:
+    if sum(x.size for x in values if x.size <= _TINY) > _CARRIED:
         return None
-    return next(iter(shapes))
+    (domain,) = shapes
+    if block.kind == "while" and _any_of(block, domain) is None:
+        return None
+    return domain
+
+
+def _any_of(block: Block, domain: Shape) -> Node | None:
+    """The value of the domain that a loop goes on for as long as it holds anywhere."""
+    test: Node = block.params["test"]
+    group = test.definition
+    if (
+        not isinstance(group, Reduction)
+        or group.combine != "or"
+        or group.element is not None
+        or group.shape != domain
+        or len(group.axes) != len(domain)
+    ):
+        return None
+    return group.sources[0]
 
 
 class _Sequential:
@@ -110,14 +128,17 @@ class _Sequential:
         for inner, outer in params.get("slices", ()):
             self._place_slice(inner, outer, position)
         if block.kind == "while":
-            self._evaluate(block.regions[0])
-            turns.test = self._at(params["test"])[0]
+            going = _any_of(block, self.domain) if self.domain else None
+            self._evaluate(block.regions[0], None if going is None else params["test"])
+            turns.test = self._at(params["test"] if going is None else going)[0]
         self._evaluate(block.regions[-1])
         for carry in carries:
             turns.exprs += self._at(carry.following)
             buffer = carry.result.buffer
             assert buffer is not None
             turns.targets += [(buffer, offset) for offset in self._offsets(carry.result.shape)]
+        if turns.test is not None and self.domain:
+            self._stop_apart(turns, carries)
         for inner, outer in params.get("stacked", ()):
             assert outer.buffer is not None
             start = position * inner.size
@@ -126,6 +147,31 @@ class _Sequential:
         if len(walk(kernel.roots())) > _OPERATIONS:
             raise NotInRegisters
         return kernel
+
+    def _stop_apart(self, turns: Turns, carries: Sequence[Carry]) -> None:
+        """Let each vector stop when none of its own lanes goes on. That gives the same values if
+        further turns change nothing where the test fails, and if nobody asks for the small values
+        that all elements share.
+        """
+        small: list[int] = []
+        large: list[int] = []
+        for carry in carries:
+            count = len(self._indices(carry.inside.shape))
+            begin = len(small) + len(large)
+            found = range(begin, begin + count)
+            if self._is_tiny(carry.inside.shape):
+                if carry.result.used or any(turns.exprs[i].vars & ~self.turn.bit for i in found):
+                    raise NotInRegisters
+                small += found
+            else:
+                if not all(_stays(turns.exprs[i], turns.arguments[i], turns.test) for i in found):
+                    raise NotInRegisters
+                large += found
+        order = [*small, *large]
+        turns.targets = [turns.targets[i] for i in large]
+        turns.arguments = [turns.arguments[i] for i in order]
+        turns.inits = [turns.inits[i] for i in order]
+        turns.exprs = [turns.exprs[i] for i in order]
 
     def _is_tiny(self, shape: Shape) -> bool:
         return math.prod(shape) <= _TINY and (shape != self.domain or not shape)
@@ -170,12 +216,14 @@ class _Sequential:
             for index in self._indices(inner.shape)
         }
 
-    def _evaluate(self, region: Region) -> None:
+    def _evaluate(self, region: Region, besides: Node | None = None) -> None:
         """Every value of the body, in order, at the indices where it is known."""
         builder = self.builder
         done: set[int] = set()
         for node in region.nodes:
             group = node.definition
+            if node is besides:
+                continue
             if group.__class__ is Reduction:
                 if id(group) not in done:
                     done.add(id(group))
@@ -233,3 +281,12 @@ class _Sequential:
         if not isinstance(group.combine, str):
             return group.combine(tuple(a), tuple(b))
         return [self.builder.op(group.combine, x, y) for x, y in zip(a, b, strict=True)]
+
+
+def _stays(x: Expr, before: Expr, test: Expr | None) -> bool:
+    """Whether a carried value, or the test itself, stays as it is where the test does not hold."""
+    if x is before:
+        return True
+    if x.op == "select":
+        return x.args[0] is test and _stays(x.args[2], before, test)
+    return before is test and x.op == "and" and test in x.args
