@@ -10,7 +10,6 @@ import numpy
 
 import vires.numpy as np
 from vires import lax
-from vires.api.jit import jit
 from vires.core.dtypes import DType
 from vires.random.arguments import (
     Shape,
@@ -20,6 +19,7 @@ from vires.random.arguments import (
     parameter,
 )
 from vires.random.keys import consume
+from vires.random.samplers import sampler
 from vires.random.uniforms import draw_uniform, draw_unit
 
 
@@ -241,12 +241,12 @@ def draw_triangular(
     return np.where(u < (mode - left) / (right - left), rising, falling)
 
 
-_exponential = jit(draw_exponential, static_argnums=(1, 2))
-_gumbel = jit(draw_gumbel, static_argnums=(1, 2, 3))
-_laplace = jit(draw_laplace, static_argnums=(1, 2))
-_logistic = jit(draw_logistic, static_argnums=(1, 2))
-_cauchy = jit(draw_cauchy, static_argnums=(1, 2))
-_pareto = jit(draw_pareto, static_argnums=(1, 2))
-_rayleigh = jit(draw_rayleigh, static_argnums=(1, 2))
-_weibull = jit(draw_weibull, static_argnums=(1, 2))
-_triangular = jit(draw_triangular, static_argnums=(1, 2))
+_exponential = sampler(draw_exponential, static_argnums=(1, 2))
+_gumbel = sampler(draw_gumbel, static_argnums=(1, 2, 3))
+_laplace = sampler(draw_laplace, static_argnums=(1, 2))
+_logistic = sampler(draw_logistic, static_argnums=(1, 2))
+_cauchy = sampler(draw_cauchy, static_argnums=(1, 2))
+_pareto = sampler(draw_pareto, static_argnums=(1, 2))
+_rayleigh = sampler(draw_rayleigh, static_argnums=(1, 2))
+_weibull = sampler(draw_weibull, static_argnums=(1, 2))
+_triangular = sampler(draw_triangular, static_argnums=(1, 2))

@@ -23,6 +23,7 @@ from vires.random.arguments import (
     promoted_float,
 )
 from vires.random.keys import consume
+from vires.random.samplers import sampler
 from vires.random.uniforms import draw_signs, draw_uniform, draw_unit, split_keys
 
 
@@ -279,11 +280,11 @@ def draw_wald(key: Any, shape: tuple[int, ...], dtype: DType, mean: Any) -> Any:
     return np.where(u <= mean / (mean + x), x, square / x)
 
 
-_normal = jit(draw_normal, static_argnums=(1, 2))
-_truncated = jit(draw_truncated, static_argnums=(1, 2))
-_lognormal = jit(draw_lognormal, static_argnums=(1, 2))
+_normal = sampler(draw_normal, static_argnums=(1, 2))
+_truncated = sampler(draw_truncated, static_argnums=(1, 2))
+_lognormal = sampler(draw_lognormal, static_argnums=(1, 2))
 _multivariate = jit(draw_multivariate, static_argnums=(1, 2, 3))
 _orthogonal = jit(draw_orthogonal, static_argnums=(1, 2, 3, 4))
 _maxwell = jit(draw_maxwell, static_argnums=(1, 2))
 _double_sided = jit(draw_double_sided, static_argnums=(1, 2))
-_wald = jit(draw_wald, static_argnums=(1, 2))
+_wald = sampler(draw_wald, static_argnums=(1, 2))

@@ -10,7 +10,6 @@ import numpy
 
 import vires.numpy as np
 from vires import lax
-from vires.api.jit import jit
 from vires.core import dtypes
 from vires.core.dtypes import DType
 from vires.core.trace import aval_of
@@ -25,6 +24,7 @@ from vires.random.arguments import (
     type_text,
 )
 from vires.random.keys import consume
+from vires.random.samplers import sampler
 
 # --- building blocks, on one typed key, for use inside compiled samplers
 
@@ -249,8 +249,8 @@ def _integers(
     return lax.convert_element_type(draw_integers(key, shape, drawn, low, high, above), dtype)
 
 
-_unit = jit(draw_unit, static_argnums=(1, 2))
-_uniform = jit(draw_uniform, static_argnums=(1, 2))
-_randint = jit(_integers, static_argnums=(1, 2, 3))
-_bernoulli = jit(draw_bernoulli, static_argnums=(1, 2, 3))
-_rademacher = jit(draw_signs, static_argnums=(1, 2))
+_unit = sampler(draw_unit, static_argnums=(1, 2))
+_uniform = sampler(draw_uniform, static_argnums=(1, 2))
+_randint = sampler(_integers, static_argnums=(1, 2, 3))
+_bernoulli = sampler(draw_bernoulli, static_argnums=(1, 2, 3))
+_rademacher = sampler(draw_signs, static_argnums=(1, 2))

@@ -23,7 +23,7 @@ from vires.ops.families import Elementwise
 COMPILED = frozenset(
     "jit closed_call remat checkpoint cond while scan custom_jvp_call custom_vjp_call custom_lin "
     "custom_linear_solve linear_call custom_vmap_call "
-    "random_bits threefry2x32 random_split random_fold_in random_seed reduce reduce_window "
+    "threefry2x32 reduce reduce_window "
     "conv_general_dilated igamma igammac igamma_grad_a random_gamma_grad "
     "regularized_incomplete_beta".split()
 )
@@ -39,7 +39,7 @@ _MOST_REPEATED = 64
 _EXACT = frozenset(
     "broadcast_in_dim reshape transpose squeeze rev slice concatenate pad iota dynamic_slice "
     "dynamic_update_slice reduce_max reduce_min reduce_and reduce_or reduce_xor argmax argmin "
-    "sort select_n copy split".split()
+    "sort select_n copy split random_bits random_split random_fold_in".split()
 )
 Runner = Callable[..., Any]
 #: Decisions that are kept, one for each operation, its parameters and the types of its operands.

@@ -227,7 +227,26 @@ def _library(routine: Callable[..., Routine | None]) -> Maker:
     return make
 
 
+# --- random bits
+
+
+def _stream(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
+    """Words or keys: the stream of each key."""
+    kind, shape = params.get("bit_width", 1), params["shape"]
+    address = _native.symbols()["vires_random_bits"]
+    numbers = (address, kind, math.prod(avals[0].shape), math.prod(shape))
+    return _step("library", avals, outs, numbers)
+
+
+def _fold_in(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
+    address = _native.symbols()["vires_random_fold_in"]
+    return _step("library", avals, outs, (address, math.prod(avals[0].shape)))
+
+
 _MAKERS: dict[str, Maker] = {
+    "random_bits": _stream,
+    "random_split": _stream,
+    "random_fold_in": _fold_in,
     "reshape": _view,
     "squeeze": _view,
     "expand_dims": _view,
