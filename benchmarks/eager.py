@@ -289,14 +289,15 @@ def main() -> None:
     slower = 0
     for call, row in figures.items():
         ratios = [theirs / ours for ours, theirs in row.values()]
+        marks = ["!" if ratio < 0.97 else " " for ratio in ratios]
         slower += sum(ratio < 0.97 for ratio in ratios)
         if options.slower and min(ratios) >= 0.97:
             continue
         print(
             f"{call:34s}"
             + "".join(
-                f"{ours:16.2f}{theirs:11.2f}{theirs / ours:7.2f}{'!' if theirs < 0.97 * ours else ' '}"
-                for ours, theirs in row.values()
+                f"{ours:16.2f}{theirs:11.2f}{theirs / ours:7.2f}{mark}"
+                for (ours, theirs), mark in zip(row.values(), marks, strict=True)
             )
         )
     total = sum(map(len, figures.values()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, SupportsIndex, overload
+from typing import Any, Self, SupportsIndex, overload
 
 import numpy as np
 
@@ -237,6 +237,44 @@ class Plan:
     ) -> None:
         """Makes a plan; its results form a call's result along `skeleton` (see Executable)."""
     def __call__(self, *arrays: Array) -> Any: ...
+
+class Shortcut:
+    """A function whose simple calls, on concrete arrays, the native core answers."""
+
+    def __init__(self, name: str, fallback: Callable[..., Any]) -> None: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> Shortcut: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None, /) -> Callable[..., Any]: ...
+    def __getattr__(self, name: str, /) -> Any: ...
+    def __setattr__(self, name: str, value: Any, /) -> None: ...
+
+class Property:
+    """A property whose values for concrete arrays the native core knows."""
+
+    def __init__(self, name: str, fallback: Callable[[Any], Any]) -> None: ...
+    def __get__(self, instance: Any, owner: type | None = None, /) -> Any: ...
+
+class At:
+    """Base of x.at."""
+
+    array: Any
+    def __new__(cls, array: Any) -> Self: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+class IndexUpdate:
+    """Base of x.at[index]."""
+
+    array: Any
+    index: Any
+    def __new__(cls, array: Any, index: Any) -> Self: ...
+
+def set_update_types(at: type[At], update: type[IndexUpdate]) -> None:
+    """Registers the classes of x.at and x.at[index]."""
+
+def call_fortran(address: int, *args: Any) -> int:
+    """Calls a routine and gives its info."""
 
 class Job:
     """A module that is being compiled on another thread."""

@@ -159,7 +159,8 @@ def test_loader_leaves_the_rest_to_llvm():
         with pytest.raises(RuntimeError):
             _native.load_object(damaged, {})
     unknown = machine.compile_ir(
-        "declare i32 @vires_nobody()\ndefine i32 @g() {\n %r = call i32 @vires_nobody()\n ret i32 %r\n}\n"
+        "declare i32 @vires_nobody()\n"
+        "define i32 @g() {\n %r = call i32 @vires_nobody()\n ret i32 %r\n}\n"
     )
     with pytest.raises(RuntimeError, match="no symbol vires_nobody"):
         _native.load_object(unknown, {})

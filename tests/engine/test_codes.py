@@ -53,7 +53,12 @@ def pairs(x):
 
 @pytest.mark.parametrize(
     "function, shape",
-    [(softmax, (600, 333)), (walk, (1000,)), (pairs, (1200,)), (lambda x: np.tanh(x).mean(), (10**6,))],
+    [
+        (softmax, (600, 333)),
+        (walk, (1000,)),
+        (pairs, (1200,)),
+        (lambda x: np.tanh(x).mean(), (10**6,)),
+    ],
 )
 def test_better_code_gives_the_same_bits(made, function, shape):
     x = onp.random.default_rng(0).standard_normal(shape).astype("float32")
@@ -114,9 +119,11 @@ def test_what_fails_in_the_background_leaves_the_program(made, monkeypatch):
 
 def test_effort_follows_the_work(made):
     """Kernels inside loops count as often as they run."""
-    closed = vires.make_jaxpr(lambda x: vires.lax.fori_loop(0, 10**5, lambda i, c: np.sort(c) + 1, x))(
-        onp.ones(64, "float32")
-    )
+
+    def sorts(x):
+        return vires.lax.fori_loop(0, 10**5, lambda i, c: np.sort(c) + 1, x)
+
+    closed = vires.make_jaxpr(sorts)(onp.ones(64, "float32"))
     builder, region, results = pipeline.lower(closed)
     pipeline.arrange(builder, region, results, "f", ())
     kernels = [s for step in region.steps if not isinstance(step, Kernel)

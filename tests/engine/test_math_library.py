@@ -76,7 +76,9 @@ def test_programs_share_functions_across_processes(tmp_path) -> None:
         x = np.linspace(-3.0, 3.0, 100)
         compiled = []
         original = machine.submit
-        machine.submit = lambda *args, **kwargs: compiled.append(args[2]) or original(*args, **kwargs)
+        machine.submit = lambda *args, **options: (
+            compiled.append(args[2]) or original(*args, **options)
+        )
         math_library.address(f"vires_math_sin_float32_{machine.host().vector_bytes // 4}")
         y = vires.jit(lambda x: np.sin(x) * 2)(x)
         print(y.sum(), len(compiled), sorted(s for s in math_library._addresses))

@@ -206,13 +206,14 @@ class _Parts(NamedTuple):
         partner.update(zip(self.batch[0], self.batch[1], strict=True))
 
         def step(carry: None, bounds: Any) -> tuple[None, Any]:
-            kept = []
+            kept: list[Any] = []
+            start, end = bounds
             for value, places in (
                 (self.x, (*outer, masks.ragged)),
                 (self.y, (*(partner[d] for d in outer), other)),
             ):
                 aval = aval_of(value)
-                here = masks.of(*bounds, aval.shape, places)
+                here = masks.of(start, end, aval.shape, places)
                 kept.append(select_n(here, zeros(aval), value))
             return None, self.product(*kept)
 

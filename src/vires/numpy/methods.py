@@ -274,11 +274,11 @@ def _on_host(array_type: type) -> None:
     """What the one host device makes trivial."""
     for name in ("committed", "is_fully_addressable", "is_fully_replicated"):
         setattr(array_type, name, property(_always(name != "committed")))
-    array_type.copy_to_host_async = _always(None)  # type: ignore[attr-defined]
-    array_type.is_ready = _always(True)  # type: ignore[attr-defined]
-    array_type.platform = _always("cpu")  # type: ignore[attr-defined]
-    array_type.on_device_size_in_bytes = lambda self: self.nbytes  # type: ignore[attr-defined]
-    array_type.addressable_data = lambda self, index: self  # type: ignore[attr-defined]
+    array_type.copy_to_host_async = _always(None)
+    array_type.is_ready = _always(True)
+    array_type.platform = _always("cpu")
+    array_type.on_device_size_in_bytes = lambda self: self.nbytes
+    array_type.addressable_data = lambda self, index: self
 
 
 def attach(array_type: type = Array, tracer_type: type = Tracer, native: Any = _native) -> None:
@@ -294,12 +294,12 @@ def attach(array_type: type = Array, tracer_type: type = Tracer, native: Any = _
         setattr(tracer_type, f"__{name}__", _operator(function, name)[0])
     for name, function in _UNARY.items():
         setattr(tracer_type, f"__{name}__", _unary_method(_python_path(function)))
-    tracer_type.__getitem__ = getitem  # type: ignore[attr-defined]
-    tracer_type.__iter__ = _iterate  # type: ignore[attr-defined]
+    tracer_type.__getitem__ = getitem
+    tracer_type.__iter__ = _iterate
     for each in (array_type, tracer_type):
         for name, method in _METHODS.items():
             setattr(each, name, method)
-        each.compress = _compress  # type: ignore[attr-defined]
+        each.compress = _compress
         for name, getter in _PROPERTIES.items():
             setattr(each, name, property(_getter(getter)))
     for name, word in _SHORTCUTS.items():

@@ -97,7 +97,7 @@ def shortcut(name: str, *, property: bool = False) -> Callable[[Callable[..., An
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        made = (_native.Property if property else _native.Shortcut)(name, function)
+        made: Any = (_native.Property if property else _native.Shortcut)(name, function)
         return functools.update_wrapper(made, function)
 
     return decorate

@@ -1,5 +1,5 @@
-"""A checker of where values live, run after the passes under ``config.enable_checks``: each value is
-made before it is read, at the place where it is read, in memory that is nobody else's.
+"""A checker of where values live, run after the passes under ``config.enable_checks``: each value
+is made before it is read, at the place where it is read, in memory that is nobody else's.
 """
 
 from __future__ import annotations

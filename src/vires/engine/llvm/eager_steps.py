@@ -113,7 +113,8 @@ def _split(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
 
 
 def _iota(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
-    out, d = outs[0], params["dimension"]
+    out = outs[0]
+    d: int = params["dimension"]
     if out.dtype not in _COUNTS or out.shape[d] >= 1 << 24:  # beyond, float32 skips some
         return None
     return _step("iota", avals, outs, (out.shape[d], math.prod(out.shape[d + 1 :])))

@@ -26,9 +26,9 @@ from vires.engine.llvm.fuse import fuse
 from vires.engine.llvm.inplace import donations, drop_copies, share
 from vires.engine.llvm.plan import arena, temporaries
 from vires.engine.llvm.program import Block, Kernel, Node, Region
+from vires.engine.llvm.scatter import scatter_steps
 from vires.engine.llvm.schedule import schedule
 from vires.engine.llvm.sequential import try_kernel
-from vires.engine.llvm.scatter import scatter_steps
 from vires.engine.llvm.updates import update_slice_steps
 
 _UPDATE_STEPS = {"update_slice": update_slice_steps, "scatter": scatter_steps}

@@ -47,7 +47,8 @@ def scatter(
 
 def update_slice(builder: Builder, operand: Node, update: Node, *starts: Node) -> list[Node]:
     """The block of a slice written at run-time positions."""
-    stored, needs = [builder.in_memory(operand)], []
+    stored = [builder.in_memory(operand)]
+    needs: list[Node] = []
     known = _overwritten(operand)
     moved: list[Node] = []
     for x in (update, *starts):

@@ -16,6 +16,8 @@ _DISTRIBUTIONS = (
     "vonmises", "wrapcauchy",
 )  # fmt: skip
 
+# The names are those of modules that are not there before their first use.
+# pyright: reportUnsupportedDunderAll=false
 __all__ = [*_DISTRIBUTIONS, "ModeResult", "gaussian_kde", "mode", "rankdata", "sem"]
 
 
