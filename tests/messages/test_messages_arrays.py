@@ -107,6 +107,7 @@ CREATION = [
     Case(lambda: np.zeros(3, "foo"), (), TypeError, "^dtype: needs .*; got 'foo'"),
     Case(lambda: np.arange(0, 10, 0), (), ValueError, "^arange: needs a step other than 0"),
     Case(lambda: np.arange("a"), (), TypeError, "^arange: needs an array or a number"),
+    Case(lambda: np.arange(10**12), (), OverflowError, "^arange: needs start, stop and step that fit int32; got 1000000000000; try dtype=numpy.int64"),
     Case(lambda: np.linspace(0, 10, -1), (), ValueError, "^linspace: needs num >= 0; got -1"),
     Case(lambda: np.eye(-1), (), ValueError, "^eye: needs sizes >= 0"),
     Case(lambda: np.eye(2.5), (), TypeError, "^eye: needs an integer for N; got 2.5"),

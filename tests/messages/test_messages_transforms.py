@@ -100,6 +100,8 @@ CALLS = {
     "vmap axis_size": (lambda: vmap(lambda x: x, axis_size=4)(a(3)), ValueError, "^vmap: needs one size .*axis_size=4"),
     "vmap if": (lambda: vmap(lambda x: x if x > 0 else -x)(a(3)), TracerBoolConversionError, r"^bool: needs .*\(one of 3 mapped by vmap\)"),
     "axis name": (lambda: lax.psum(a(2), "i"), NameError, r"needs the name of an axis in scope \(none\); got 'i'; try vmap\(..., axis_name='i'\)"),
+    "axis name of a number": (lambda: lax.psum(2, "i"), NameError, "^psum: needs the name of an axis"),
+    "axis name of a mean": (lambda: lax.pmean(a(2), "i"), NameError, "^pmean: needs the name of an axis"),
     "other axis name": (lambda: vmap(lambda x: lax.psum(x, "j"), axis_name="i")(a(3)), NameError, r"^psum: needs the name of an axis in scope \('i'\); got 'j'"),
     "axis name in jit": (lambda: jit(lambda x: lax.pmax(x, "j"))(a(3)), NameError, "^pmax: needs the name of an axis"),
     "axis_index": (lambda: lax.axis_index("q"), NameError, "^axis_index: needs the name of an axis"),

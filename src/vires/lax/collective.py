@@ -39,7 +39,11 @@ def _no_groups(name: str, groups: Any) -> None:
 
 def axis_size(axis_name: AxisName) -> int:
     """The size of a named axis, or the product of several."""
-    return math.prod(ops.named_size("axis_size", name) for name in _names(axis_name))
+    return _size("axis_size", axis_name)
+
+
+def _size(operation: str, axis_name: AxisName) -> int:
+    return math.prod(ops.named_size(operation, name) for name in _names(axis_name))
 
 
 def axis_index(axis_name: AxisName) -> Any:
@@ -71,7 +75,7 @@ def psum(
 
     def leaf(value: Any) -> Any:
         if isinstance(value, (int, float, complex)):
-            return value * axis_size(names)
+            return value * _size("psum", names)
         y = array(value)
         return ops.psum(convert(y, dtypes.int32) if y.dtype == dtypes.bool_ else y, axes=names)
 
@@ -83,7 +87,7 @@ def pmean(
 ) -> Any:
     """The mean of each leaf of `x` across named axes."""
     _no_groups("pmean", axis_index_groups)
-    size = axis_size(axis_name)
+    size = _size("pmean", axis_name)
 
     def leaf(value: Any) -> Any:
         y = array(value)
@@ -193,7 +197,7 @@ def ppermute(x: Any, axis_name: AxisName, perm: Sequence[tuple[int, int]]) -> An
 
 def pshuffle(x: Any, axis_name: AxisName, perm: Sequence[int]) -> Any:
     """Place i of a named axis gets the value of place perm[i]."""
-    if sorted(perm) != list(range(axis_size(axis_name))):
+    if sorted(perm) != list(range(_size("pshuffle", axis_name))):
         raise refuse(
             "pshuffle", "a permutation of the places along the axis", f"{perm}", "", ValueError
         )
@@ -213,6 +217,7 @@ def pswapaxes(
 
 def pbroadcast(x: Any, axis_name: AxisName, source: int) -> Any:
     """The value of one place along a named axis, at all places."""
+    _size("pbroadcast", axis_name)
     here = eq(axis_index(axis_name), scalar(source, dtypes.int32))
 
     def leaf(value: Any) -> Any:

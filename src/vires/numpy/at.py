@@ -15,7 +15,7 @@ from vires.core.trace import EVAL, Tracer, thread
 from vires.numpy import arithmetic
 from vires.numpy.arithmetic import where_
 from vires.numpy.creation import asarray
-from vires.numpy.getitem import addresses, getitem, host_index, read
+from vires.numpy.getitem import addresses, host_index, read
 from vires.numpy.index_plan import Looked, NewAxis, Plan, Strided, make_plan
 from vires.numpy.operands import (
     SCALARS,
@@ -91,7 +91,9 @@ class IndexUpdate(_native.IndexUpdate):
         if mode is None and fill_value is not None:
             mode = "fill"
         if mode is None and not indices_are_sorted and not unique_indices:
-            return getitem(self.array, self.index)
+            return self.array[self.index]
+        if mode == "promise_in_bounds" and thread.trace is EVAL and _is_plain(self):
+            return self.array[self.index]  # an index that breaks the promise raises
         index, mode = _wrapped(self.array, self.index, mode)
         parsed = parse_mode(mode)
         plan = make_plan(self.array.aval.shape, index, checked=parsed is GatherScatterMode.ERROR)
@@ -153,6 +155,13 @@ class IndexUpdate(_native.IndexUpdate):
         mode = options.get("mode")
         values = self.get(mode="clip" if mode in ("drop", "fill") else mode)
         return _update("set", self.array, self.index, func(values), **options)
+
+
+def _is_plain(update: IndexUpdate) -> bool:
+    """Whether array and indices are concrete."""
+    index = update.index
+    entries = index if index.__class__ is tuple else (index,)
+    return update.array.__class__ is Array and not any(isinstance(x, Tracer) for x in entries)
 
 
 _native.set_update_types(At, IndexUpdate)
@@ -256,7 +265,11 @@ def _update(
     ):
         host = host_index(index)
         if host is not None:
-            return _host_update(operation, x, host, y)
+            try:
+                return _host_update(operation, x, host, y)
+            except (IndexError, TypeError):
+                make_plan(x.shape, index)  # says what is wrong in our words
+                raise
     plan = make_plan(x.aval.shape, index, checked=parsed is GatherScatterMode.ERROR)
     plan = _bounded(plan, parsed)
     y = _value_for(operation, y, plan.result_shape)
@@ -321,7 +334,7 @@ def _quick_update(operation: str, x: Array, index: Any, values: Any) -> Array | 
             ufunc.at(out, host, value)
         else:  # a slice or an integer names each element once
             out[host] = ufunc(source[host], value)
-    except ValueError:  # shapes that do not fit: the general path says so
+    except (ValueError, IndexError, TypeError):  # what does not fit: the general path says so
         return None
     return _native.wrap_numpy(out, x.weak_type)
 

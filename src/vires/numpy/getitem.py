@@ -10,7 +10,7 @@ from vires import _native
 from vires._native import Array
 from vires.core import dtypes
 from vires.core.trace import EVAL, Tracer, thread
-from vires.numpy.index_plan import Looked, NewAxis, Plan, Strided, make_plan
+from vires.numpy.index_plan import Looked, NewAxis, Plan, Strided, make_plan, out_of_bounds
 from vires.numpy.operands import Shape, convert
 from vires.ops import compare
 from vires.ops import elementwise as ops
@@ -51,17 +51,21 @@ def _host_getitem(x: Array, index: Any) -> Any:
     general path."""
     cls = index.__class__
     values = x._numpy()
-    if cls is int:
-        view = values[index, ...]
-    elif cls in _PLAIN:
-        view = values[index]
-    else:
-        host = host_index(index)
-        if host is None:
-            return None
-        view = values[host]
-        if view.__class__ is not np.ndarray:
-            view = np.asarray(view, values.dtype)
+    try:
+        if cls is int:
+            view = values[index, ...]
+        elif cls in _PLAIN:
+            view = values[index]
+        else:
+            host = host_index(index)
+            if host is None:
+                return None
+            view = values[host]
+            if view.__class__ is not np.ndarray:
+                view = np.asarray(view, values.dtype)
+    except (IndexError, TypeError, ValueError):
+        make_plan(x.shape, index)  # says what is wrong in our words
+        raise
     key = x.dtype if dtypes.is_key(x.dtype) else None
     if view.nbytes >= _SHARED and view.flags.c_contiguous:
         offset = view.__array_interface__["data"][0] - x.unsafe_buffer_pointer()
@@ -166,11 +170,7 @@ class _OutOfBounds(NamedTuple):
 
     def error(self, position: int, shown: int) -> IndexError:
         k = position % len(self.axes)
-        return IndexError(
-            f"index {shown} is out of bounds for axis {self.axes[k]} with size {self.sizes[k]}; "
-            "try x.at[index]"
-            '.get(mode="clip") or .get(mode="fill") if that is meant'
-        )
+        return out_of_bounds(shown, self.axes[k], self.sizes[k])
 
 
 def addresses(plan: Plan, mode: GatherScatterMode, wrap_negative: bool = True) -> Addresses:

@@ -181,6 +181,8 @@ class _Mask:
 
 
 def _whole_slice(entry: slice, axis: int, size: int) -> Strided:
+    if entry.step.__class__ is int and not entry.step:
+        raise ValueError(f"getitem: needs a slice step other than 0; got {entry}")
     try:
         start, stop, step = entry.indices(size)
     except TypeError as error:
@@ -200,8 +202,17 @@ def _whole_slice(entry: slice, axis: int, size: int) -> Strided:
 def check_bounds(index: int, axis: int, size: int) -> int:
     """A static index as a number in [0, size)."""
     if not -size <= index < size:
-        raise IndexError(f"index {index} is out of bounds for axis {axis} with size {size}")
+        raise out_of_bounds(index, axis, size)
     return index + size if index < 0 else index
+
+
+def out_of_bounds(index: Any, axis: int, size: int) -> IndexError:
+    """The error of an index that an axis does not have."""
+    needed = f"an index from {-size} to {size - 1}" if size else "no index"
+    return IndexError(
+        f"getitem: needs {needed} for axis {axis} of size {size}; got {index}; try "
+        'x.at[index].get(mode="clip") or .get(mode="fill") if that is meant'
+    )
 
 
 def make_plan(shape: Shape, index: Any, checked: bool = True) -> Plan:
@@ -273,7 +284,7 @@ def _index(entry: Any, axis: int, size: int, checked: bool) -> Any:
     """An integer index, counted from the start of the axis when it is concrete."""
     if isinstance(entry, Tracer):
         if checked and not size and entry.aval.size:
-            raise IndexError(f"index of any value is out of bounds for axis {axis} with size 0")
+            raise out_of_bounds("an index", axis, size)
         return entry
     if isinstance(entry, int):
         if checked:
@@ -282,8 +293,7 @@ def _index(entry: Any, axis: int, size: int, checked: bool) -> Any:
     if entry.size and checked:
         low, high = int(entry.min()), int(entry.max())
         if low < -size or high >= size:
-            bad = low if low < -size else high
-            raise IndexError(f"index {bad} is out of bounds for axis {axis} with size {size}")
+            raise out_of_bounds(low if low < -size else high, axis, size)
     if entry.dtype.kind == "u":
         return entry
     return np.where(entry < 0, entry + np.asarray(size, np.int64), entry)

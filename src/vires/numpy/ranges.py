@@ -51,6 +51,17 @@ def _static(function: str, x: Any, argument: str) -> Any:
 
 
 @planned()
+def _check_fit(arguments: Sequence[Any]) -> None:
+    """Refuse Python integers that the default dtype does not hold."""
+    most = np.iinfo(dtypes.default_int())
+    for x in arguments:
+        if x.__class__ is int and not most.min <= x <= most.max:
+            raise OverflowError(
+                f"arange: needs start, stop and step that fit {most.dtype.name}; got {x}; try "
+                "dtype=numpy.int64"
+            )
+
+
 def arange(
     start: Any,
     stop: Any = None,
@@ -67,11 +78,9 @@ def arange(
     Array([2, 5, 8], dtype=int32)
     """
     if dtype is None:
-        given = [
-            operand(x, "arange", "start, stop and step")
-            for x in (start, stop, step)
-            if x is not None
-        ]
+        arguments = [x for x in (start, stop, step) if x is not None]
+        _check_fit(arguments)
+        given = [operand(x, "arange", "start, stop and step") for x in arguments]
         dtype = promote_dtypes(*given)[0]
     dtype = dtypes.canonical(dtype)
     start = _static("arange", start, "start")
