@@ -156,3 +156,22 @@ def test_the_next_process_finds_the_better_code(tmp_path):
     ]
     assert outputs[0][0] == outputs[1][0]
     assert int(outputs[0][1]) >= 1 and outputs[1][1] == "0"
+
+
+def test_a_forked_child_leaves_the_background_to_its_parent(tmp_path):
+    program = """
+        import os, sys
+        import vires, vires.numpy as np
+        from vires.engine.llvm import background
+        x = np.ones((500, 1000))
+        f = vires.jit(lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True))
+        f(x)
+        child = os.fork()
+        if child == 0:
+            y = vires.jit(lambda x: np.tanh(x) / np.exp(x).sum(axis=0))(x)
+            sys.exit(0 if float(y[0, 0]) > 0 else 1)
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    environment = {**os.environ, "VIRES_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    assert subprocess.run(command, env=environment, timeout=120, check=False).returncode == 0

@@ -19,8 +19,7 @@ _later: deque[Callable[[], None]] = deque()
 
 @lru_cache(maxsize=1)
 def _thread(process: int) -> ThreadPoolExecutor:
-    """The thread of a process: a forked child makes its own, and has nothing to do yet."""
-    _futures.clear()
+    """The thread of a process: a forked child makes its own."""
     return ThreadPoolExecutor(1, "vires-background")
 
 
@@ -57,5 +56,11 @@ def finish() -> None:
         future.result()
 
 
+def _start_anew() -> None:
+    """In a forked child: its parent does what was begun."""
+    _futures.clear()
+    _later.clear()
+
+
 atexit.register(finish)
-os.register_at_fork(after_in_child=_later.clear)
+os.register_at_fork(after_in_child=_start_anew)
