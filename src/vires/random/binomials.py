@@ -20,6 +20,7 @@ from vires.random.arguments import (
     promoted_float,
 )
 from vires.random.keys import consume
+from vires.random.rejection import last_accepted
 from vires.random.uniforms import draw_unit, split_keys
 
 #: log k! less Stirling's approximation of it, for k = 0 ... 9.
@@ -50,9 +51,10 @@ def _inversion(key: Any, shape: tuple[int, ...], dtype: DType, n: Any, p: Any) -
     def step(state: Any) -> Any:
         key, gaps, trials = state
         u_key, key = split_keys(key, 2)
-        gaps = np.where(trials <= n, gaps + 1, gaps)
+        going = trials <= n
         gap = np.ceil(np.log(draw_unit(u_key, shape, dtype)) / log_failure)
-        return key, gaps, trials + gap
+        # What is done stays as it is, so that the loop needs no memory.
+        return key, np.where(going, gaps + 1, gaps), np.where(going, trials + gap, trials)
 
     start = (key, np.zeros(shape, dtype), np.zeros(shape, dtype))
     return lax.while_loop(more, step, start)[1] - 1
@@ -74,12 +76,8 @@ def _rejection(
     alpha = (2.83 + 5.1 / b) * deviation
     mode = np.floor((n + 1) * p)
 
-    def more(state: Any) -> Any:
-        return np.any(~state[2])
-
-    def step(state: Any) -> Any:
-        key, result, accepted = state
-        key, u_key, v_key = split_keys(key, 3)
+    def propose(key: Any) -> tuple[Any, Any]:
+        u_key, v_key = split_keys(key, 3)[1:]
         u = draw_unit(u_key, shape, dtype) - 0.5
         v = draw_unit(v_key, shape, dtype)
         distance = 0.5 - np.abs(u)
@@ -96,11 +94,9 @@ def _rejection(
             - _stirling_tail(k, dtype)
             - _stirling_tail(n - k, dtype)
         )
-        accept = inside | (~outside & (height <= bound))
-        return key, np.where(accept, k, result), accepted | accept
+        return k, inside | (~outside & (height <= bound))
 
-    start = (key, np.full(shape, -1, dtype), np.broadcast_to(unwanted, shape))
-    return lax.while_loop(more, step, start)[1]
+    return last_accepted(key, np.full(shape, -1, dtype), propose, unwanted)
 
 
 def draw_binomial(

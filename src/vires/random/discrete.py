@@ -22,6 +22,7 @@ from vires.random.arguments import (
 )
 from vires.random.continuous import draw_gumbel, gumbel_mode
 from vires.random.keys import consume
+from vires.random.rejection import last_accepted
 from vires.random.uniforms import draw_unit, split_keys
 
 
@@ -60,8 +61,10 @@ def _poisson_knuth(key: Any, shape: tuple[int, ...], dtype: DType, lam: Any) -> 
     def step(state: Any) -> Any:
         key, count, log_product = state
         key, u_key = split_keys(key, 2)
-        count = np.where(log_product > -lam, count + 1, count)
-        return key, count, log_product + np.log(draw_unit(u_key, shape, dtypes.float32))
+        going = log_product > -lam
+        further = log_product + np.log(draw_unit(u_key, shape, dtypes.float32))
+        # What is done stays as it is, so that the loop needs no memory.
+        return key, np.where(going, count + 1, count), np.where(going, further, log_product)
 
     start = (key, np.zeros(shape, dtype), np.zeros(shape, dtypes.float32))
     return lax.while_loop(more, step, start)[1] - 1
@@ -77,12 +80,8 @@ def _poisson_rejection(
     inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
     v_limit = 0.9277 - 3.6224 / (b - 2)
 
-    def more(state: Any) -> Any:
-        return np.any(~state[2])
-
-    def step(state: Any) -> Any:
-        key, result, accepted = state
-        key, u_key, v_key = split_keys(key, 3)
+    def propose(key: Any) -> tuple[Any, Any]:
+        u_key, v_key = split_keys(key, 3)[1:]
         u = draw_unit(u_key, shape, dtypes.float32) - 0.5
         v = draw_unit(v_key, shape, dtypes.float32)
         distance = 0.5 - np.abs(u)
@@ -91,11 +90,10 @@ def _poisson_rejection(
         log_probability = -lam + k * log_lam - lax.lgamma(k + 1)
         inside = (distance >= 0.07) & (v <= v_limit)
         outside = (k < 0) | ((distance < 0.013) & (v > distance))
-        accept = inside | (~outside & (height <= log_probability))
-        return key, np.where(accept, k, result), accepted | accept
+        return k, inside | (~outside & (height <= log_probability))
 
-    start = (key, np.full(shape, -1, dtypes.float32), np.broadcast_to(unwanted, shape))
-    return lax.while_loop(more, step, start)[1].astype(dtype)
+    result = last_accepted(key, np.full(shape, -1, dtypes.float32), propose, unwanted)
+    return result.astype(dtype)
 
 
 def geometric(key: Any, p: Any, shape: Shape | None = None, dtype: Any = None) -> Any:

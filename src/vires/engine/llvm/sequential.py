@@ -155,12 +155,14 @@ class _Sequential:
         """
         small: list[int] = []
         large: list[int] = []
+        first = leader(self.block)  # counts the use of the block
         for carry in carries:
+            used = carry.result.used - (carry.result is first)
             count = len(self._indices(carry.inside.shape))
             begin = len(small) + len(large)
             found = range(begin, begin + count)
             if self._is_tiny(carry.inside.shape):
-                if carry.result.used or any(turns.exprs[i].vars & ~self.turn.bit for i in found):
+                if used or any(turns.exprs[i].vars & ~self.turn.bit for i in found):
                     raise NotInRegisters
                 small += found
             else:
