@@ -84,7 +84,8 @@ def itemsize_bits(dtype: Any) -> int:
     (4, 32)
     """
     found = _dtypes.canonical(dtype)
-    return {"int2": 2, "int4": 4}.get(found.name.removeprefix("u"), 8 * found.itemsize)
+    bits: dict[str, int] = {"int2": 2, "int4": 4}
+    return bits.get(found.name.removeprefix("u"), 8 * int(found.itemsize))
 
 
 __all__ = [

@@ -155,7 +155,7 @@ def _difference(f: Callable[..., Any], args: tuple[Any, ...], tangents: Any, eps
 def _inner(x: Any, y: Any) -> Any:
     """The sum of the real parts of the products of corresponding elements."""
     pairs = zip(tree.leaves(x), tree.leaves(y), strict=True)
-    return sum(np.sum((_wide(a) * _wide(b)).real) for a, b in pairs)
+    return sum(np.sum(np.real(_wide(a) * _wide(b))) for a, b in pairs)
 
 
 def _close(want: Any, found: Any, atol: Any, rtol: Any, what: str) -> None:

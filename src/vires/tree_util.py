@@ -135,8 +135,7 @@ def is_tree_node(typ: type) -> bool:
     >>> is_tree_node(dict), is_tree_node(int)
     (True, False)
     """
-    known = optree.register_pytree_node.get(namespace=_tree.NAMESPACE)
-    return typ in known or optree.is_namedtuple_class(typ)
+    return optree.register_pytree_node.get(typ, namespace=_tree.NAMESPACE) is not None
 
 
 def all_leaves(iterable: Iterable[Any], is_leaf: Leaf = None) -> bool:

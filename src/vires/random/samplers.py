@@ -119,7 +119,9 @@ def _form(
         if id(eqn) in key_part:
             if eqn.primitive is random_bits or any(x in parameters for x in variables):
                 return None
-        elif eqn.primitive is not random_bits and any(dtypes.is_key(x.aval.dtype) for x in variables):
+        elif eqn.primitive is not random_bits and any(
+            dtypes.is_key(x.aval.dtype) for x in variables
+        ):
             return None
     form = _Elementwise(draw.__name__, closed, words, key_part)
     return form if form.works(avals) else None
