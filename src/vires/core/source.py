@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import CodeType
 from typing import NamedTuple
 
@@ -16,6 +19,8 @@ class SourceLine(NamedTuple):
 
     code: CodeType
     instruction: int
+    #: Names of the parts of the program that it is in, outer ones first: `encoder/attention`.
+    scope: str = ""
 
     @property
     def filename(self) -> str:
@@ -34,7 +39,28 @@ class SourceLine(NamedTuple):
         return self.code.co_qualname
 
     def __str__(self) -> str:
-        return f"{self.filename}:{self.line} ({self.code.co_name})"
+        scope = f", {self.scope}" if self.scope else ""
+        return f"{self.filename}:{self.line} ({self.code.co_name}{scope})"
+
+
+class _Scope(threading.local):
+    """The part of a program that this thread is in."""
+
+    name = ""
+
+
+_scope = _Scope()
+
+
+@contextmanager
+def scope(name: str) -> Generator[None]:
+    """Lines inside a `with` block belong to the part `name` of the one that is current."""
+    before = _scope.name
+    _scope.name = f"{before}/{name}" if before else name
+    try:
+        yield
+    finally:
+        _scope.name = before
 
 
 def here() -> SourceLine | None:
@@ -46,6 +72,6 @@ def here() -> SourceLine | None:
         if internal is None:
             internal = _internal[code] = code.co_filename.startswith(_PACKAGE)
         if not internal:
-            return SourceLine(code, frame.f_lasti)
+            return SourceLine(code, frame.f_lasti, _scope.name)
         frame = frame.f_back
     return None

@@ -39,6 +39,8 @@ class Source(NamedTuple):
     filename: str
     line: int
     text: str
+    #: The named scope that it is in.
+    scope: str = ""
 
 
 class Array(NamedTuple):
@@ -366,6 +368,7 @@ def sources_of(values: Sequence[Node]) -> list[Source]:
     found: dict[Source, None] = {}
     for node in values:
         if node.origin is not None:
-            filename, line = node.origin.source.filename, node.origin.source.line
-            found[Source(filename, line, linecache.getline(filename, line).strip())] = None
+            origin = node.origin.source
+            text = linecache.getline(origin.filename, origin.line).strip()
+            found[Source(origin.filename, origin.line, text, origin.scope)] = None
     return sorted(found)

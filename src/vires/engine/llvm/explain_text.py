@@ -44,8 +44,8 @@ def array(x: Array) -> str:
 
 
 def source(x: Source) -> str:
-    """``file.py:3``."""
-    return f"{os.path.basename(x.filename)}:{x.line}"
+    """``file.py:3``, with the named scope where there is one: ``file.py:3 encoder``."""
+    return f"{os.path.basename(x.filename)}:{x.line}{' ' + x.scope if x.scope else ''}"
 
 
 def how(step: StepReport) -> str:
