@@ -9,6 +9,7 @@ of everything writes the page.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ def main() -> None:
             f"got {', '.join(sorted(unknown))}"
         )
     names = [n for n in declared if not options.names or n in options.names]
+    load = os.getloadavg()[0]
     say = lambda text: print(text, file=sys.stderr, flush=True)
     figures, imports = measure(
         names, options.jax, options.torch, options.rounds, options.seconds, say
@@ -83,7 +85,8 @@ def main() -> None:
         about = versions({
             "jax": options.jax, "numpy": sys.executable, "torch": options.torch,
         })  # fmt: skip
-        text = page(found, basics, figures, costs, imports, declared, options.rounds, about)
+        load = max(load, os.getloadavg()[0])
+        text = page(found, basics, figures, costs, imports, declared, options.rounds, about, load)
         Path(options.write).write_text(text, encoding="utf-8")
         title = "Steady state: times faster than each peer"
         Path(options.write).with_suffix(".svg").write_text(plot(ratios, title), encoding="utf-8")

@@ -87,6 +87,7 @@ def page(
     declared: Mapping[str, Workload],
     rounds: int,
     versions: str,
+    load: float,
 ) -> str:
     """The whole page."""
     basics = "\n".join(
@@ -105,7 +106,8 @@ def page(
 Made by `make bench`. Each library runs in processes of its own, one after the other on each
 workload, and the smallest time of {rounds} rounds counts. {versions}; {processor()},
 {os.cpu_count()} threads. Ratios say how many times faster Vires is than the other.
-Other work on the machine disturbs both sides of a ratio.
+Other work on the machine disturbs both sides of a ratio: the load average of a minute was
+{load:.1f} when this run began or ended, whichever was more; the run itself makes it about 2.
 
 ## Goals
 
