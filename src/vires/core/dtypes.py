@@ -143,6 +143,12 @@ def default_int() -> DType:
     return int64 if config.x64_mode() is True else int32
 
 
+def index_dtype(size: int) -> DType:
+    """The dtype of positions along an axis: the default integers, or wider where they must be."""
+    default = default_int()
+    return default if size <= np.iinfo(default).max else np.dtype(np.int64)
+
+
 def default_float() -> DType:
     return float64 if config.x64_mode() is True else float32
 

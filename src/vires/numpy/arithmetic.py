@@ -77,11 +77,11 @@ true_divide = divide
 
 
 def _floor_quotient(x1: Any, x2: Any) -> Any:
-    """Integers: the quotient rounded down, -1 (all bits set) for division by zero."""
-    quotient = ops.div(x1, x2)
+    """Integers: the quotient rounded down, 0 for division by zero."""
+    zero = full_like(x1, 0)
+    quotient = where_(is_zero(x2), zero, ops.div(x1, x2))
     if dtypes.kind(x1.aval.dtype) == "unsigned":
         return quotient
-    zero = full_like(x1, 0)
     remainder = ops.rem(x1, x2)
     uneven = bits.and_(
         compare.ne(remainder, zero), compare.ne(compare.lt(remainder, zero), compare.lt(x2, zero))
@@ -129,8 +129,8 @@ def _float_floor_quotient(x1: Any, x2: Any) -> Any:
 
 @elementwise()
 def floor_divide(x1, x2):
-    """The largest integer below or at x1 / x2. Integer division by zero gives -1 (all bits set),
-    float inf or nan."""
+    """The largest integer below or at x1 / x2. Integer division by zero gives 0, float inf or
+    nan."""
     _real("floor_divide", x1)
     if x1.aval.dtype == dtypes.bool_:
         x1, x2 = (convert(x, dtypes.default_int()) for x in (x1, x2))

@@ -397,7 +397,9 @@ def _write_static(operation: str, x: Any, plan: Plan, y: Any) -> Any:
     update = reshape(y, new_sizes=tuple(sizes), dimensions=None)
     if reverse:
         update = rev(update, dimensions=tuple(reverse))
-    return dynamic_update_slice(x, update, *(scalar(start, dtypes.int32) for start in starts))
+    wide = max(plan.shape, default=0) > np.iinfo(np.int32).max
+    dtype = dtypes.int64 if wide else dtypes.int32
+    return dynamic_update_slice(x, update, *(scalar(start, dtype) for start in starts))
 
 
 def _write(

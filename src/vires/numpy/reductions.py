@@ -430,7 +430,7 @@ def _position(function: str, primitive: Any, a: Any, axis: Any, out: Any, keepdi
         )
     if dtypes.kind(x.aval.dtype) == "complex":
         raise TypeError(f"{function}: needs a real dtype; got {x.aval.dtype.name}; try abs(x)")
-    result = primitive(x, axes=(d,), index_dtype=dtypes.default_int())
+    result = primitive(x, axes=(d,), index_dtype=dtypes.index_dtype(x.aval.shape[d]))
     if not keepdims:
         return result
     return expand_dims(result, tuple(range(ndim)) if axis is None else (d,))
