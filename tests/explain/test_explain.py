@@ -228,7 +228,7 @@ def test_an_update_of_a_donated_argument_copies_nothing():
         return x.at[5].set(1.0)
 
     x = np.zeros(1000)
-    assert vires.explain(vires.jit(update))(x).steps[-1].nbytes > 8000
+    assert vires.explain(vires.jit(update))(x).steps[-1].nbytes == 8000  # read and written
     assert vires.explain(vires.jit(update, donate_argnums=0))(x).steps[-1].nbytes < 100
 
 
