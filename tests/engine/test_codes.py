@@ -175,3 +175,39 @@ def test_a_forked_child_leaves_the_background_to_its_parent(tmp_path):
     environment = {**os.environ, "VIRES_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", textwrap.dedent(program)]
     assert subprocess.run(command, env=environment, timeout=120, check=False).returncode == 0
+
+
+CLOSING = """
+    import sys
+    import numpy, vires, vires.numpy as np
+    from vires.engine.llvm import pipeline
+    lowered = []
+    original = pipeline.lower
+    pipeline.lower = lambda closed: lowered.append(1) or original(closed)
+    table, other = np.arange(12.0).reshape(3, 4), np.asarray(numpy.array([3, 1, 2]))
+    def f(x, i):
+        inner = vires.jit(lambda y: y + table.sum(0) + np.sin(table)[1])
+        y = vires.lax.fori_loop(0, 3, lambda k, c: inner(c) * other.sum(), x)
+        return y, table[i], other
+    g = vires.jit(f)
+    results = [numpy.asarray(r).tobytes().hex() for r in g(np.ones(4), 1)]
+    try:
+        g(np.ones(4), 7)
+        error = "none"
+    except IndexError as e:
+        error = str(e)
+    print(repr((results, error, len(lowered))))
+"""
+
+
+def test_a_cached_program_is_not_lowered_again_for_its_constants(tmp_path):
+    environment = {**os.environ, "VIRES_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(CLOSING)]
+    first, second = [
+        eval(subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120,
+                            check=True).stdout)
+        for _ in range(2)
+    ]  # fmt: skip
+    assert first[:2] == second[:2] and first[1] != "none"
+    assert first[2] == 1
+    assert second[2] == 1  # for the message of the error alone

@@ -23,6 +23,7 @@ from vires.api.stages import Lowered, Traced
 from vires.control.call import jit_call
 from vires.core import memo, tree
 from vires.core.avals import ShapedArray
+from vires.core.collection import paused
 from vires.core.config import config
 from vires.core.jaxpr import ClosedJaxpr, Literal
 from vires.core.staging import close_over, stage
@@ -209,10 +210,11 @@ class Jitted:
         """Compile for a new signature; None when this call has to be traced."""
         if config.disable_jit or config.debug_nans or config.debug_infs:
             return None
-        program, _ = self.program(args, kwargs)
-        if program.open_over_tracers:
-            return None
-        return self.compile(program, self.donated(args, kwargs))
+        with paused:
+            program, _ = self.program(args, kwargs)
+            if program.open_over_tracers:
+                return None
+            return self.compile(program, self.donated(args, kwargs))
 
     def compile(self, program: Program, donated: Sequence[bool]) -> Any:
         """An executable of the native core, with its output tree."""

@@ -42,7 +42,14 @@ class ProgramBuilder(Builder):
     def __init__(self) -> None:
         super().__init__()
         self.constants: list[Any] = []
+        #: The place of each among the program's `arrays`; -1 for what was made on the way.
+        self.places: list[int] = []
+        self._known: dict[int, int] = {}
         self.constant_nodes: dict[int, Node] = {}
+
+    def know(self, closed: ClosedJaxpr) -> None:
+        """Number the arrays of the program."""
+        self._known = {id(value): place for place, value in enumerate(arrays(closed))}
 
     def captured(self, value: Any, aval: ShapedArray) -> Node:
         found = self.constant_nodes.get(id(value))
@@ -53,6 +60,7 @@ class ProgramBuilder(Builder):
             else:
                 found = self.input(aval, "constant")
                 self.constants.append(array)
+                self.places.append(self._known.get(id(value), -1))
                 found.definition = len(self.constants) - 1
             self.constant_nodes[id(value)] = found
         return found
@@ -102,6 +110,7 @@ def key_of(closed: ClosedJaxpr, donate: Sequence[int]) -> str:
 def lower(closed: ClosedJaxpr) -> tuple[ProgramBuilder, Region, list[Node]]:
     """A region with a node for each value that the program needs."""
     builder = ProgramBuilder()
+    builder.know(closed)
     region = builder.region
     jaxpr = closed.jaxpr
     region.inputs = [builder.input(v.aval) for v in jaxpr.invars]
@@ -123,6 +132,8 @@ class Arranged(NamedTuple):
     forward: list[list[Any]]
     donate: list[list[int]]
     donated: list[int]
+    #: Where its constant arrays are found.
+    constants: list[int]
 
 
 def no_lap(name: str) -> None:
@@ -173,6 +184,7 @@ def arrange(
         [[k, v] for k, v in forward.items()],
         [[positions[k], j] for k, j in taken.items()],
         list(donate),
+        builder.places,
     )
 
 
@@ -199,6 +211,7 @@ def translate(
         "forward": arranged.forward,
         "donate": arranged.donate,
         "donated": arranged.donated,
+        "constants": arranged.constants,
         "names": [*writer.symbols, *sorted(writer.shared)],
         # Python objects are found again by the number of the block that they belong to.
         "hosts": [block.serial for block in writer.hosts],
@@ -207,27 +220,61 @@ def translate(
     return images, notes
 
 
+class _Lowered:
+    """The blocks and constants of a program that may come from the cache: lowered when needed."""
+
+    def __init__(self, closed: ClosedJaxpr, builder: ProgramBuilder | None) -> None:
+        self._closed = closed
+        self._builder = builder
+
+    @property
+    def builder(self) -> ProgramBuilder:
+        if self._builder is None:
+            self._builder = lower(self._closed)[0]
+        return self._builder
+
+    def constants(self, places: Sequence[int]) -> list[Any]:
+        """The constant arrays, given their places among the program's."""
+        if self._builder is not None or -1 in places:
+            return self.builder.constants
+        found = arrays(self._closed) if places else []
+        return [as_array(found[place]) for place in places]
+
+    def hosts(self, serials: Sequence[int]) -> list[Any]:
+        """Python functions that the program calls."""
+        return [host_function(self.builder.blocks[serial]) for serial in serials]
+
+    def raiser(self, serials: Sequence[int]) -> Callable[[int, int, int], Exception]:
+        """What the native core calls after a failed check."""
+
+        if self._builder is not None:
+            blocks = self._builder.blocks
+            failures = [failure_of(blocks[serial]) for serial in serials]
+            return lambda site, a, b: failures[site].error(a, b)
+
+        def failed(site: int, a: int, b: int) -> Exception:
+            error: Exception = failure_of(self.builder.blocks[serials[site]]).error(a, b)
+            return error
+
+        return failed
+
+
 def executable(closed: ClosedJaxpr, code: codes.Code, builder: ProgramBuilder | None) -> Any:
     """The native executable of machine code for a program."""
     jaxpr, notes = closed.jaxpr, code.notes
-    hosts: list[int] = notes["hosts"]
-    failures: list[int] = notes["failures"]
-    if builder is None and (hosts or failures or has_arrays(closed)):
-        builder = lower(closed)[0]
-    constants = [] if builder is None else builder.constants
-    blocks = [] if builder is None else builder.blocks
+    lowered = _Lowered(closed, builder)
     return _native.Executable(
         code.entry,
         code.linked,
-        constants,
+        lowered.constants(notes["constants"]),
         [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype]) for v in jaxpr.invars],
         [
             (v.aval.shape, dtypes.CODE_OF[v.aval.dtype], bool(v.aval.weak_type))
             for v in jaxpr.outvars
         ],
         notes["scratch"],
-        [host_function(blocks[serial]) for serial in hosts],
-        _raiser([failure_of(blocks[serial]) for serial in failures]),
+        lowered.hosts(notes["hosts"]),
+        lowered.raiser(notes["failures"]),
         notes["heavy"],
         dict(notes["donate"]),
         {k: v if isinstance(v, int) else ("const", v[1]) for k, v in notes["forward"]},
@@ -235,20 +282,14 @@ def executable(closed: ClosedJaxpr, code: codes.Code, builder: ProgramBuilder | 
     )
 
 
-def has_arrays(closed: ClosedJaxpr) -> bool:
-    """Whether a program, or one inside it, has constants that are arrays."""
-    if any(v.aval.shape or dtypes.is_key(v.aval.dtype) for v in closed.jaxpr.constvars):
-        return True
-    return any(
-        isinstance(inner, ClosedJaxpr) and has_arrays(inner)
-        for eqn in closed.jaxpr.eqns
-        for inner in subjaxprs(eqn.params)
-    )
-
-
-def _raiser(failures: Sequence[Any]) -> Callable[[int, int, int], Exception]:
-    """What the native core calls after a failed check."""
-    return lambda site, a, b: failures[site].error(a, b)
+def arrays(closed: ClosedJaxpr) -> list[Any]:
+    """The constants of a program and of those inside it, in a fixed order."""
+    found = list(closed.consts)
+    for eqn in closed.jaxpr.eqns:
+        for inner in subjaxprs(eqn.params):
+            if isinstance(inner, ClosedJaxpr):
+                found += arrays(inner)
+    return found
 
 
 def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
