@@ -250,7 +250,7 @@ def test_integer_division(name: str, dtype: str) -> None:
 def test_integer_division_by_zero(dtype: str) -> None:
     x = values(dtype)
     zero = onp.zeros_like(x)
-    check("floor_divide", x, zero, reference=lambda x, y: ~zero)
+    check("floor_divide", x, zero, reference=lambda x, y: zero)
     check("remainder", x, zero)
     check("fmod", x, zero)
 
