@@ -31,6 +31,7 @@ ShortcutFunction find(const char* name) {
   if (const ShortcutFunction found = find_view_shortcut(name)) return found;
   if (const ShortcutFunction found = find_creation_shortcut(name)) return found;
   if (const ShortcutFunction found = find_update_shortcut(name)) return found;
+  if (const ShortcutFunction found = find_search_shortcut(name)) return found;
   PyErr_Format(PyExc_ValueError, "Shortcut: knows no function '%s'", name);
   return nullptr;
 }

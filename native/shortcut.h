@@ -17,5 +17,6 @@ bool shortcut_ready(PyObject* module);
 ShortcutFunction find_view_shortcut(const char* name);
 ShortcutFunction find_creation_shortcut(const char* name);
 ShortcutFunction find_update_shortcut(const char* name);
+ShortcutFunction find_search_shortcut(const char* name);
 
 }  // namespace vires

@@ -109,11 +109,7 @@ struct Sixteen {
 template <Operation operation>
 bool by_type(const Walk& walk, int code, char* to, const char* value) {
   const auto run = [&](auto element) {
-    if (walk.offsets && walk.count == 0) {
-      walk.looked<operation, decltype(element)>(to, value, 0, 0);
-    } else {
-      walk.run<operation, decltype(element)>(to, value, 0);
-    }
+    walk.run<operation, decltype(element)>(to, value, 0);
     return true;
   };
   if constexpr (operation == Operation::kSet) {
@@ -196,7 +192,11 @@ PyObject* updated(Array* x, PyObject* index, PyObject* value, Operation operatio
     walk.target = before;
     walk.first = before.ndim;
     walk.count = selection.ndim;
-    walk.offsets = &selection.offsets;
+    if (selection.ndim == 0) {
+      walk.target.start += selection.offsets[0];
+    } else {
+      walk.offsets = &selection.offsets;
+    }
     for (int d = 0; d < selection.ndim; ++d)
       if (!walk.target.push(selection.dims[d], 0)) return nullptr;
     for (int d = 0; d < selection.after.ndim; ++d)

@@ -27,6 +27,7 @@ from vires.numpy.operands import (
     sequence_operands,
     shape_tuple,
 )
+from vires.numpy.planned import shortcut
 from vires.numpy.reductions import sum as sum_
 from vires.numpy.ufunc import elementwise
 from vires.ops import cumulative
@@ -150,6 +151,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
 # --- the places where something holds
 
 
+@shortcut("nonzero")
 def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple[Any, ...]:
     """For each axis the indices of the elements that are not zero.
 

@@ -21,6 +21,7 @@ from vires.numpy.cumulative import cumsum
 from vires.numpy.float_parts import isnan
 from vires.numpy.joining import concatenate
 from vires.numpy.operands import axis_index, convert, operand, promote
+from vires.numpy.planned import shortcut
 from vires.numpy.reductions import any as any_
 from vires.numpy.shaping import moveaxis
 from vires.numpy.sorting import searchsorted, sort
@@ -122,6 +123,7 @@ def _unique(
     return values, indices, inverse, counts
 
 
+@shortcut("unique")
 def unique(
     ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
     axis: int | None = None, *, equal_nan: bool = True, size: int | None = None,

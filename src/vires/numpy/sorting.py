@@ -25,7 +25,7 @@ from vires.numpy.operands import (
     sequence_operands,
     value_or_operand,
 )
-from vires.numpy.planned import planned
+from vires.numpy.planned import planned, shortcut
 from vires.ops.filled import iota
 from vires.ops.join import concatenate
 from vires.ops.parts import rev
@@ -143,6 +143,7 @@ def argpartition(a: Any, kth: int, axis: int = -1) -> Any:
 # --- searching
 
 
+@shortcut("searchsorted")
 def searchsorted(
     a: Any, v: Any, side: str = "left", sorter: Any = None, *, method: str = "scan"
 ) -> Any:
@@ -209,6 +210,7 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     return where(rising, searchsorted(edges, x, side), size - searchsorted(edges[::-1], x, side))
 
 
+@shortcut("bincount")
 def bincount(
     x: Any,
     weights: Any = None,

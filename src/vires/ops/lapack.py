@@ -111,6 +111,15 @@ def tridiagonal_solve(dl: Matrix, d: Matrix, du: Matrix, b: Matrix) -> Matrix:
 # --- factorisations
 
 
+#: Matrices up to this size have a mask of what lies above their diagonal.
+_MOST_MASKED = 128
+
+
+@functools.lru_cache(maxsize=32)
+def _above(n: int) -> np.ndarray:
+    return np.triu(np.ones((n, n), bool), 1)
+
+
 def cholesky(a: Matrix) -> Matrix:
     """Lower L with L L^H = a, of which the lower triangle is read; nan if a is not positive
     definite.
@@ -120,8 +129,11 @@ def cholesky(a: Matrix) -> Matrix:
     work = np.ascontiguousarray(a.conj() if _is_complex(a) else a).copy()
     if n and _call("potrf", a.dtype, "U", n, work, n):
         work[...] = np.nan
-    for row in range(n - 1):  # cheaper than np.tril, which makes a mask and a copy
-        work[row, row + 1 :] = 0
+    if n <= _MOST_MASKED:
+        np.copyto(work, 0, where=_above(n))
+    else:
+        for row in range(n - 1):
+            work[row, row + 1 :] = 0
     return np.conjugate(work, out=work) if _is_complex(a) else work
 
 

@@ -72,6 +72,10 @@ class MatrixOperation(Primitive):
             multiple_results=multiple_results,
         )
 
+    def on_one(self, avals: Sequence[ShapedArray]) -> bool:
+        """Whether operands of these types are no stacks, so that `function` is all there is."""
+        return all(aval.ndim == rank for aval, rank in zip(avals, self.ranks, strict=True))
+
     def _reference(self, *arrays: np.ndarray, **params: Any) -> Any:
         avals = self.infer(*(ShapedArray(x.shape, x.dtype) for x in arrays), **params)
         types = [(aval.shape, aval.dtype) for aval in flat_results(self, avals)]

@@ -18,6 +18,7 @@ from vires.engine.llvm import elementwise
 from vires.engine.llvm.eager_steps import native_step, split_parts
 from vires.engine.reference import concrete, to_array
 from vires.ops.families import Elementwise
+from vires.ops.matrices import MatrixOperation
 
 #: Operations whose program holds programs, or that NumPy has no fast form of: these are compiled.
 COMPILED = frozenset(
@@ -150,6 +151,8 @@ class Eager:
         if step is not None:
             return step
         reference, several = primitive.reference, primitive.multiple_results
+        if isinstance(primitive, MatrixOperation) and primitive.on_one(avals):
+            reference = primitive.function  # its types were checked, and there is no stack
 
         def run(*arrays: Array) -> Any:
             results = reference(*[x._numpy() for x in arrays], **params)
