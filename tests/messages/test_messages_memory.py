@@ -19,14 +19,14 @@ _PROGRAM = textwrap.dedent("""
     calls = {
         "ones": lambda: np.ones((10**12,)),
         "zeros of bytes": lambda: np.zeros((10**6, 10**7), "int8"),
-        "full": lambda: np.full((10**12,), 3.0),
+        "full": lambda: np.full((10**12,), 3.0) + 1,  # a view until it is read
         "no address": lambda: np.zeros((2**40, 2**40)),
         "jit of no address": lambda: jit(lambda: np.zeros((2**40, 2**40)))(),
         "jit of ones": lambda: jit(lambda: np.ones((10**12,)))(),
         "jit of ones and more": lambda: jit(lambda x: np.ones((10**12,)) * x)(2.0),
         "broadcast": lambda: row + column,
         "jit of broadcast": lambda: jit(lambda x, y: x + y)(row, column),
-        "broadcast_to": lambda: np.broadcast_to(np.ones(1), (10**12,)),
+        "broadcast_to": lambda: np.broadcast_to(np.ones(1), (10**12,)).block_until_ready(),
         "vmap": lambda: vmap(lambda x: x + row[0])(row[0]),
         "temporary": lambda: jit(lambda x, y: np.sort((x + y).ravel())[:3])(row, column),
         "outer": lambda: np.outer(row, row),
