@@ -16,8 +16,8 @@ from vires.numpy.comparison import truth
 from vires.numpy.float_parts import isfinite, real
 from vires.numpy.operands import axes_tuple, broadcast, convert, operand, promote_inexact
 from vires.numpy.reductions import max as max_
-from vires.numpy.reductions import mean as mean_
 from vires.numpy.reductions import sum as sum_
+from vires.numpy.statistics import mean as mean_
 from vires.numpy.transcendental import exp, log
 from vires.ops.filled import full_like
 from vires.ops.math import rsqrt, square

@@ -186,6 +186,12 @@ from vires.numpy.float_parts import (
     spacing,
     trunc,
 )
+from vires.numpy.histograms import (
+    histogram,
+    histogram2d,
+    histogram_bin_edges,
+    histogramdd,
+)
 from vires.numpy.integers import gcd, lcm, packbits, unpackbits
 from vires.numpy.joining import (
     append,
@@ -209,6 +215,17 @@ from vires.numpy.joining import (
     vstack,
 )
 from vires.numpy.mapping import apply_along_axis, frompyfunc, ufunc, vectorize
+from vires.numpy.nan_reductions import (
+    nanargmax,
+    nanargmin,
+    nanmax,
+    nanmean,
+    nanmin,
+    nanprod,
+    nanstd,
+    nansum,
+    nanvar,
+)
 from vires.numpy.padding import pad
 from vires.numpy.polynomials import (
     poly,
@@ -228,6 +245,14 @@ from vires.numpy.printing import (
     get_printoptions,
     printoptions,
     set_printoptions,
+)
+from vires.numpy.quantiles import (
+    median,
+    nanmedian,
+    nanpercentile,
+    nanquantile,
+    percentile,
+    quantile,
 )
 from vires.numpy.ranges import (
     arange,
@@ -256,25 +281,12 @@ from vires.numpy.reductions import (
     apply_over_axes,
     argmax,
     argmin,
-    average,
     count_nonzero,
     max,
-    mean,
     min,
-    nanargmax,
-    nanargmin,
-    nanmax,
-    nanmean,
-    nanmin,
-    nanprod,
-    nanstd,
-    nansum,
-    nanvar,
     prod,
     ptp,
-    std,
     sum,
-    var,
 )
 from vires.numpy.scalar_types import (
     bfloat16,
@@ -369,18 +381,12 @@ from vires.numpy.sorting import (
     sort_complex,
 )
 from vires.numpy.statistics import (
+    average,
     corrcoef,
     cov,
-    histogram,
-    histogram2d,
-    histogram_bin_edges,
-    histogramdd,
-    median,
-    nanmedian,
-    nanpercentile,
-    nanquantile,
-    percentile,
-    quantile,
+    mean,
+    std,
+    var,
 )
 from vires.numpy.transcendental import (
     acos,

@@ -15,11 +15,11 @@ from vires.numpy.cumulative import along
 from vires.numpy.float_parts import round as round_
 from vires.numpy.operands import SCALARS, broadcast, convert, in_dtype, operand
 from vires.numpy.planned import planned
+from vires.numpy.quantiles import median as median_
 from vires.numpy.ranges import linspace
 from vires.numpy.reductions import max as max_
-from vires.numpy.reductions import mean as mean_
 from vires.numpy.reductions import min as min_
-from vires.numpy.statistics import median as median_
+from vires.numpy.statistics import mean as mean_
 from vires.ops.join import concatenate
 from vires.ops.join import pad as pad_p
 from vires.ops.parts import rev

@@ -22,9 +22,9 @@ from vires.numpy.operands import (
     shape_text,
 )
 from vires.numpy.padding import pad
-from vires.numpy.reductions import mean
+from vires.numpy.quantiles import median
 from vires.numpy.shaping import moveaxis
-from vires.numpy.statistics import median
+from vires.numpy.statistics import mean
 from vires.scipy.signal.trends import detrend as detrend_function
 
 __all__ = ["csd", "istft", "stft", "welch"]

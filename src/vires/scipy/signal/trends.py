@@ -12,8 +12,8 @@ from vires.numpy.contraction import matmul
 from vires.numpy.joining import concatenate
 from vires.numpy.operands import axis_index, operand, promote_inexact
 from vires.numpy.planned import planned
-from vires.numpy.reductions import mean
 from vires.numpy.shaping import moveaxis
+from vires.numpy.statistics import mean
 
 __all__ = ["detrend"]
 

@@ -13,10 +13,11 @@ from vires.numpy.choosing import take_along_axis, where
 from vires.numpy.cumulative import cumsum
 from vires.numpy.operands import axis_index, convert, operand, promote_inexact
 from vires.numpy.planned import planned
-from vires.numpy.reductions import argmax, std
+from vires.numpy.reductions import argmax
 from vires.numpy.reductions import max as max_
 from vires.numpy.shaping import flip, moveaxis
 from vires.numpy.sorting import argsort, sort
+from vires.numpy.statistics import std
 from vires.ops.join import concatenate
 
 __all__ = ["ModeResult", "mode", "rankdata", "sem"]
