@@ -91,7 +91,8 @@ PyObject* run_join(const Step& step, Array* const* inputs) {
   return as_object(result);
 }
 
-// numbers: low edge of each axis. The second operand is the value of what is added.
+// numbers: for each axis what is added before it and between its elements. The second operand is
+// the value of what is added.
 PyObject* run_pad(const Step& step, Array* const* inputs) {
   Array *x = inputs[0], *value = inputs[1];
   if (!array_check(x) || !array_check(value)) return nullptr;
@@ -104,8 +105,10 @@ PyObject* run_pad(const Step& step, Array* const* inputs) {
   copy_part(result->data, repeated, itemsize);
   Part place = whole(result);
   for (int d = 0; d < place.ndim; ++d) {
-    place.start += (*step.numbers)[d] * place.strides[d];
+    const int64_t low = (*step.numbers)[2 * d], between = (*step.numbers)[2 * d + 1];
+    place.start += low * place.strides[d];
     place.dims[d] = x->dims[d];
+    place.strides[d] *= between + 1;
   }
   fill_part(place, x->data, itemsize);
   return as_object(result);

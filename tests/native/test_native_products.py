@@ -12,7 +12,8 @@ import vires.numpy as vnp
 @pytest.mark.parametrize(
     "shape",
     [(1, 1, 1), (2, 3, 4), (4, 4, 4), (5, 7, 9), (8, 16, 33), (32, 32, 32), (3, 64, 2),
-     (33, 31, 30), (1, 5, 6), (6, 5, 1), (0, 3, 4), (3, 0, 4), (70, 20, 10), (200, 30, 40), (300, 200, 1)],
+     (33, 31, 30), (1, 5, 6), (6, 5, 1), (0, 3, 4), (3, 0, 4), (70, 20, 10), (200, 30, 40),
+     (300, 200, 1)],
 )  # fmt: skip
 def test_matrices(shape: tuple[int, int, int], dtype: str) -> None:
     random = np.random.default_rng(0)

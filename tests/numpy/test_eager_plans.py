@@ -91,3 +91,11 @@ def test_positions(size: int, dtype: str) -> None:
             np.testing.assert_array_equal(
                 vnp.argmax(vnp.asarray(cube), axis=axis), cube.argmax(axis)
             )
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 40])
+def test_elements_kept_apart(size: int) -> None:
+    values = np.arange(1, size + 1, dtype=np.float32)
+    for k in (-2, 0, 3):
+        for _ in range(3):
+            np.testing.assert_array_equal(vnp.diag(vnp.asarray(values), k), np.diag(values, k))

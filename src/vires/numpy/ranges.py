@@ -50,7 +50,6 @@ def _static(function: str, x: Any, argument: str) -> Any:
     return values.item() if values.dtype.kind in "biufc" else values.astype(float).item()
 
 
-@planned()
 def _check_fit(arguments: Sequence[Any]) -> None:
     """Refuse Python integers that the default dtype does not hold."""
     most = np.iinfo(dtypes.default_int())
@@ -62,6 +61,7 @@ def _check_fit(arguments: Sequence[Any]) -> None:
             )
 
 
+@planned()
 def arange(
     start: Any,
     stop: Any = None,

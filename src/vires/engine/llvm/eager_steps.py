@@ -59,7 +59,9 @@ def _view(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
 
 
 def _part(avals: Avals, outs: Avals, axes: Sequence[tuple[int, int, int]]) -> Any:
-    """`axes`: for each axis of the result (axis of x or -1, start, step)."""
+    """`axes`: for each axis of the result (axis of x or -1, start, step). Operands after the first
+    are not looked at.
+    """
     return _step("part", avals, outs, [0, *(n for axis in axes for n in axis)])
 
 
@@ -129,9 +131,11 @@ def _concatenate(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
 
 def _pad(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
     config = params["padding_config"]
-    if any(low < 0 or high < 0 or interior for low, high, interior in config):
+    if all(low <= 0 and high <= 0 and not between for low, high, between in config):
+        return _part(avals, outs, [(d, -low, 1) for d, (low, _, _) in enumerate(config)])
+    if any(low < 0 or high < 0 for low, high, _ in config):
         return None
-    return _step("pad", avals, outs, [low for low, _, _ in config])
+    return _step("pad", avals, outs, [n for low, _, between in config for n in (low, between)])
 
 
 # --- reductions
