@@ -212,7 +212,7 @@ def test_updates():
 def test_gather_that_is_out_of_bounds():
     f = vires.jit(lambda x, i: x[i])
     x, i = np.arange(5.0), np.array([0, 7])
-    with pytest.raises(IndexError, match="needs an index from -5 to 4 .*; got 7"):
+    with pytest.raises(IndexError, match=r"needs an index from -5 to 4 .*; got 7"):
         f(x, i)
     assert f(x, i % 5).tolist() == [0.0, 2.0]
 

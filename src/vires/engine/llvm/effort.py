@@ -1,5 +1,5 @@
-"""How much effort the code generator spends on a kernel: at first, when somebody waits for it, and
-in the end.
+"""How much effort the code generator spends on a kernel: at first, when somebody waits, and in the
+end.
 """
 
 from __future__ import annotations

@@ -44,12 +44,12 @@ class ProgramBuilder(Builder):
         self.constants: list[Any] = []
         #: The place of each among the program's `arrays`; -1 for what was made on the way.
         self.places: list[int] = []
-        self._known: dict[int, int] = {}
+        self._array_places: dict[int, int] = {}
         self.constant_nodes: dict[int, Node] = {}
 
     def know(self, closed: ClosedJaxpr) -> None:
         """Number the arrays of the program."""
-        self._known = {id(value): place for place, value in enumerate(arrays(closed))}
+        self._array_places = {id(value): place for place, value in enumerate(arrays(closed))}
 
     def captured(self, value: Any, aval: ShapedArray) -> Node:
         found = self.constant_nodes.get(id(value))
@@ -60,7 +60,7 @@ class ProgramBuilder(Builder):
             else:
                 found = self.input(aval, "constant")
                 self.constants.append(array)
-                self.places.append(self._known.get(id(value), -1))
+                self.places.append(self._array_places.get(id(value), -1))
                 found.definition = len(self.constants) - 1
             self.constant_nodes[id(value)] = found
         return found
