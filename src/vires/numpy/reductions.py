@@ -143,26 +143,22 @@ def _extreme(
         raise ValueError(
             f"{function}: needs initial= next to where=, for places where nothing is chosen"
         )
-    if initial is None and _empty(x, axes):
-        raise ValueError(
-            f"{function}: needs at least one element along axes {axes}, since it has no identity; "
-            f"got shape {x.aval.shape}; try initial=..."
-        )
     limit = lowest if largest else highest
 
     def reduction(x: Any, axes: Shape) -> Any:
-        if _empty(x, axes):
-            rest = tuple(n for d, n in enumerate(x.aval.shape) if d not in axes)
-            return full(rest, limit(x.aval.dtype), x.aval.dtype)
-        return (reduce.reduce_max if largest else reduce.reduce_min)(x, axes=axes)
+        if not builtins.any(x.aval.shape[d] == 0 for d in axes):
+            return (reduce.reduce_max if largest else reduce.reduce_min)(x, axes=axes)
+        if initial is None:
+            raise ValueError(
+                f"{function}: needs at least one element along axes {axes}, since it has no "
+                f"identity; got shape {x.aval.shape}; try initial=..."
+            )
+        rest = tuple(n for d, n in enumerate(x.aval.shape) if d not in axes)
+        return full(rest, limit(x.aval.dtype), x.aval.dtype)
 
     identity = None if where is None else limit(x.aval.dtype)
     combine = maximum if largest else minimum
     return _reduced(function, reduction, identity, x, axes, keepdims, where, combine, initial)
-
-
-def _empty(x: Any, axes: Shape) -> bool:
-    return builtins.any(x.aval.shape[d] == 0 for d in axes)
 
 
 @planned("a", "where", "initial")
