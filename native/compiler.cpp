@@ -2,11 +2,16 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace vires::compiler {
@@ -82,6 +87,10 @@ struct Bench {
   int modules = 0;
 };
 
+struct File {
+  std::string folder, name, data;
+};
+
 struct State {
   std::mutex mutex;
   std::condition_variable changed;
@@ -92,6 +101,8 @@ struct State {
   Host host;
   std::vector<Bench*> idle;
   std::deque<std::shared_ptr<Job>> urgent, background;
+  std::deque<File> files;
+  std::string write_error;
   std::vector<std::thread> workers;
   int waiting = 0;         // workers without work
   int in_background = 0;  // workers on background jobs
@@ -185,6 +196,36 @@ std::shared_ptr<Job> pop(std::deque<std::shared_ptr<Job>>& queue) {
   return job;
 }
 
+void write_now(const File& file) {
+  std::string temporary = file.folder + "/.new-XXXXXX";
+  const int handle = mkstemp(temporary.data());
+  bool good = handle >= 0;
+  for (size_t done = 0; good && done < file.data.size();) {
+    const ssize_t count = write(handle, file.data.data() + done, file.data.size() - done);
+    good = count > 0 || (count < 0 && errno == EINTR);
+    done += std::max<ssize_t>(count, 0);
+  }
+  std::string reason = good ? "" : std::strerror(errno);
+  if (handle >= 0 && close(handle) != 0 && good) reason = std::strerror(errno);
+  if (reason.empty() && rename(temporary.c_str(), (file.folder + "/" + file.name).c_str()) != 0)
+    reason = std::strerror(errno);
+  if (reason.empty()) return;
+  if (handle >= 0) unlink(temporary.c_str());
+  const std::lock_guard guard(state.mutex);
+  state.write_error = reason;
+}
+
+// Writes the files that wait. Called with the lock held, which it gives up meanwhile.
+void write_files(std::unique_lock<std::mutex>& lock) {
+  while (!state.files.empty()) {
+    const File file = std::move(state.files.front());
+    state.files.pop_front();
+    lock.unlock();
+    write_now(file);
+    lock.lock();
+  }
+}
+
 // The next job for a worker, or none when it is to end. Called with the lock held.
 std::shared_ptr<Job> next_job(std::unique_lock<std::mutex>& lock, bool* is_background) {
   const int spare = std::max(1, processors() - 1);
@@ -192,6 +233,10 @@ std::shared_ptr<Job> next_job(std::unique_lock<std::mutex>& lock, bool* is_backg
     if (state.stopping) return nullptr;
     *is_background = state.urgent.empty();
     if (!*is_background) return pop(state.urgent);
+    if (!state.files.empty()) {
+      write_files(lock);
+      continue;
+    }
     if (!state.background.empty() && state.in_background < spare) return pop(state.background);
     ++state.waiting;
     state.changed.wait(lock);
@@ -239,6 +284,8 @@ void stop() {
     workers.swap(state.workers);
   }
   for (std::thread& worker : workers) worker.join();
+  std::unique_lock lock(state.mutex);
+  write_files(lock);
 }
 
 // With the lock held: a worker more if none is free.
@@ -256,7 +303,7 @@ void before_fork() {
 
 void after_fork() {
   state.stopping = false;
-  if (!state.urgent.empty() || !state.background.empty()) add_worker();
+  if (!state.urgent.empty() || !state.background.empty() || !state.files.empty()) add_worker();
   state.mutex.unlock();
 }
 
@@ -337,6 +384,18 @@ std::shared_ptr<Job> submit(std::string text, int level, bool background) {
   add_worker();
   state.changed.notify_one();
   return job;
+}
+
+void write_file(std::string folder, std::string name, std::string data) {
+  const std::lock_guard guard(state.mutex);
+  state.files.push_back({std::move(folder), std::move(name), std::move(data)});
+  add_worker();
+  state.changed.notify_one();
+}
+
+std::string take_write_error() {
+  const std::lock_guard guard(state.mutex);
+  return std::exchange(state.write_error, {});
 }
 
 }  // namespace vires::compiler

@@ -60,4 +60,11 @@ Result compile(const std::string& text, int level, bool verify, Output output);
 // processor to the program.
 std::shared_ptr<Job> submit(std::string text, int level, bool background);
 
+// Writes a file of the cache on a worker: others see the whole file or none. What is left at exit or
+// before a fork is written then.
+void write_file(std::string folder, std::string name, std::string data);
+
+// Why files could not be written since the last time that somebody asked; empty if none failed.
+std::string take_write_error();
+
 }  // namespace vires::compiler

@@ -65,6 +65,10 @@ void define_compiler(nb::module_& m) {
       .def("done", &compiler::Job::done)
       .def("result", job_result);
   m.def("submit", compiler::submit, "text"_a, "level"_a, "background"_a = false);
+  m.def("write_file", [](std::string folder, std::string name, nb::bytes data) {
+    compiler::write_file(std::move(folder), std::move(name), {data.c_str(), data.size()});
+  }, "folder"_a, "name"_a, "data"_a);
+  m.def("take_write_error", compiler::take_write_error);
   nb::class_<Image>(m, "Image").def("address", [](const Image& image, const std::string& name) {
     const uintptr_t address = image.address(name);
     if (!address) throw nb::key_error(name.c_str());

@@ -100,3 +100,5 @@ def __getattr__(name: str) -> object:
 
 
 __version__ = "0.1.0"
+
+_math_library.settle()

@@ -356,6 +356,12 @@ def compile(text: str, level: int, verify: bool = False, assembly: bool = False)
     """Object code (or assembly) of a module of IR; RuntimeError with LLVM's message."""
 
 def submit(text: str, level: int, background: bool = False) -> Job: ...
+def write_file(folder: str, name: str, data: bytes) -> None:
+    """Write a file of the cache on a thread: others see the whole file or none."""
+
+def take_write_error() -> str:
+    """Why files could not be written since the last time that somebody asked."""
+
 def load_object(object: bytes, names: Mapping[str, int]) -> Image:
     """Object code placed in memory; RuntimeError if the loader does not understand it."""
 

@@ -98,7 +98,7 @@ def test_programs_share_functions_across_processes(tmp_path) -> None:
 def test_work_in_the_background() -> None:
     done: list[int] = []
     background.run(lambda: done.append(1))
-    background.later(lambda: done.append(2))
+    background.run(lambda: done.append(2))
     background.finish()
     assert done == [1, 2]
     background.run(lambda: [][0])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Work that nobody waits for: better code for programs that already run, and files of the cache.
+"""Work that nobody waits for: better code for programs that already run.
 
 One thread does it, in order. What is left when the interpreter exits is done then, so that the next
 process finds its programs in the cache.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import lru_cache
 
 _futures: set[Future[None]] = set()
-_later: deque[Callable[[], None]] = deque()
 
 
 @lru_cache(maxsize=1)
@@ -36,11 +34,6 @@ def _forget(future: Future[None]) -> None:
         _futures.discard(future)
 
 
-def later(task: Callable[[], None]) -> None:
-    """Do a small task at the end: starting the thread would cost more than it."""
-    _later.append(task)
-
-
 def finish() -> None:
     """Do and wait for all that was begun.
 
@@ -49,8 +42,6 @@ def finish() -> None:
     """
     left = set(_futures)
     wait(left)
-    while _later:
-        _later.popleft()()
     _futures.clear()
     for future in left:
         future.result()
@@ -59,7 +50,6 @@ def finish() -> None:
 def _start_anew() -> None:
     """In a forked child: its parent does what was begun."""
     _futures.clear()
-    _later.clear()
 
 
 atexit.register(finish)

@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 import warnings
 from contextlib import suppress
 from functools import lru_cache
@@ -116,7 +115,10 @@ def read(name: str) -> tuple[dict[str, Any], bytes] | None:
 
 
 def write(name: str, notes: dict[str, Any], image: bytes) -> None:
-    """Keep machine code under a key. Other processes see the whole file or none."""
+    """Keep machine code under a key. Other processes see the whole file or none.
+
+    A thread of the native core writes it; why it could not is told with the next file.
+    """
     root = directory()
     if root is None:
         return
@@ -124,21 +126,20 @@ def write(name: str, notes: dict[str, Any], image: bytes) -> None:
     body = len(text).to_bytes(8, "little") + text + image
     data = _MAGIC + hashlib.blake2b(body, digest_size=16).digest() + body
     folder = os.path.join(root, name[:2])
+    reason = _native.take_write_error()
     try:
         os.makedirs(folder, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(temporary, os.path.join(folder, name))
-        except OSError:
-            os.unlink(temporary)
-            raise
+        if not os.access(folder, os.W_OK | os.X_OK):
+            reason = "Permission denied"
+        else:
+            _native.write_file(folder, name, data)
         if int(name[2:6], 16) % _LOOKS == 0:
             _prune(folder)
     except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
         _warn(
-            f"cache: needs a directory that can be written; got {root} ({error.strerror}); "
+            f"cache: needs a directory that can be written; got {root} ({reason}); "
             "try VIRES_CACHE_DIR=<directory>, or VIRES_CACHE_DIR=off"
         )
 

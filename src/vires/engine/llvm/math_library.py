@@ -16,7 +16,7 @@ from typing import Any
 
 from vires import _native
 from vires.dialect.loops import MATH_OPS
-from vires.engine.llvm import background, cache, machine, memory
+from vires.engine.llvm import cache, machine, memory
 from vires.engine.llvm.kinds import FLOAT32, Kind, kind_of
 from vires.engine.llvm.math_tables import REAL_MATH
 from vires.engine.llvm.ssa import Builder, Val, module
@@ -41,6 +41,15 @@ def prepare() -> None:
         symbol = _symbol(name, FLOAT32, full)
         if not cache.has(_key(symbol)):
             _begin(symbol)
+
+
+def settle() -> None:
+    """Load the functions that are there by now, so that the first program finds them."""
+    ready = [symbol for symbol, (_, job) in list(_jobs.items()) if job.done()]
+    if ready:
+        machine.host()  # known once something is compiled
+    for symbol in ready:
+        _is_ready(symbol)
 
 
 def call(code: Builder, name: str, operands: Sequence[Val]) -> Val | None:
@@ -127,8 +136,8 @@ def _load(symbol: str) -> None:
         image = None if found is None else found[1]
         job = machine.submit(_text(symbol), _LEVEL, symbol) if image is None else None
     if job is not None:
-        made = image = job.result()
-        background.later(lambda: cache.write(key, {}, made))
+        image = job.result()
+        cache.write(key, {}, image)
     assert image is not None
     loaded = machine.load(image, symbol, [symbol], {})
     _images.append(loaded)

@@ -1,187 +1,178 @@
-; A program as the engine writes it (VIRES_DUMP=llvm of jit(sin(x) * 2 + cos(y))): compiled once to warm LLVM up.
-declare double @cos(double)
-declare double @sin(double)
-define internal void @k1(ptr %frame, i64 %task) nounwind {
+; Two programs as the engine writes them in a hurry, of which the code is thrown away: they warm LLVM up.
+; sin(x) * 2 + cos(y), and where(x > 0, exp(x - max(x, 1)), y) summed over the rows.
+!0 = !{!"branch_weights", i32 1, i32 4000}
+declare <16 x float> @vires_math_cos_float32_16(<16 x float>)
+declare <16 x float> @vires_math_exp_float32_16(<16 x float>)
+declare <16 x float> @vires_math_sin_float32_16(<16 x float>)
+define internal void @k0(ptr %frame, i64 %task, ptr %b0, ptr %b1) nounwind {
 entry:
-  %v1 = getelementptr ptr, ptr %frame, i64 1
-  %v2 = load ptr, ptr %v1
-  %v3 = getelementptr ptr, ptr %frame, i64 3
-  %v4 = load ptr, ptr %v3
-  br label %v5.loop
-v5.loop:
-  %v7 = phi i64 [ 0, %entry ], [ %v17, %v15.12.join ]
-  %v8 = sub i64 50, 16
-  %v9 = call i64 @llvm.smin.i64(i64 %v7, i64 %v8)
-  %v10 = getelementptr float, ptr %v2, i64 %v9
-  %v11 = load <16 x float>, ptr %v10, align 4
-  %v12 = call <16 x float> @llvm.fabs.v16f32(<16 x float> %v11)
-  %v13.1 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v12, <16 x float> splat (float 0x3FE45F3060000000), <16 x float> splat (float 0x4168000000000000))
-  %v13.2 = fsub <16 x float> %v13.1, splat (float 0x4168000000000000)
-  %v13.3 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v13.2, <16 x float> splat (float 0xBFF921FB40000000), <16 x float> %v12)
-  %v13.4 = fmul <16 x float> %v13.2, splat (float 0x3E74442D00000000)
-  %v13.5 = fsub <16 x float> %v13.3, %v13.4
-  %v13.6 = fsub <16 x float> %v13.3, %v13.5
-  %v13.7 = fsub <16 x float> %v13.6, %v13.4
-  %v13.8 = fneg <16 x float> %v13.4
-  %v13.9 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v13.2, <16 x float> splat (float 0x3E74442D00000000), <16 x float> %v13.8)
-  %v13.10 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v13.2, <16 x float> splat (float 0x3CF8469880000000), <16 x float> %v13.9)
-  %v13.11 = fsub <16 x float> %v13.7, %v13.10
-  %v13.12 = bitcast <16 x float> %v13.1 to <16 x i32>
-  %v14.1 = fmul <16 x float> %v13.5, %v13.5
-  %v14.2 = fmul <16 x float> %v14.1, %v13.5
-  %v14.3 = call <16 x float> @llvm.fma.v16f32(<16 x float> splat (float 0xBF2994CFE0000000), <16 x float> %v14.1, <16 x float> splat (float 0x3F811076C0000000))
-  %v14.4 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v14.3, <16 x float> %v14.1, <16 x float> splat (float 0xBFC5555460000000))
-  %v14.5 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v14.2, <16 x float> %v14.4, <16 x float> %v13.11)
-  %v14.6 = fadd <16 x float> %v14.5, %v13.5
-  %v14.7 = fadd <16 x float> %v13.5, %v13.5
-  %v14.8 = fmul <16 x float> %v14.7, %v13.11
-  %v14.9 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v13.5, <16 x float> %v13.5, <16 x float> %v14.8)
-  %v14.10 = call <16 x float> @llvm.fma.v16f32(<16 x float> splat (float 0x3EF99DEF40000000), <16 x float> %v14.9, <16 x float> splat (float 0xBF56C0C160000000))
-  %v14.11 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v14.10, <16 x float> %v14.9, <16 x float> splat (float 0x3FA55554A0000000))
-  %v14.12 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v14.11, <16 x float> %v14.9, <16 x float> splat (float 0xBFE0000000000000))
-  %v14.13 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v14.9, <16 x float> %v14.12, <16 x float> splat (float 0x3FF0000000000000))
-  %v15.1 = add <16 x i32> %v13.12, splat (i32 1)
-  %v15.2 = and <16 x i32> %v15.1, splat (i32 1)
-  %v15.3 = icmp ne <16 x i32> %v15.2, splat (i32 0)
-  %v15.4 = select <16 x i1> %v15.3, <16 x float> %v14.13, <16 x float> %v14.6
-  %v15.5 = shl <16 x i32> %v15.1, splat (i32 30)
-  %v15.6 = bitcast <16 x float> %v15.4 to <16 x i32>
-  %v15.7 = and <16 x i32> %v15.5, splat (i32 -2147483648)
-  %v15.8 = xor <16 x i32> %v15.6, %v15.7
-  %v15.9 = bitcast <16 x i32> %v15.8 to <16 x float>
-  %v15.10 = fcmp ogt <16 x float> %v12, splat (float 0x40F86A0000000000)
-  %v15.13 = bitcast <16 x i1> %v15.10 to i16
-  %v15.14 = icmp ne i16 %v15.13, 0
-  br i1 %v15.14, label %v15.11.rare, label %v15.12.join, !prof !0
-v15.11.rare:
-  %v15.15 = fpext <16 x float> %v11 to <16 x double>
-  br label %v15.16.lane
-v15.16.lane:
-  %v15.18 = phi i64 [ 0, %v15.11.rare ], [ %v15.19, %v15.16.lane ]
-  %v15.20 = phi <16 x double> [ poison, %v15.11.rare ], [ %v15.21, %v15.16.lane ]
-  %v15.22 = extractelement <16 x double> %v15.15, i64 %v15.18
-  %v15.23 = call double @cos(double %v15.22)
-  %v15.21 = insertelement <16 x double> %v15.20, double %v15.23, i64 %v15.18
-  %v15.19 = add i64 %v15.18, 1
-  %v15.24 = icmp ne i64 %v15.19, 16
-  br i1 %v15.24, label %v15.16.lane, label %v15.17.lanes
-v15.17.lanes:
-  %v15.25 = fptrunc <16 x double> %v15.21 to <16 x float>
-  %v15.26 = select <16 x i1> %v15.10, <16 x float> %v15.25, <16 x float> %v15.9
-  br label %v15.12.join
-v15.12.join:
-  %v15.27 = phi <16 x float> [ %v15.9, %v5.loop ], [ %v15.26, %v15.17.lanes ]
-  %v16 = getelementptr float, ptr %v4, i64 %v9
-  store <16 x float> %v15.27, ptr %v16, align 4
-  %v17 = add i64 %v7, 16
-  %v18 = icmp slt i64 %v17, 50
-  br i1 %v18, label %v5.loop, label %v6.done
-v6.done:
+  br label %v1.loop
+v1.loop:
+  %v3 = phi i64 [ 0, %entry ], [ %v10, %v1.loop ]
+  %v4 = sub i64 50, 16
+  %v5 = call i64 @llvm.smin.i64(i64 %v3, i64 %v4)
+  %v6 = getelementptr float, ptr %b0, i64 %v5
+  %v7 = load <16 x float>, ptr %v6, align 4
+  %v8 = call <16 x float> @vires_math_cos_float32_16(<16 x float> %v7)
+  %v9 = getelementptr float, ptr %b1, i64 %v5
+  store <16 x float> %v8, ptr %v9, align 4
+  %v10 = add i64 %v3, 16
+  %v11 = icmp slt i64 %v10, 50
+  br i1 %v11, label %v1.loop, label %v2.done
+v2.done:
   ret void
 }
 
-define internal void @k2(ptr %frame, i64 %task) nounwind {
+define internal void @k1(ptr %frame, i64 %task, ptr %b0, ptr %b1, ptr %b2) nounwind {
 entry:
-  %v1 = getelementptr ptr, ptr %frame, i64 3
-  %v2 = load ptr, ptr %v1
-  %v3 = getelementptr ptr, ptr %frame, i64 0
-  %v4 = load ptr, ptr %v3
-  %v5 = getelementptr ptr, ptr %frame, i64 2
-  %v6 = load ptr, ptr %v5
+  br label %v1.loop
+v1.loop:
+  %v3 = phi i64 [ 0, %entry ], [ %v22, %v8.done ]
+  %v4 = mul i64 %v3, 50
+  %v5 = getelementptr float, ptr %b1, i64 %v4
+  %v6 = getelementptr float, ptr %b2, i64 %v4
   br label %v7.loop
 v7.loop:
-  %v9 = phi i64 [ 0, %entry ], [ %v31, %v14.done ]
-  %v10 = mul i64 %v9, 50
-  %v11 = getelementptr float, ptr %v4, i64 %v10
-  %v12 = getelementptr float, ptr %v6, i64 %v10
-  br label %v13.loop
-v13.loop:
-  %v15 = phi i64 [ 0, %v7.loop ], [ %v29, %v25.13.join ]
-  %v16 = sub i64 50, 16
-  %v17 = call i64 @llvm.smin.i64(i64 %v15, i64 %v16)
-  %v18 = getelementptr float, ptr %v2, i64 %v17
-  %v19 = load <16 x float>, ptr %v18, align 4
-  %v20 = getelementptr float, ptr %v11, i64 %v17
-  %v21 = load <16 x float>, ptr %v20, align 4
-  %v22 = call <16 x float> @llvm.fabs.v16f32(<16 x float> %v21)
-  %v23.1 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v22, <16 x float> splat (float 0x3FE45F3060000000), <16 x float> splat (float 0x4168000000000000))
-  %v23.2 = fsub <16 x float> %v23.1, splat (float 0x4168000000000000)
-  %v23.3 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v23.2, <16 x float> splat (float 0xBFF921FB40000000), <16 x float> %v22)
-  %v23.4 = fmul <16 x float> %v23.2, splat (float 0x3E74442D00000000)
-  %v23.5 = fsub <16 x float> %v23.3, %v23.4
-  %v23.6 = fsub <16 x float> %v23.3, %v23.5
-  %v23.7 = fsub <16 x float> %v23.6, %v23.4
-  %v23.8 = fneg <16 x float> %v23.4
-  %v23.9 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v23.2, <16 x float> splat (float 0x3E74442D00000000), <16 x float> %v23.8)
-  %v23.10 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v23.2, <16 x float> splat (float 0x3CF8469880000000), <16 x float> %v23.9)
-  %v23.11 = fsub <16 x float> %v23.7, %v23.10
-  %v23.12 = bitcast <16 x float> %v23.1 to <16 x i32>
-  %v24.1 = fmul <16 x float> %v23.5, %v23.5
-  %v24.2 = fmul <16 x float> %v24.1, %v23.5
-  %v24.3 = call <16 x float> @llvm.fma.v16f32(<16 x float> splat (float 0xBF2994CFE0000000), <16 x float> %v24.1, <16 x float> splat (float 0x3F811076C0000000))
-  %v24.4 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v24.3, <16 x float> %v24.1, <16 x float> splat (float 0xBFC5555460000000))
-  %v24.5 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v24.2, <16 x float> %v24.4, <16 x float> %v23.11)
-  %v24.6 = fadd <16 x float> %v24.5, %v23.5
-  %v24.7 = fadd <16 x float> %v23.5, %v23.5
-  %v24.8 = fmul <16 x float> %v24.7, %v23.11
-  %v24.9 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v23.5, <16 x float> %v23.5, <16 x float> %v24.8)
-  %v24.10 = call <16 x float> @llvm.fma.v16f32(<16 x float> splat (float 0x3EF99DEF40000000), <16 x float> %v24.9, <16 x float> splat (float 0xBF56C0C160000000))
-  %v24.11 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v24.10, <16 x float> %v24.9, <16 x float> splat (float 0x3FA55554A0000000))
-  %v24.12 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v24.11, <16 x float> %v24.9, <16 x float> splat (float 0xBFE0000000000000))
-  %v24.13 = call <16 x float> @llvm.fma.v16f32(<16 x float> %v24.9, <16 x float> %v24.12, <16 x float> splat (float 0x3FF0000000000000))
-  %v25.1 = and <16 x i32> %v23.12, splat (i32 1)
-  %v25.2 = icmp ne <16 x i32> %v25.1, splat (i32 0)
-  %v25.3 = select <16 x i1> %v25.2, <16 x float> %v24.13, <16 x float> %v24.6
-  %v25.4 = shl <16 x i32> %v23.12, splat (i32 30)
-  %v25.5 = bitcast <16 x float> %v21 to <16 x i32>
-  %v25.6 = xor <16 x i32> %v25.4, %v25.5
-  %v25.7 = bitcast <16 x float> %v25.3 to <16 x i32>
-  %v25.8 = and <16 x i32> %v25.6, splat (i32 -2147483648)
-  %v25.9 = xor <16 x i32> %v25.7, %v25.8
-  %v25.10 = bitcast <16 x i32> %v25.9 to <16 x float>
-  %v25.11 = fcmp ogt <16 x float> %v22, splat (float 0x40F86A0000000000)
-  %v25.14 = bitcast <16 x i1> %v25.11 to i16
-  %v25.15 = icmp ne i16 %v25.14, 0
-  br i1 %v25.15, label %v25.12.rare, label %v25.13.join, !prof !0
-v25.12.rare:
-  %v25.16 = fpext <16 x float> %v21 to <16 x double>
-  br label %v25.17.lane
-v25.17.lane:
-  %v25.19 = phi i64 [ 0, %v25.12.rare ], [ %v25.20, %v25.17.lane ]
-  %v25.21 = phi <16 x double> [ poison, %v25.12.rare ], [ %v25.22, %v25.17.lane ]
-  %v25.23 = extractelement <16 x double> %v25.16, i64 %v25.19
-  %v25.24 = call double @sin(double %v25.23)
-  %v25.22 = insertelement <16 x double> %v25.21, double %v25.24, i64 %v25.19
-  %v25.20 = add i64 %v25.19, 1
-  %v25.25 = icmp ne i64 %v25.20, 16
-  br i1 %v25.25, label %v25.17.lane, label %v25.18.lanes
-v25.18.lanes:
-  %v25.26 = fptrunc <16 x double> %v25.22 to <16 x float>
-  %v25.27 = select <16 x i1> %v25.11, <16 x float> %v25.26, <16 x float> %v25.10
-  br label %v25.13.join
-v25.13.join:
-  %v25.28 = phi <16 x float> [ %v25.10, %v13.loop ], [ %v25.27, %v25.18.lanes ]
-  %v26 = fmul <16 x float> %v25.28, splat (float 0x4008000000000000)
-  %v27 = fadd <16 x float> %v26, %v19
-  %v28 = getelementptr float, ptr %v12, i64 %v17
-  store <16 x float> %v27, ptr %v28, align 4
-  %v29 = add i64 %v15, 16
-  %v30 = icmp slt i64 %v29, 50
-  br i1 %v30, label %v13.loop, label %v14.done
-v14.done:
-  %v31 = add i64 %v9, 1
-  %v32 = icmp slt i64 %v31, 50
-  br i1 %v32, label %v7.loop, label %v8.done
+  %v9 = phi i64 [ 0, %v1.loop ], [ %v20, %v7.loop ]
+  %v10 = sub i64 50, 16
+  %v11 = call i64 @llvm.smin.i64(i64 %v9, i64 %v10)
+  %v12 = getelementptr float, ptr %b0, i64 %v11
+  %v13 = load <16 x float>, ptr %v12, align 4
+  %v14 = getelementptr float, ptr %v5, i64 %v11
+  %v15 = load <16 x float>, ptr %v14, align 4
+  %v16 = call <16 x float> @vires_math_sin_float32_16(<16 x float> %v15)
+  %v17 = fmul <16 x float> %v16, splat (float 0x4000000000000000)
+  %v18 = fadd <16 x float> %v17, %v13
+  %v19 = getelementptr float, ptr %v6, i64 %v11
+  store <16 x float> %v18, ptr %v19, align 4
+  %v20 = add i64 %v9, 16
+  %v21 = icmp slt i64 %v20, 50
+  br i1 %v21, label %v7.loop, label %v8.done
 v8.done:
+  %v22 = add i64 %v3, 1
+  %v23 = icmp slt i64 %v22, 50
+  br i1 %v23, label %v1.loop, label %v2.done
+v2.done:
   ret void
 }
 
 define i32 @vires_entry(ptr %buffers, ptr %rt) nounwind {
 entry:
   %frame = getelementptr ptr, ptr %buffers, i64 0
-  call void @k1(ptr %frame, i64 0)
-  call void @k2(ptr %frame, i64 0)
+  %v1 = getelementptr ptr, ptr %frame, i64 1
+  %v2 = load ptr, ptr %v1
+  %v3 = getelementptr ptr, ptr %frame, i64 3
+  %v4 = load ptr, ptr %v3
+  call void @k0(ptr %frame, i64 0, ptr %v2, ptr %v4)
+  %v5 = load ptr, ptr %v3
+  %v6 = getelementptr ptr, ptr %frame, i64 0
+  %v7 = load ptr, ptr %v6
+  %v8 = getelementptr ptr, ptr %frame, i64 2
+  %v9 = load ptr, ptr %v8
+  call void @k1(ptr %frame, i64 0, ptr %v5, ptr %v7, ptr %v9)
   ret i32 0
 }
 
-!0 = !{!"branch_weights", i32 1, i32 4000}
+define internal void @r0(ptr %frame, i64 %task, ptr %b0, ptr %b1) nounwind {
+entry:
+  br label %v1.loop
+v1.loop:
+  %v3 = phi i64 [ 0, %entry ], [ %v35, %v10.tail ]
+  %v4 = mul i64 %v3, 50
+  %v5 = getelementptr float, ptr %b0, i64 %v4
+  %v6 = getelementptr float, ptr %b1, i64 %v3
+  %v7 = sub i64 50, 8
+  br label %v8.loop
+v8.loop:
+  %v11 = phi i64 [ 0, %v1.loop ], [ %v17, %v9.main ]
+  %v12 = phi <8 x float> [ splat (float 0xFFF0000000000000), %v1.loop ], [ %v16, %v9.main ]
+  %v13 = icmp sle i64 %v11, %v7
+  br i1 %v13, label %v9.main, label %v10.tail
+v9.main:
+  %v14 = getelementptr float, ptr %v5, i64 %v11
+  %v15 = load <8 x float>, ptr %v14, align 4
+  %v16 = call <8 x float> @llvm.maximum.v8f32(<8 x float> %v12, <8 x float> %v15)
+  %v17 = add i64 %v11, 8
+  br label %v8.loop
+v10.tail:
+  %v18 = sub i64 50, %v11
+  %v19 = insertelement <8 x i64> poison, i64 %v18, i64 0
+  %v20 = shufflevector <8 x i64> %v19, <8 x i64> poison, <8 x i32> zeroinitializer
+  %v21 = icmp ult <8 x i64> <i64 0, i64 1, i64 2, i64 3, i64 4, i64 5, i64 6, i64 7>, %v20
+  %v22 = getelementptr float, ptr %v5, i64 %v11
+  %v23 = call <8 x float> @llvm.masked.load.v8f32.p0(ptr %v22, i32 4, <8 x i1> %v21, <8 x float> zeroinitializer)
+  %v24 = call <8 x float> @llvm.maximum.v8f32(<8 x float> %v12, <8 x float> %v23)
+  %v25 = select <8 x i1> %v21, <8 x float> %v24, <8 x float> %v12
+  %v26 = shufflevector <8 x float> %v25, <8 x float> %v25, <4 x i32> <i32 0, i32 1, i32 2, i32 3>
+  %v27 = shufflevector <8 x float> %v25, <8 x float> %v25, <4 x i32> <i32 4, i32 5, i32 6, i32 7>
+  %v28 = call <4 x float> @llvm.maximum.v4f32(<4 x float> %v26, <4 x float> %v27)
+  %v29 = shufflevector <4 x float> %v28, <4 x float> %v28, <2 x i32> <i32 0, i32 1>
+  %v30 = shufflevector <4 x float> %v28, <4 x float> %v28, <2 x i32> <i32 2, i32 3>
+  %v31 = call <2 x float> @llvm.maximum.v2f32(<2 x float> %v29, <2 x float> %v30)
+  %v32 = extractelement <2 x float> %v31, i64 0
+  %v33 = extractelement <2 x float> %v31, i64 1
+  %v34 = call float @llvm.maximum.f32(float %v32, float %v33)
+  store float %v34, ptr %v6, align 4
+  %v35 = add i64 %v3, 1
+  %v36 = icmp slt i64 %v35, 50
+  br i1 %v36, label %v1.loop, label %v2.done
+v2.done:
+  ret void
+}
+
+define internal void @r1(ptr %frame, i64 %task, ptr %b0, ptr %b1, ptr %b2, ptr %b3) nounwind {
+entry:
+  br label %v1.loop
+v1.loop:
+  %v3 = phi i64 [ 0, %entry ], [ %v28, %v11.done ]
+  %v4 = sub i64 50, 16
+  %v5 = call i64 @llvm.smin.i64(i64 %v3, i64 %v4)
+  %v6 = getelementptr float, ptr %b0, i64 %v5
+  %v7 = load <16 x float>, ptr %v6, align 4
+  %v8 = getelementptr float, ptr %b2, i64 %v5
+  %v9 = getelementptr float, ptr %b3, i64 %v5
+  br label %v10.loop
+v10.loop:
+  %v12 = phi i64 [ 0, %v1.loop ], [ %v26, %v10.loop ]
+  %v13 = phi <16 x float> [ splat (float 0x0000000000000000), %v1.loop ], [ %v25, %v10.loop ]
+  %v14 = getelementptr float, ptr %b1, i64 %v12
+  %v15 = load float, ptr %v14, align 4
+  %v16 = insertelement <16 x float> poison, float %v15, i64 0
+  %v17 = shufflevector <16 x float> %v16, <16 x float> poison, <16 x i32> zeroinitializer
+  %v18 = mul i64 %v12, 50
+  %v19 = getelementptr float, ptr %v8, i64 %v18
+  %v20 = load <16 x float>, ptr %v19, align 4
+  %v21 = fsub <16 x float> %v20, %v17
+  %v22 = call <16 x float> @vires_math_exp_float32_16(<16 x float> %v21)
+  %v23 = fcmp ogt <16 x float> %v20, splat (float 0x0000000000000000)
+  %v24 = select <16 x i1> %v23, <16 x float> %v22, <16 x float> %v7
+  %v25 = fadd <16 x float> %v13, %v24
+  %v26 = add i64 %v12, 1
+  %v27 = icmp slt i64 %v26, 50
+  br i1 %v27, label %v10.loop, label %v11.done
+v11.done:
+  store <16 x float> %v25, ptr %v9, align 4
+  %v28 = add i64 %v3, 16
+  %v29 = icmp slt i64 %v28, 50
+  br i1 %v29, label %v1.loop, label %v2.done
+v2.done:
+  ret void
+}
+
+define i32 @vires_other(ptr %buffers, ptr %rt) nounwind {
+entry:
+  %frame = getelementptr ptr, ptr %buffers, i64 0
+  %v1 = getelementptr ptr, ptr %frame, i64 0
+  %v2 = load ptr, ptr %v1
+  %v3 = getelementptr ptr, ptr %frame, i64 3
+  %v4 = load ptr, ptr %v3
+  call void @r0(ptr %frame, i64 0, ptr %v2, ptr %v4)
+  %v5 = getelementptr ptr, ptr %frame, i64 1
+  %v6 = load ptr, ptr %v5
+  %v7 = load ptr, ptr %v3
+  %v8 = load ptr, ptr %v1
+  %v9 = getelementptr ptr, ptr %frame, i64 2
+  %v10 = load ptr, ptr %v9
+  call void @r1(ptr %frame, i64 0, ptr %v6, ptr %v7, ptr %v8, ptr %v10)
+  ret i32 0
+}
