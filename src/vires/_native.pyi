@@ -323,9 +323,7 @@ def set_tracing(flag: bool) -> bool:
     """Sets whether this thread stages programs; gives the flag before."""
 
 def tracing() -> bool: ...
-def set_context(
-    number: int, wide: bool = False, truncates: bool = False
-) -> tuple[int, bool, bool]:
+def set_context(number: int, wide: bool = False, truncates: bool = False) -> tuple[int, bool, bool]:
     """Sets the configuration's number, part of every signature, and gives what was set before.
 
     wide: Python numbers are 64-bit. truncates: the converter makes NumPy's 64-bit values 32-bit.

@@ -67,9 +67,7 @@ def test_the_same_bits(name):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    "rows, columns", [(17, 33), (8, 48), (200, 2), (2, 500), (9, 7)]
-)
+@pytest.mark.parametrize("rows, columns", [(17, 33), (8, 48), (200, 2), (2, 500), (9, 7)])
 def test_edges_of_blocks(rows, columns, dtype):
     length = 900
     x, w = normal(rows, length, dtype=dtype), normal(length, columns, dtype=dtype)

@@ -34,7 +34,9 @@ def refused(i):
 
 
 def test_ten_thousand_calls() -> None:
-    output, _ = run(_HEADER + """
+    output, _ = run(
+        _HEADER
+        + """
 calls = {
     "jit": lambda i: f(x),
     "eager": lambda i: np.cumsum(np.sort(x * 2 + i))[1:3].sum(),
@@ -56,12 +58,15 @@ for group, count in ((calls, 10_000), (slower, 10_000)):
         grown = growth(call, 500, count)
         assert grown < 4, (name, grown)
 print("done")
-""")
+"""
+    )
     assert output == "done\n"
 
 
 def test_two_thousand_shapes() -> None:
-    output, _ = run(_HEADER + """
+    output, _ = run(
+        _HEADER
+        + """
 calls = {
     "sum": lambda n: np.sum(np.ones(n + 1)),
     "add": lambda n: np.ones(n) + np.ones(n),
@@ -78,7 +83,8 @@ for name, call in calls.items():
     grown = growth(call, 100, 2000)
     assert grown < 12, (name, grown)
 print("done")
-""")
+"""
+    )
     assert output == "done\n"
 
 

@@ -76,9 +76,7 @@ def process_indices(backend: str | None = None) -> list[int]:
 def default_device(new_val: Device | str | None = None) -> AbstractContextManager[None]:
     """Put new arrays on a device inside a `with` block: there is one, of platform "cpu"."""
     if new_val is not None and new_val is not _CPU and new_val != "cpu":
-        raise ValueError(
-            f"default_device: needs a device that is present: {_CPU}; got {new_val!r}"
-        )
+        raise ValueError(f"default_device: needs a device that is present: {_CPU}; got {new_val!r}")
     return nullcontext()
 
 

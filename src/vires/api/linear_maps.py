@@ -120,9 +120,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         return tree.unflatten(out_tree, flat)
 
     value = tree.unflatten(out_tree, results)
-    return (
-        (value, tangent_function, settle(selected.aux)) if has_aux else (value, tangent_function)
-    )
+    return (value, tangent_function, settle(selected.aux)) if has_aux else (value, tangent_function)
 
 
 def _linearized(fun: Any, primals: Sequence[Any], has_aux: bool, operation: str) -> Any:

@@ -164,5 +164,3 @@ def pair_of(operation: str, rule: str, of: str, result: Any, what: str) -> tuple
 
 def is_symbolic(x: Any) -> bool:
     return x.__class__ is SymbolicZero or x.__class__ is Zero
-
-

@@ -170,5 +170,3 @@ class CallPrimitive(Primitive):
         return getattr(thread.trace, self._method)(self._call(params), operands)
 
     __call__ = bind
-
-

@@ -28,33 +28,86 @@ import numpy as np
 #: add sub mul div neg eq ne, select, convert, real, imag, complex, conj, abs and the math functions
 #: that NumPy defines for them.
 SCALAR_OPS: dict[str, int] = {
-    "add": 2, "sub": 2, "mul": 2, "div": 2,  # integer div truncates
+    "add": 2,
+    "sub": 2,
+    "mul": 2,
+    "div": 2,  # integer div truncates
     "rem": 2,  # sign of the dividend, as C's fmod and %
-    "neg": 1, "abs": 1,  # abs of complex gives its real dtype
-    "sign": 1, "max": 2, "min": 2,  # max and min: nan if either is nan; max(-0.0, 0.0) is 0.0
+    "neg": 1,
+    "abs": 1,  # abs of complex gives its real dtype
+    "sign": 1,
+    "max": 2,
+    "min": 2,  # max and min: nan if either is nan; max(-0.0, 0.0) is 0.0
     "fma": 3,  # a * b + c, rounded once
-    "and": 2, "or": 2, "xor": 2, "not": 1,  # bool and integers
-    "shift_left": 2, "shift_right_logical": 2, "shift_right_arithmetic": 2,
-    "population_count": 1, "clz": 1,
-    "eq": 2, "ne": 2, "lt": 2, "le": 2, "gt": 2, "ge": 2,  # result bool; IEEE; bool as 0 < 1
-    "eq_to": 2, "le_to": 2, "lt_to": 2,  # total order: -nan < -inf < ... < -0.0 < 0.0 < ... < nan
+    "and": 2,
+    "or": 2,
+    "xor": 2,
+    "not": 1,  # bool and integers
+    "shift_left": 2,
+    "shift_right_logical": 2,
+    "shift_right_arithmetic": 2,
+    "population_count": 1,
+    "clz": 1,
+    "eq": 2,
+    "ne": 2,
+    "lt": 2,
+    "le": 2,
+    "gt": 2,
+    "ge": 2,  # result bool; IEEE; bool as 0 < 1
+    "eq_to": 2,
+    "le_to": 2,
+    "lt_to": 2,  # total order: -nan < -inf < ... < -0.0 < 0.0 < ... < nan
     "select": 3,  # (bool, a, b): a where true
-    "floor": 1, "ceil": 1, "trunc": 1, "round_even": 1, "round_away": 1,
-    "is_finite": 1, "is_nan": 1, "is_inf": 1, "sign_bit": 1,  # result bool
-    "nextafter": 2, "copysign": 2,
+    "floor": 1,
+    "ceil": 1,
+    "trunc": 1,
+    "round_even": 1,
+    "round_away": 1,
+    "is_finite": 1,
+    "is_nan": 1,
+    "is_inf": 1,
+    "sign_bit": 1,  # result bool
+    "nextafter": 2,
+    "copysign": 2,
     "sqrt": 1,  # correctly rounded
-    "real": 1, "imag": 1, "conj": 1, "complex": 2,
+    "real": 1,
+    "imag": 1,
+    "conj": 1,
+    "complex": 2,
     "mulhi": 2,  # upper half of the product of two unsigned or signed integers
 }
 
 #: Elementary functions that ``op`` accepts too, over float dtypes (float16 and bfloat16 compute in
 #: float32), with their number of operands. Those in ``COMPLEX_MATH`` also take complex dtypes.
 MATH_OPS: dict[str, int] = {
-    "exp": 1, "exp2": 1, "expm1": 1, "log": 1, "log1p": 1, "log2": 1,
-    "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1, "atan": 1, "atan2": 2,
-    "sinh": 1, "cosh": 1, "tanh": 1, "asinh": 1, "acosh": 1, "atanh": 1,
-    "rsqrt": 1, "cbrt": 1, "pow": 2, "logistic": 1,
-    "erf": 1, "erfc": 1, "erf_inv": 1, "lgamma": 1, "digamma": 1,
+    "exp": 1,
+    "exp2": 1,
+    "expm1": 1,
+    "log": 1,
+    "log1p": 1,
+    "log2": 1,
+    "sin": 1,
+    "cos": 1,
+    "tan": 1,
+    "asin": 1,
+    "acos": 1,
+    "atan": 1,
+    "atan2": 2,
+    "sinh": 1,
+    "cosh": 1,
+    "tanh": 1,
+    "asinh": 1,
+    "acosh": 1,
+    "atanh": 1,
+    "rsqrt": 1,
+    "cbrt": 1,
+    "pow": 2,
+    "logistic": 1,
+    "erf": 1,
+    "erfc": 1,
+    "erf_inv": 1,
+    "lgamma": 1,
+    "digamma": 1,
 }
 COMPLEX_MATH = frozenset(
     "exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sqrt rsqrt pow logistic".split()

@@ -76,9 +76,7 @@ def plug() -> None:
     engine_slot.eager = looked_at(engine.eager) if watch else engine.eager
     engine_slot.compile = logged(engine.compile)
     engine_slot.plan = engine.plan
-    engine_slot.resolve_elementwise = (
-        _no_kernel if watch else engine.resolve_elementwise
-    )
+    engine_slot.resolve_elementwise = _no_kernel if watch else engine.resolve_elementwise
 
 
 def _no_kernel(name: str, function: Callable[..., Any], descriptors: Sequence[Any]) -> None:

@@ -245,9 +245,7 @@ def _contract_all(
     return _ordered(x, labels, output, sizes)
 
 
-def einsum_path(
-    subscripts: Any, /, *operands: Any, optimize: Any = "auto"
-) -> tuple[Any, Any]:
+def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "auto") -> tuple[Any, Any]:
     """The order in which `einsum` would contract, and a description of its cost."""
     from opt_einsum import contract_path
 

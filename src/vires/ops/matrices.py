@@ -65,9 +65,7 @@ class MatrixOperation(Primitive):
             transpose=transpose,
             batch=self._batch,
             loops=(
-                on_host(name, "LAPACK")
-                if small is None
-                else native_or_host(name, small, "LAPACK")
+                on_host(name, "LAPACK") if small is None else native_or_host(name, small, "LAPACK")
             ),
             multiple_results=multiple_results,
         )

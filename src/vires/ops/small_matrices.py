@@ -17,6 +17,7 @@ MOST = 32
 #: Right-hand sides of a solve that are better divided into blocks, which LAPACK does.
 MOST_COLUMNS = 256
 
+
 def _stack(a: Operand) -> list[int]:
     """Code of the dtype and number of matrices."""
     return [dtypes.CODE_OF[a.dtype], math.prod(a.shape[:-2])]

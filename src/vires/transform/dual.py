@@ -80,9 +80,7 @@ class DifferentiationTrace(Trace):
 
     def _full(self, primals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
         """The tangents, with `Zero` for constants."""
-        return [
-            zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)
-        ]
+        return [zero_tangent(x) if t is None else t for x, t in zip(primals, tangents, strict=True)]
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         primals, tangents, moving = self._split(operands)

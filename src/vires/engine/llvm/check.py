@@ -75,9 +75,7 @@ def _check_range(buffer: Buffer, offset: Index, guarded: bool, passed: str) -> N
     if offset.range is None or guarded:
         return
     low, high = offset.range
-    need(
-        low < max(buffer.size, 1) and high >= 0, passed, f"offset {low}..{high} misses {buffer!r}"
-    )
+    need(low < max(buffer.size, 1) and high >= 0, passed, f"offset {low}..{high} misses {buffer!r}")
     exact = all(atom.op == "var" for atom, _ in offset.terms)
     if exact and buffer.size:
         need(low >= 0 and high < buffer.size, passed, f"offset {low}..{high} leaves {buffer!r}")

@@ -90,9 +90,7 @@ def _moving(block: Block) -> Iterable[Buffer]:
 
 def _check_places(kernel: Kernel, passed: str) -> None:
     """A kernel that reads what it writes reads it where it has just been written."""
-    places = {
-        store.buffer.find(): store.offset for store in kernel.stores if store.combine is None
-    }
+    places = {store.buffer.find(): store.offset for store in kernel.stores if store.combine is None}
     folded = {b.find() for fold in kernel.folds for b in fold.buffers if b is not None}
     if kernel.scatters:
         return

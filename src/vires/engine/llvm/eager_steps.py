@@ -18,9 +18,7 @@ Avals = Sequence[ShapedArray]
 Maker = Callable[[Avals, dict[str, Any], Avals], Any]
 
 #: Reductions in the order of the native core's kinds.
-_REDUCTIONS = tuple(
-    f"reduce_{name}" for name in ("sum", "prod", "max", "min", "and", "or", "xor")
-)
+_REDUCTIONS = tuple(f"reduce_{name}" for name in ("sum", "prod", "max", "min", "and", "or", "xor"))
 #: Cumulative operations, in the order of its kinds.
 _CUMULATIVE = ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
 #: Routines for stacks of small matrices, by operation: their names, or None where LAPACK is better.
@@ -32,8 +30,7 @@ _MATRICES: dict[str, Callable[..., Routine | None]] = {
     "fft": native_transform,
 }
 _COUNTS = tuple(
-    dtypes.canonical(name)
-    for name in ("int32", "int64", "uint32", "uint64", "float32", "float64")
+    dtypes.canonical(name) for name in ("int32", "int64", "uint32", "uint64", "float32", "float64")
 )
 _BLAS = (dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
 

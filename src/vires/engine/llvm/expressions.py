@@ -294,9 +294,7 @@ class Graph:
             return quotient + self.floor_divide(smaller, divisor // common)
         if not left and len(parts) == 1 and parts[0][1] == 1 and parts[0][0].op == "floordiv":
             inner = parts[0][0]
-            return quotient + self.floor_divide(
-                self.as_index(inner.args[0]), inner.attr * divisor
-            )
+            return quotient + self.floor_divide(self.as_index(inner.args[0]), inner.attr * divisor)
         atom = self.node("floordiv", (rest,), INT64, divisor, (low // divisor, high // divisor))
         return quotient + self.index(0, ((atom, 1),))
 

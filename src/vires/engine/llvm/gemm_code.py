@@ -52,9 +52,13 @@ def _is_started(name: str) -> bool:
 
 
 def _start(name: str) -> None:
-    _started[name] = os.getpid(), [
-        machine.submit(text, level, PREFIX + name) for text, level in driver_modules(np.dtype(name))
-    ]
+    _started[name] = (
+        os.getpid(),
+        [
+            machine.submit(text, level, PREFIX + name)
+            for text, level in driver_modules(np.dtype(name))
+        ],
+    )
 
 
 def _load(name: str) -> None:

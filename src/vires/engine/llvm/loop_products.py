@@ -59,9 +59,7 @@ class Plan(NamedTuple):
 
 
 @memo.per_program
-def plan_products(
-    closed: ClosedJaxpr, length: int, num_consts: int, num_carry: int
-) -> Plan | None:
+def plan_products(closed: ClosedJaxpr, length: int, num_consts: int, num_carry: int) -> Plan | None:
     """What can be taken out of the body of a scan; None if that is nothing."""
     eqns = closed.jaxpr.eqns
     if length < 2 or not any(eqn.primitive is dot_general for eqn in eqns):
@@ -113,9 +111,7 @@ class _Planner:
         left = [eqn for eqn in jaxpr.eqns if known.isdisjoint(eqn.outvars)]
         whole = Jaxpr(jaxpr.constvars, arguments, results, left)
         needed, _ = dce_equations(whole, [True] * len(results))
-        body = ClosedJaxpr(
-            Jaxpr(jaxpr.constvars, arguments, results, needed), self.closed.consts
-        )
+        body = ClosedJaxpr(Jaxpr(jaxpr.constvars, arguments, results, needed), self.closed.consts)
         return Plan(tuple(hoisted), body, tuple(kept), tuple(sunk))
 
     def _hoist(self, eqn: JaxprEqn) -> Hoisted | None:

@@ -19,9 +19,7 @@ def _lifted(x: Expr) -> Expr | None:
     return None
 
 
-def _arithmetic(
-    name: str, combine: Callable[[Graph, Expr, Expr], Index], neutral: Any
-) -> Rule:
+def _arithmetic(name: str, combine: Callable[[Graph, Expr, Expr], Index], neutral: Any) -> Rule:
     """Rule for add, sub, mul: index arithmetic where it cannot overflow, and the neutral
     element.
     """
