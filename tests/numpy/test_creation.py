@@ -228,3 +228,14 @@ def test_astype() -> None:
     assert (np.ones(2) * 1j).astype(float).tolist() == [0, 0]
     assert not np.asarray(1.0).astype(float).weak_type
     assert np.astype(x, np.float64).dtype == onp.float64
+
+
+def test_evenly_spaced_numbers_repeat_their_bits() -> None:
+    for call in (
+        lambda: np.linspace(-2.3, 3.7, 11),
+        lambda: np.linspace(onp.float32(-1.7), 3, 13, endpoint=False),
+        lambda: np.geomspace(1.0, 100.0, 13),
+        lambda: np.logspace(0.0, 2.0, 13),
+        lambda: np.histogram(onp.arange(7.0) ** 2 / 3, 10)[1],
+    ):
+        assert len({onp.asarray(call()).tobytes() for _ in range(4)}) == 1

@@ -106,7 +106,6 @@ def arange(
     return from_host(np.arange(start, stop, step).astype(dtype))
 
 
-@planned("start", "stop")
 def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
     dtype: Any = None,

@@ -114,10 +114,11 @@ def read(name: str) -> tuple[dict[str, Any], bytes] | None:
     return notes, data[32 + length :]
 
 
-def write(name: str, notes: dict[str, Any], image: bytes) -> None:
+def write(name: str, notes: dict[str, Any], image: bytes, *, tell: bool = True) -> None:
     """Keep machine code under a key. Other processes see the whole file or none.
 
-    A thread of the native core writes it; why it could not is told with the next file.
+    A thread of the native core writes it; why it could not is told with the next file. With
+    `tell` false nothing is told: for what no line of the user asked for.
     """
     root = directory()
     if root is None:
@@ -126,7 +127,7 @@ def write(name: str, notes: dict[str, Any], image: bytes) -> None:
     body = len(text).to_bytes(8, "little") + text + image
     data = _MAGIC + hashlib.blake2b(body, digest_size=16).digest() + body
     folder = os.path.join(root, name[:2])
-    reason = _native.take_write_error()
+    reason = _native.take_write_error() if tell else ""
     try:
         os.makedirs(folder, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -137,7 +138,7 @@ def write(name: str, notes: dict[str, Any], image: bytes) -> None:
             _prune(folder)
     except OSError as error:
         reason = error.strerror or str(error)
-    if reason:
+    if reason and tell:
         _warn(
             f"cache: needs a directory that can be written; got {root} ({reason}); "
             "try VIRES_CACHE_DIR=<directory>, or VIRES_CACHE_DIR=off"
