@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -103,6 +104,7 @@ struct State {
   std::deque<std::shared_ptr<Job>> urgent, background;
   std::deque<File> files;
   std::string write_error;
+  int writing = 0;  // files that are being written
   std::vector<std::thread> workers;
   int waiting = 0;         // workers without work
   int in_background = 0;  // workers on background jobs
@@ -197,8 +199,13 @@ std::shared_ptr<Job> pop(std::deque<std::shared_ptr<Job>>& queue) {
 }
 
 void write_now(const File& file) {
-  std::string temporary = file.folder + "/.new-XXXXXX";
-  const int handle = mkstemp(temporary.data());
+  const std::string pattern = file.folder + "/.new-XXXXXX";
+  std::string temporary = pattern;
+  int handle = mkstemp(temporary.data());
+  if (handle < 0 && errno == ENOENT && (mkdir(file.folder.c_str(), 0777) == 0 || errno == EEXIST)) {
+    temporary = pattern;
+    handle = mkstemp(temporary.data());
+  }
   bool good = handle >= 0;
   for (size_t done = 0; good && done < file.data.size();) {
     const ssize_t count = write(handle, file.data.data() + done, file.data.size() - done);
@@ -220,9 +227,12 @@ void write_files(std::unique_lock<std::mutex>& lock) {
   while (!state.files.empty()) {
     const File file = std::move(state.files.front());
     state.files.pop_front();
+    ++state.writing;
     lock.unlock();
     write_now(file);
     lock.lock();
+    --state.writing;
+    state.changed.notify_all();
   }
 }
 
@@ -382,7 +392,7 @@ std::shared_ptr<Job> submit(std::string text, int level, bool background) {
   const std::lock_guard guard(state.mutex);
   (background ? state.background : state.urgent).push_back(job);
   add_worker();
-  state.changed.notify_one();
+  state.changed.notify_all();
   return job;
 }
 
@@ -390,7 +400,13 @@ void write_file(std::string folder, std::string name, std::string data) {
   const std::lock_guard guard(state.mutex);
   state.files.push_back({std::move(folder), std::move(name), std::move(data)});
   add_worker();
-  state.changed.notify_one();
+  state.changed.notify_all();
+}
+
+void flush_files() {
+  std::unique_lock lock(state.mutex);
+  write_files(lock);
+  state.changed.wait(lock, [] { return !state.writing; });
 }
 
 std::string take_write_error() {

@@ -60,9 +60,12 @@ Result compile(const std::string& text, int level, bool verify, Output output);
 // processor to the program.
 std::shared_ptr<Job> submit(std::string text, int level, bool background);
 
-// Writes a file of the cache on a worker: others see the whole file or none. What is left at exit or
+// Writes a file of the cache on a worker, and makes its folder if need be: others see the whole file or none. What is left at exit or
 // before a fork is written then.
 void write_file(std::string folder, std::string name, std::string data);
+
+// Waits until all files are written.
+void flush_files();
 
 // Why files could not be written since the last time that somebody asked; empty if none failed.
 std::string take_write_error();

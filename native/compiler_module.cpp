@@ -68,6 +68,7 @@ void define_compiler(nb::module_& m) {
   m.def("write_file", [](std::string folder, std::string name, nb::bytes data) {
     compiler::write_file(std::move(folder), std::move(name), {data.c_str(), data.size()});
   }, "folder"_a, "name"_a, "data"_a);
+  m.def("flush_files", compiler::flush_files, nb::call_guard<nb::gil_scoped_release>());
   m.def("take_write_error", compiler::take_write_error);
   nb::class_<Image>(m, "Image").def("address", [](const Image& image, const std::string& name) {
     const uintptr_t address = image.address(name);

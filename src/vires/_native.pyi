@@ -357,6 +357,9 @@ def submit(text: str, level: int, background: bool = False) -> Job: ...
 def write_file(folder: str, name: str, data: bytes) -> None:
     """Write a file of the cache on a thread: others see the whole file or none."""
 
+def flush_files() -> None:
+    """Wait until all files are written."""
+
 def take_write_error() -> str:
     """Why files could not be written since the last time that somebody asked."""
 

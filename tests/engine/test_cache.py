@@ -187,9 +187,11 @@ def test_the_oldest_files_of_a_full_folder_go(tmp_path, monkeypatch):
     for number in range(20):
         name = f"ab{number + 1:04x}"
         cache.write(name, {}, bytes(200))
+        _native.flush_files()
         os.utime(tmp_path / "ab" / name, (number, number))
     assert len(files(tmp_path)) == 20
     cache.write("ab0040", {}, bytes(200))
+    _native.flush_files()
     left = {os.path.basename(path) for path in files(tmp_path)}
     assert "ab0040" in left and "ab0001" not in left
     assert sum(os.path.getsize(path) for path in files(tmp_path)) <= 1000

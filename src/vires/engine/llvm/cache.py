@@ -129,12 +129,12 @@ def write(name: str, notes: dict[str, Any], image: bytes, *, tell: bool = True) 
     folder = os.path.join(root, name[:2])
     reason = _native.take_write_error() if tell else ""
     try:
-        os.makedirs(folder, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            reason = "Permission denied"
-        else:
+        refusal = _refusal(root)
+        reason = reason or refusal
+        if not refusal:
             _native.write_file(folder, name, data)
-        if int(name[2:6], 16) % _LOOKS == 0:
+        if not refusal and int(name[2:6], 16) % _LOOKS == 0:
+            _native.flush_files()
             _prune(folder)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -143,6 +143,17 @@ def write(name: str, notes: dict[str, Any], image: bytes, *, tell: bool = True) 
             f"cache: needs a directory that can be written; got {root} ({reason}); "
             "try VIRES_CACHE_DIR=<directory>, or VIRES_CACHE_DIR=off"
         )
+
+
+@lru_cache(maxsize=8)
+def _refusal(root: str) -> str:
+    """Make the directory of the cache; why nothing can be written in it, or nothing.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    os.makedirs(root, exist_ok=True)
+    return "" if os.access(root, os.W_OK | os.X_OK) else "Permission denied"
 
 
 def _warn(message: str) -> None:
