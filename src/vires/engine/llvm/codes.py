@@ -104,9 +104,3 @@ def improve(code: Code, key: str, name: str, make: Callable[[], Made]) -> None:
         code.replace(load(made, name).linked)
 
     background.run(task)
-
-
-def forget() -> None:
-    """Forget all code of this process (for tests, and `clear_caches`)."""
-    background.finish()
-    _codes.clear()

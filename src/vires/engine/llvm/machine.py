@@ -60,7 +60,7 @@ def library_path() -> str:
 def start() -> None:
     """Begin to load LLVM on a thread of its own.
 
-    The thread also compiles `warm_up.ll`, a program as the engine writes them, so that the code
+    The thread also compiles `warm_up.ll`, programs as the engine writes them, so that the code
     generator's pages are in memory and its tables made when the first kernel comes.
 
     Raises:
