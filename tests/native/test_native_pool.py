@@ -6,6 +6,7 @@ import ctypes
 
 import numpy as np
 import pytest
+
 from vires import _native
 from vires.core import setup  # noqa: F401 - prepares the native core
 
