@@ -2,7 +2,9 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,6 +40,13 @@ struct Library {
   void (*dispose_buffer)(void*);
   void (*dispose_module)(void*);
   void (*dispose_string)(char*);
+  void* (*create_tuning)();
+  void* (*create_pass_builder)(void*, void*);
+  void* (*create_passes)();
+  void (*add_inliner)(void*);
+  void (*run_passes)(void*, void*, void*);
+  void (*dispose_passes)(void*);
+  void (*dispose_pass_builder)(void*);
 
   bool load(const std::string& path) {
     void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -65,6 +74,13 @@ struct Library {
     get(dispose_buffer, "DisposeMemoryBuffer");
     get(dispose_module, "DisposeModule");
     get(dispose_string, "DisposeString");
+    get(create_tuning, "CreatePipelineTuningOptions");
+    get(create_pass_builder, "CreatePassBuilder");
+    get(create_passes, "CreateNewModulePassManager");
+    get(add_inliner, "module_AddAlwaysInlinerPass");
+    get(run_passes, "RunNewModulePassManager");
+    get(dispose_passes, "DisposeNewModulePassManger");
+    get(dispose_pass_builder, "DisposePassBuilder");
     return found;
   }
 
@@ -80,6 +96,8 @@ constexpr int kLevels = 3;
 // A context keeps every type and constant it has seen; a fresh one after so many modules bounds that.
 constexpr int kModulesPerContext = 256;
 constexpr int kMostWorkers = 8;
+// Of threads that compile in the background: about a tenth of a busy processor is theirs.
+constexpr int kNice = 10;
 
 // What one thread at a time compiles with: LLVM is thread-safe across contexts.
 struct Bench {
@@ -105,9 +123,8 @@ struct State {
   std::deque<File> files;
   std::string write_error;
   int writing = 0;  // files that are being written
-  std::vector<std::thread> workers;
-  int waiting = 0;         // workers without work
-  int in_background = 0;  // workers on background jobs
+  std::vector<std::thread> workers, low_workers;
+  int waiting = 0, low_waiting = 0;  // workers without work
   bool stopping = false;
 };
 
@@ -142,6 +159,18 @@ void give_bench(Bench* bench) {
   state.idle.push_back(bench);
 }
 
+// Puts functions marked `alwaysinline` in the places of their calls.
+void write_inline(void* machine, void* module) {
+  const Library& llvm = state.library;
+  static void* const tuning = llvm.create_tuning();
+  void* builder = llvm.create_pass_builder(machine, tuning);
+  void* passes = llvm.create_passes();
+  llvm.add_inliner(passes);
+  llvm.run_passes(passes, module, builder);
+  llvm.dispose_passes(passes);
+  llvm.dispose_pass_builder(builder);
+}
+
 Result compile_on(Bench& bench, const std::string& text, int level, bool verify, Output output) {
   const Library& llvm = state.library;
   Result result;
@@ -165,7 +194,11 @@ Result compile_on(Bench& bench, const std::string& text, int level, bool verify,
   }
   if (verify && llvm.verify(module, &message)) {
     result.error = "the kernel is not valid IR: " + llvm.take(message);
-  } else if (void* buffer = llvm.emit(machine, module, static_cast<int>(output), &message)) {
+    llvm.dispose_module(module);
+    return result;
+  }
+  if (text.find(" alwaysinline ") != std::string::npos) write_inline(machine, module);
+  if (void* buffer = llvm.emit(machine, module, static_cast<int>(output), &message)) {
     result.bytes.assign(llvm.buffer_start(buffer), llvm.buffer_size(buffer));
     llvm.dispose_buffer(buffer);
   } else {
@@ -237,24 +270,31 @@ void write_files(std::unique_lock<std::mutex>& lock) {
 }
 
 // The next job for a worker, or none when it is to end. Called with the lock held.
-std::shared_ptr<Job> next_job(std::unique_lock<std::mutex>& lock, bool* is_background) {
-  const int spare = std::max(1, processors() - 1);
+std::shared_ptr<Job> next_job(std::unique_lock<std::mutex>& lock, bool low) {
+  auto& queue = low ? state.background : state.urgent;
+  int& waiting = low ? state.low_waiting : state.waiting;
   for (;;) {
     if (state.stopping) return nullptr;
-    *is_background = state.urgent.empty();
-    if (!*is_background) return pop(state.urgent);
-    if (!state.files.empty()) {
+    if (!queue.empty()) return pop(queue);
+    if (!low && !state.files.empty()) {
       write_files(lock);
       continue;
     }
-    if (!state.background.empty() && state.in_background < spare) return pop(state.background);
-    ++state.waiting;
+    ++waiting;
     state.changed.wait(lock);
-    --state.waiting;
+    --waiting;
   }
 }
 
-void work(bool first) {
+// Lets this thread give way to others. There is no way back: raising a priority needs a privilege.
+void lower_priority() {
+#ifdef __linux__
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
+#endif
+}
+
+void work(bool first, bool low) {
+  if (low) lower_priority();
   if (first) {
     const bool good = load();
     if (good) {
@@ -271,38 +311,26 @@ void work(bool first) {
   }
   std::unique_lock lock(state.mutex);
   for (;;) {
-    bool is_background = false;
-    const std::shared_ptr<Job> job = next_job(lock, &is_background);
+    const std::shared_ptr<Job> job = next_job(lock, low);
     if (!job) return;
-    state.in_background += is_background;
     lock.unlock();
     job->run();
     lock.lock();
-    state.in_background -= is_background;
-    // A background job that had to wait for this one.
-    state.changed.notify_one();
   }
-}
-
-// Ends the workers. Jobs that wait stay in their queues.
-void stop() {
-  std::vector<std::thread> workers;
-  {
-    const std::lock_guard guard(state.mutex);
-    state.stopping = true;
-    state.changed.notify_all();
-    workers.swap(state.workers);
-  }
-  for (std::thread& worker : workers) worker.join();
-  std::unique_lock lock(state.mutex);
-  write_files(lock);
 }
 
 // With the lock held: a worker more if none is free.
 void add_worker(bool first = false) {
   const int most = std::min(processors(), kMostWorkers);
   if (state.stopping || static_cast<int>(state.workers.size()) >= most) return;
-  if (first || state.waiting == 0) state.workers.emplace_back(work, first);
+  if (first || state.waiting == 0) state.workers.emplace_back(work, first, false);
+}
+
+// The same of the background. They leave one processor to the program.
+void add_low_worker() {
+  const int most = std::clamp(processors() - 1, 1, kMostWorkers);
+  if (state.stopping || static_cast<int>(state.low_workers.size()) >= most) return;
+  if (state.low_waiting == 0) state.low_workers.emplace_back(work, false, true);
 }
 
 // A child that is forked while a thread holds a lock, of ours or of the loader, could never take it.
@@ -313,7 +341,8 @@ void before_fork() {
 
 void after_fork() {
   state.stopping = false;
-  if (!state.urgent.empty() || !state.background.empty() || !state.files.empty()) add_worker();
+  if (!state.urgent.empty() || !state.files.empty()) add_worker();
+  if (!state.background.empty()) add_low_worker();
   state.mutex.unlock();
 }
 
@@ -346,6 +375,16 @@ bool Job::done() {
 
 const Result& Job::result() {
   run();
+  return wait();
+}
+
+const Result& Job::wait() {
+  bool stopping;
+  {
+    const std::lock_guard guard(state.mutex);
+    stopping = state.stopping;
+  }
+  if (stopping) run();  // nobody else will
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return state_ == State::kDone; });
   return result_;
@@ -354,8 +393,7 @@ const Result& Job::result() {
 void start(const std::string& path, const std::string& ir) {
   const std::lock_guard guard(state.mutex);
   if (!state.path.empty()) return;
-  static const bool registered =
-      pthread_atfork(before_fork, after_fork, after_fork) == 0 && std::atexit(stop) == 0;
+  static const bool registered = pthread_atfork(before_fork, after_fork, after_fork) == 0;
   if (!registered) {
     state.failed = true;
     return;
@@ -363,6 +401,21 @@ void start(const std::string& path, const std::string& ir) {
   state.path = path;
   state.warm_up = ir;
   add_worker(true);
+}
+
+void stop() {
+  std::vector<std::thread> workers;
+  {
+    const std::lock_guard guard(state.mutex);
+    state.stopping = true;
+    state.changed.notify_all();
+    workers.swap(state.workers);
+    for (std::thread& worker : state.low_workers) workers.push_back(std::move(worker));
+    state.low_workers.clear();
+  }
+  for (std::thread& worker : workers) worker.join();
+  std::unique_lock lock(state.mutex);
+  write_files(lock);
 }
 
 const Host& host() {
@@ -390,8 +443,13 @@ Result compile(const std::string& text, int level, bool verify, Output output) {
 std::shared_ptr<Job> submit(std::string text, int level, bool background) {
   auto job = std::make_shared<Job>(std::move(text), level);
   const std::lock_guard guard(state.mutex);
-  (background ? state.background : state.urgent).push_back(job);
-  add_worker();
+  if (background) {
+    state.background.push_back(job);
+    add_low_worker();
+  } else {
+    state.urgent.push_back(job);
+    add_worker();
+  }
   state.changed.notify_all();
   return job;
 }

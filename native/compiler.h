@@ -30,6 +30,8 @@ class Job {
   bool done();
   // Waits for it; a job that no worker has begun is run by the caller.
   const Result& result();
+  // Waits until a worker has done it.
+  const Result& wait();
 
  private:
   enum class State { kWaiting, kRunning, kDone };
@@ -46,6 +48,11 @@ class Job {
 // warm pages and tables. Errors are left for the first use to report. Later calls do nothing.
 void start(const std::string& path, const std::string& ir);
 
+// Ends the workers, after the jobs that they have begun; the others stay in their queues, to be run by
+// who asks for their results. To be called before the process exits: the library destroys its
+// objects then.
+void stop();
+
 // The processor of this machine. Waits for the library; an empty triple if there is none.
 const Host& host();
 
@@ -56,8 +63,8 @@ int vector_bytes();
 // Compiles IR text on the calling thread. Any number of threads may do so at once.
 Result compile(const std::string& text, int level, bool verify, Output output);
 
-// Hands a module to the workers. Jobs in the background wait until no other does, and leave one
-// processor to the program.
+// Hands a module to the workers. Those of the background have a low priority: while the program
+// keeps all processors busy they get about a tenth of one.
 std::shared_ptr<Job> submit(std::string text, int level, bool background);
 
 // Writes a file of the cache on a worker, and makes its folder if need be: others see the whole file or none. What is left at exit or

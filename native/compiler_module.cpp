@@ -30,11 +30,12 @@ nb::bytes compile(const std::string& text, int level, bool verify, bool assembly
   return bytes_of(result);
 }
 
-nb::bytes job_result(compiler::Job& job) {
+template <const compiler::Result& (compiler::Job::*get)()>
+nb::bytes from_job(compiler::Job& job) {
   const compiler::Result* result;
   {
     const nb::gil_scoped_release release;
-    result = &job.result();
+    result = &(job.*get)();
   }
   return bytes_of(*result);
 }
@@ -51,6 +52,7 @@ std::unique_ptr<Image> load(nb::bytes object, nb::dict names) {
 
 void define_compiler(nb::module_& m) {
   m.def("compiler_start", compiler::start, "path"_a, "ir"_a);
+  m.def("compiler_stop", compiler::stop, nb::call_guard<nb::gil_scoped_release>());
   m.def("compiler_host", [] {
     compiler::Host host;
     {
@@ -63,7 +65,8 @@ void define_compiler(nb::module_& m) {
   m.def("compile", compile, "text"_a, "level"_a, "verify"_a = false, "assembly"_a = false);
   nb::class_<compiler::Job>(m, "Job")
       .def("done", &compiler::Job::done)
-      .def("result", job_result);
+      .def("result", from_job<&compiler::Job::result>)
+      .def("wait", from_job<&compiler::Job::wait>);
   m.def("submit", compiler::submit, "text"_a, "level"_a, "background"_a = false);
   m.def("write_file", [](std::string folder, std::string name, nb::bytes data) {
     compiler::write_file(std::move(folder), std::move(name), {data.c_str(), data.size()});

@@ -1,37 +1,87 @@
 """Work that nobody waits for: better code for programs that already run.
 
-One thread does it, in order. What is left when the interpreter exits is done then, so that the next
-process finds its programs in the cache.
+One thread does it, in order, some time after it was asked for: the first call of a program has the
+processor to itself. What is left when the interpreter exits is done then, so that the next process
+finds its programs in the cache.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import lru_cache
 
-_futures: set[Future[None]] = set()
+from vires import _native
+
+#: Seconds from a request to the work.
+_DELAY = 0.05
 
 
-@lru_cache(maxsize=1)
-def _thread(process: int) -> ThreadPoolExecutor:
-    """The thread of a process: a forked child makes its own."""
-    return ThreadPoolExecutor(1, "vires-background")
+class _Worker:
+    """A thread with its tasks."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        #: Tasks with the time from which on they may be done.
+        self._tasks: deque[tuple[float, Callable[[], None]]] = deque()
+        self._errors: list[BaseException] = []
+        self._is_busy = False
+        self._waiting = 0
+        self._has_thread = False
+
+    def add(self, task: Callable[[], None]) -> None:
+        """Do a task, soon."""
+        with self._changed:
+            self._tasks.append((time.monotonic() + _DELAY, task))
+            if not self._has_thread:
+                self._has_thread = True
+                # A daemon: `finish` waits for it when the interpreter exits, and hurries it.
+                threading.Thread(target=self._work, name="vires-background", daemon=True).start()
+            self._changed.notify_all()
+
+    def finish(self) -> list[BaseException]:
+        """Do all that there is at once, and wait for it; what was raised."""
+        with self._changed:
+            self._waiting += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._tasks and not self._is_busy)
+            self._waiting -= 1
+            errors, self._errors = self._errors, []
+            return errors
+
+    def _work(self) -> None:
+        while True:
+            task = self._next()
+            try:
+                task()
+            except BaseException as error:  # told by `finish`
+                self._errors.append(error)
+            finally:
+                del task
+                with self._changed:
+                    self._is_busy = False
+                    self._changed.notify_all()
+
+    def _next(self) -> Callable[[], None]:
+        """The next task, when its time has come."""
+        with self._changed:
+            while True:
+                left = self._tasks[0][0] - time.monotonic() if self._tasks else None
+                if left is not None and (left <= 0 or self._waiting):
+                    self._is_busy = True
+                    return self._tasks.popleft()[1]
+                self._changed.wait(left)
+
+
+_worker = _Worker()
 
 
 def run(task: Callable[[], None]) -> None:
-    """Do a task at once, on the thread."""
-    future = _thread(os.getpid()).submit(task)
-    _futures.add(future)
-    future.add_done_callback(_forget)
-
-
-def _forget(future: Future[None]) -> None:
-    """Those that failed are kept, so that `finish` tells."""
-    if future.exception() is None:
-        _futures.discard(future)
+    """Do a task on the thread, soon."""
+    _worker.add(task)
 
 
 def finish() -> None:
@@ -40,17 +90,24 @@ def finish() -> None:
     Raises:
         Exception: what a task raised.
     """
-    left = set(_futures)
-    wait(left)
-    _futures.clear()
-    for future in left:
-        future.result()
+    errors = _worker.finish()
+    if errors:
+        raise errors[0]
 
 
 def _start_anew() -> None:
     """In a forked child: its parent does what was begun."""
-    _futures.clear()
+    global _worker
+    _worker = _Worker()
 
 
-atexit.register(finish)
+def _end() -> None:
+    """At exit: finish, then let no thread run LLVM while its library destroys its objects."""
+    try:
+        finish()
+    finally:
+        _native.compiler_stop()
+
+
+atexit.register(_end)
 os.register_at_fork(after_in_child=_start_anew)

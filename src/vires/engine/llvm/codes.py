@@ -2,8 +2,8 @@
 
 A program that nobody has compiled yet is compiled in a hurry: its elementary functions are calls of
 the library's, most kernels have the code generator's least effort. If that leaves something to
-gain, a thread compiles it again, lets the executables run the better code from their next call on,
-and keeps that in the cache. Both give the same bits.
+gain, its modules are compiled again by threads that leave the processor to others; the executables
+run the better code from their next call on, and the cache keeps it. Both give the same bits.
 """
 
 from __future__ import annotations

@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import math
 
+from vires.engine.llvm.plan import reads, writes
 from vires.engine.llvm.program import Block, Kernel, Region
 
 #: Kernels above this cost, in additions, are compiled with more effort in the end.
 _WORTH = 1_000_000.0
 #: Kernels that run more turns of their innermost loop are at first, too: the hurried code would
-#: lose more time than the better takes to compile.
-_LONG = 100_000
+#: lose more time than the better takes to compile. It keeps values on the stack, which costs little
+#: next to reading and writing arrays, and much in loops that hardly touch memory otherwise.
+_LONG = 2_000_000
+_LONG_IN_REGISTERS = 100_000
+#: Bytes of memory in a turn from which on the arrays decide.
+_STREAM = 8
 #: Turns of a loop whose number nobody knows.
 _UNKNOWN = 100
 
@@ -36,4 +41,8 @@ def _settle(kernel: Kernel, times: int) -> None:
     around = math.prod([v.size for v in kernel.loops])
     turns = _UNKNOWN * around if unknown else math.prod([v.size for v in kernel.order])
     kernel.level = 1 if kernel.work * times > _WORTH else 0
-    kernel.quick = kernel.level if turns // kernel.lanes * times > _LONG else 0
+    turns //= kernel.lanes
+    buffers = {*reads(kernel), *writes(kernel)}
+    streams = kernel.turns is None and sum(b.nbytes for b in buffers) >= _STREAM * turns
+    long = _LONG if streams else _LONG_IN_REGISTERS
+    kernel.quick = kernel.level if turns * times > long else 0

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from vires.engine.llvm import math_library
 from vires.engine.llvm.blocks import emit_block
 from vires.engine.llvm.code import Code, module
 from vires.engine.llvm.emit import Writer
@@ -22,13 +23,40 @@ _STOP = 40
 
 
 class Unit(NamedTuple):
-    """A module of IR text, the effort that it is compiled with, and the functions that others may
-    call.
+    """A module of the program, and the functions in it that others may call.
+
+    It is compiled with little effort while somebody waits, its elementary functions being calls of
+    the library's; and with the effort that it is worth, when nobody does, with these functions
+    in their places. Both give the same bits.
     """
 
-    text: str
+    functions: list[str]
+    codes: list[Code]
+    #: The effort of the first kind, and of the second.
+    quick: int
     level: int
     exports: list[str]
+
+    @property
+    def shared(self) -> set[str]:
+        """The functions of the library that it calls."""
+        return set[str]().union(*[code.shared for code in self.codes])
+
+    @property
+    def is_improvable(self) -> bool:
+        """Whether its second kind of code is better than the first."""
+        return self.level > self.quick or (self.level > 0 and bool(self.shared))
+
+    def hurried(self) -> tuple[str, int]:
+        """The module and the effort when somebody waits."""
+        return module(self.functions, self.codes), self.quick
+
+    def best(self) -> tuple[str, int]:
+        """The module and the effort when nobody waits."""
+        if not self.level:
+            return self.hurried()
+        written = math_library.definitions(self.shared)
+        return module(self.functions, self.codes, written), self.level
 
 
 #: Text of kernels that is worth a thread of its own.
@@ -44,6 +72,8 @@ class Body(NamedTuple):
     name: str
     text: str
     code: Code
+    #: The code generator's effort when somebody waits, and when nobody does.
+    quick: int
     level: int
     parameters: int
 
@@ -53,14 +83,14 @@ class Body(NamedTuple):
 
 
 def divide(bodies: Sequence[Body]) -> list[list[Body]]:
-    """Kernels that are compiled apart from the entry: those that need more effort, and large
+    """Kernels that are compiled apart from the entry: those that are worth more effort, and large
     numbers of them.
     """
     parts: list[list[Body]] = []
-    for level in sorted({body.level for body in bodies}):
-        group = [body for body in bodies if body.level == level]
+    for quick, level in sorted({(body.quick, body.level) for body in bodies}):
+        group = [body for body in bodies if (body.quick, body.level) == (quick, level)]
         total = sum(len(body.text) for body in group)
-        count = min(-(-total // (_UNIT_TEXT // (level + 1))), 8)
+        count = min(-(-total // (_UNIT_TEXT // (quick + 1))), 8)
         if level == 0 and count == 1:
             continue  # in the module of the entry
         bins: list[list[Body]] = [[] for _ in range(count)]
@@ -76,12 +106,9 @@ def divide(bodies: Sequence[Body]) -> list[list[Body]]:
 class ProgramWriter:
     """Writes the functions of one program."""
 
-    def __init__(self, slots: int, extended: int, *, hurried: bool = False) -> None:
-        #: Whether somebody waits for the code, and whether more effort would make it better.
-        self.hurried = hurried
-        self.improvable = False
+    def __init__(self, slots: int, extended: int) -> None:
         #: The functions of kernels, by their text and the effort of the compiler.
-        self.bodies: dict[tuple[str, int], Body] = {}
+        self.bodies: dict[tuple[str, int, int], Body] = {}
         #: Functions of tasks in the entry's module.
         self.local: list[tuple[str, Code]] = []
         #: Slots of the caller's table, and those of the frame: one more for the runtime, and those
@@ -91,8 +118,6 @@ class ProgramWriter:
         self.extended = extended
         #: C functions that the program calls, with their declarations.
         self.symbols: dict[str, str] = {}
-        #: Functions of the library of mathematics that kernels call.
-        self.shared: set[str] = set()
         self.main = Code()
         self.names = 0
         #: Blocks that call a Python function, and blocks that can fail: their numbers are known at
@@ -123,7 +148,9 @@ class ProgramWriter:
         parts = divide(bodies)
         units = [
             Unit(
-                module([body.text for body in part], [body.code for body in part]),
+                [body.text for body in part],
+                [body.code for body in part],
+                part[0].quick,
                 part[0].level,
                 [body.name for body in part],
             )
@@ -140,7 +167,7 @@ class ProgramWriter:
             entry,
         ]
         codes = [*[body.code for body in own], *[c for _, c in self.local], code]
-        return [*units, Unit(module(texts, codes), 0, [name])]
+        return [*units, Unit(texts, codes, 0, 0, [name])]
 
     def steps(self, region: Region) -> None:
         """Run the steps of a region at this place of the entry."""
@@ -303,8 +330,7 @@ class ProgramWriter:
     ) -> tuple[Body, list[Buffer]]:
         """The function of a kernel, and the buffers that it takes; `write` writes it for a task."""
         code = Code()
-        level = kernel.quick if self.hurried else kernel.level
-        code.outlined = self.hurried or level == 0
+        code.outlined = True
         buffers: dict[Buffer, str] = {}
 
         def parameter(buffer: Buffer) -> str:
@@ -314,23 +340,20 @@ class ProgramWriter:
         inner.runtime_slot = self.slots
         write(inner, Val(code, "%task", INT64, 1))
         code.ret()
-        self.shared |= code.shared
-        if kernel.level and (level < kernel.level or code.shared):
-            self.improvable = True
-        body = self.body(code, level, list(buffers.values()))
+        body = self.body(code, kernel.quick, kernel.level, list(buffers.values()))
         kernel.name = body.name
         return body, list(buffers)
 
-    def body(self, code: Code, level: int, parameters: Sequence[str]) -> Body:
+    def body(self, code: Code, quick: int, level: int, parameters: Sequence[str]) -> Body:
         """The function with this code: one that is there already, if its text is the same."""
         listed = ["ptr %frame", "i64 %task", *[f"ptr {name}" for name in parameters]]
         text = code.define("kernel", listed)
-        found = self.bodies.get((text, level))
+        found = self.bodies.get((text, quick, level))
         if found is None:
             name = f"k{len(self.bodies)}"
             named = text.replace("@kernel(", f"@{name}(", 1)
-            found = Body(name, named, code, level, len(parameters))
-            self.bodies[text, level] = found
+            found = Body(name, named, code, quick, level, len(parameters))
+            self.bodies[text, quick, level] = found
         return found
 
     def check_stop(self) -> None:

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 from vires.core.jaxpr import ClosedJaxpr
 from vires.engine.llvm import codes, dump, machine, pipeline
 from vires.engine.llvm.blocks import EMITTERS
-from vires.engine.llvm.code import module
-from vires.engine.llvm.emit_program import ProgramWriter
+from vires.engine.llvm.emit_program import ProgramWriter, Unit
 from vires.engine.llvm.explain_costs import (
     Access,
     block_reads,
@@ -140,12 +139,16 @@ def explain_program(
     watch.lap("simplify")
     arranged = pipeline.arrange(builder, region, results, name, donate, watch.lap)
     writer = ProgramWriter(arranged.slots, arranged.extended)
-    images, notes = pipeline.translate(arranged, writer, name, watch.lap)
-    plain = _executable(closed, images, notes, name, builder)
+    units, notes = pipeline.translate(arranged, writer, name)
+    watch.lap("emit")
+    made = pipeline.compiled(units, notes, name)
+    watch.lap("LLVM")
+    plain = _executable(closed, made, name, builder)
     watch.lap("link")
     compiled = _compile_times(writer, name)
     timed = TimedWriter(arranged.slots, arranged.extended, region)
-    instrumented = _executable(closed, *pipeline.translate(arranged, timed, name), name, builder)
+    measuring = pipeline.compiled(*pipeline.translate(arranged, timed, name), name)
+    instrumented = _executable(closed, measuring, name, builder)
     call = repeat(lambda: plain.execute(operands()))
     seconds, runs, values = measure(instrumented, timed, operands, bounds)
     taken = {id(step): (seconds[i], runs[i]) for i, step in enumerate(steps_of(region))}
@@ -164,7 +167,7 @@ def explain_program(
             "results": sum(v.aval.nbytes for v in avals.outvars),
             "scratch": arranged.scratch,
         },
-        sum(map(len, images)),
+        sum(map(len, made[0])),
         call,
         bounds,
     )
@@ -187,10 +190,8 @@ def _load_time(closed: ClosedJaxpr, name: str, donate: Sequence[int]) -> float |
     return None if found is None else time.perf_counter() - start
 
 
-def _executable(
-    closed: ClosedJaxpr, images: list[bytes], notes: dict[str, Any], name: str, builder: Any
-) -> Any:
-    return pipeline.executable(closed, codes.load((images, notes), name), builder)
+def _executable(closed: ClosedJaxpr, made: codes.Made, name: str, builder: Any) -> Any:
+    return pipeline.executable(closed, codes.load(made, name), builder)
 
 
 def _compile_times(writer: ProgramWriter, name: str) -> dict[str, float]:
@@ -198,7 +199,8 @@ def _compile_times(writer: ProgramWriter, name: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for body in writer.bodies.values():
         start = time.perf_counter()
-        machine.compile_ir(module([body.text], [body.code]), body.level, name=name)
+        text, level = Unit([body.text], [body.code], body.quick, body.level, [body.name]).best()
+        machine.compile_ir(text, level, name=name)
         found[body.name] = time.perf_counter() - start
     return found
 

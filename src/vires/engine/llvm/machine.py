@@ -12,7 +12,7 @@ import importlib.util
 import itertools
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -103,7 +103,8 @@ def compile_ir(text: str, level: int = 0, *, name: str = "kernel", verify: bool 
     """Object code of a module given as IR text.
 
     `level` is the effort of the code generator: 0 (fast register allocation), 1 or 2. No IR pass
-    runs; the text is expected to be good IR already. Any number of threads may call this at once.
+    runs but the one that puts functions marked `alwaysinline` in the places of their calls; the
+    text is expected to be good IR already. Any number of threads may call this at once.
     `verify` also runs LLVM's module verifier (for tests).
 
     Raises:
@@ -136,8 +137,19 @@ class Job:
         Raises:
             CompileError: the text is not valid IR.
         """
+        return self._get(self._job.result)
+
+    def wait(self) -> bytes:
+        """The object code, as `result` gives it, but made by the workers only.
+
+        Raises:
+            CompileError: the text is not valid IR.
+        """
+        return self._get(self._job.wait)
+
+    def _get(self, get: Callable[[], bytes]) -> bytes:
         try:
-            return self._job.result()
+            return get()
         except RuntimeError as error:
             raise CompileError(f"{self._name}: {error}") from None
 
@@ -147,8 +159,15 @@ def submit(text: str, level: int, name: str, *, background: bool = False) -> Job
     return Job(text, level, name, background)
 
 
-def compile_all(units: Sequence[tuple[str, int]], name: str) -> list[bytes]:
-    """The object code of several modules (text, level), compiled at the same time."""
+def compile_all(
+    units: Sequence[tuple[str, int]], name: str, *, background: bool = False
+) -> list[bytes]:
+    """The object code of several modules (text, level), compiled at the same time; `background`:
+    by threads that leave the processor to others.
+    """
+    if background:
+        waiting = [submit(text, level, name, background=True) for text, level in units]
+        return [job.wait() for job in waiting]
     jobs = [submit(text, level, name) for text, level in units[:-1]]
     last = [compile_ir(text, level, name=name) for text, level in units[-1:]]
     return [job.result() for job in jobs] + last

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from vires import _native
@@ -97,14 +98,35 @@ def _key(symbol: str) -> str:
     return cache.key(b"function", symbol.encode())
 
 
+def definitions(symbols: Iterable[str]) -> dict[str, str]:
+    """Functions of the library, and what they need, to be put in the places where they are called:
+    text by name.
+    """
+    found: dict[str, str] = {}
+    for symbol in sorted(symbols):
+        text, helpers = _function(symbol)
+        found |= helpers
+        found[symbol] = text.replace("define", "define internal", 1).replace(
+            "nounwind", "alwaysinline nounwind", 1
+        )
+    return found
+
+
 def _text(symbol: str) -> str:
     """The module of a function."""
+    text, helpers = _function(symbol)
+    return module([text], (), helpers)
+
+
+@lru_cache(maxsize=256)
+def _function(symbol: str) -> tuple[str, dict[str, str]]:
+    """The text of a function, and what it needs."""
     name, dtype, lanes = symbol[len(PREFIX) :].rsplit("_", 2)
     code, kind = Builder(""), kind_of(dtype)
     operands = [Val(code, f"%x{i}", kind, int(lanes)) for i in range(MATH_OPS[name])]
     result = REAL_MATH[name](code, *operands)
     code.emit(f"ret {result.typed}")
-    return module([code.define(symbol, [x.typed for x in operands], result.type)], [code])
+    return code.define(symbol, [x.typed for x in operands], result.type), code.helpers
 
 
 def _begin(symbol: str) -> None:

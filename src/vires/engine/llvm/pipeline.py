@@ -18,7 +18,7 @@ from vires.engine.llvm.check_memory import check_memory, check_nodes, check_orde
 from vires.engine.llvm.codes import ENTRY
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.effort import settle
-from vires.engine.llvm.emit_program import ProgramWriter
+from vires.engine.llvm.emit_program import ProgramWriter, Unit
 from vires.engine.llvm.epilogue import attach
 from vires.engine.llvm.express import express
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
@@ -79,23 +79,19 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
     if code is None:
         builder, region, results = lower(closed)
         arranged = arrange(builder, region, results, name, donate)
-        writer = ProgramWriter(arranged.slots, arranged.extended, hurried=not dumped)
-        made = translate(arranged, writer, name)
+        writer = ProgramWriter(arranged.slots, arranged.extended)
+        units, notes = translate(arranged, writer, name)
+        made = compiled(units, notes, name, hurried=not dumped)
         code = codes.load(made, name)
         if key:
             codes.keep(key, code)
-        if writer.improvable:
-            codes.improve(code, key, name, lambda: best(arranged, name))
+        if not dumped and any(unit.is_improvable for unit in units):
+            codes.improve(code, key, name, lambda: improved(units, made, name))
         elif key:
             codes.write(key, made)
     made_executable = executable(closed, code, builder)
     code.attach(made_executable)
     return made_executable
-
-
-def best(arranged: Arranged, name: str) -> codes.Made:
-    """Object code of an arranged program by the code generator's full effort, with notes."""
-    return translate(arranged, ProgramWriter(arranged.slots, arranged.extended), name)
 
 
 def key_of(closed: ClosedJaxpr, donate: Sequence[int]) -> str:
@@ -189,22 +185,16 @@ def arrange(
 
 
 def translate(
-    arranged: Arranged, writer: ProgramWriter, name: str, lap: Lap = no_lap
-) -> codes.Made:
-    """Object code of an arranged program, with notes for the executable."""
+    arranged: Arranged, writer: ProgramWriter, name: str
+) -> tuple[list[Unit], dict[str, Any]]:
+    """The modules of an arranged program, and notes for the executable."""
     region = arranged.region
     units = writer.units(region, ENTRY)
-    lap("emit")
     dump.show("schedule", name, lambda: dump.region_text(region))
     dump.show("memory", name, lambda: memory_text(region, arranged.scratch))
-    dump.show("llvm", name, lambda: "\n".join(unit.text for unit in units))
-    dump.show(
-        "asm", name, lambda: "\n".join(machine.assembly(unit.text, unit.level) for unit in units)
-    )
-    images = machine.compile_all([(unit.text, unit.level) for unit in units], name)
-    lap("LLVM")
+    dump.show("llvm", name, lambda: "\n".join(unit.best()[0] for unit in units))
+    dump.show("asm", name, lambda: "\n".join(machine.assembly(*unit.best()) for unit in units))
     notes = {
-        "lengths": [len(image) for image in images],
         "exports": [unit.exports for unit in units],
         "scratch": arranged.scratch,
         "heavy": any(isinstance(s, Block) or s.work > 20_000 for s in region.steps),
@@ -212,12 +202,41 @@ def translate(
         "donate": arranged.donate,
         "donated": arranged.donated,
         "constants": arranged.constants,
-        "names": [*writer.symbols, *sorted(writer.shared)],
+        "symbols": list(writer.symbols),
         # Python objects are found again by the number of the block that they belong to.
         "hosts": [block.serial for block in writer.hosts],
         "failures": [block.serial for block in writer.failures],
     }
-    return images, notes
+    return units, notes
+
+
+def compiled(
+    units: Sequence[Unit], notes: dict[str, Any], name: str, *, hurried: bool = False
+) -> codes.Made:
+    """Object code of a program's modules: with the least effort, or with what they are worth."""
+    texts = [unit.hurried() if hurried else unit.best() for unit in units]
+    images = machine.compile_all(texts, name)
+    return _noted(images, notes, units if hurried else [u for u in units if not u.level])
+
+
+def improved(units: Sequence[Unit], made: codes.Made, name: str) -> codes.Made:
+    """Better object code than what was compiled in a hurry, made while other work goes on."""
+    images = list(made[0])
+    places = [place for place, unit in enumerate(units) if unit.is_improvable]
+    better = machine.compile_all([units[i].best() for i in places], name, background=True)
+    for place, image in zip(places, better, strict=True):
+        images[place] = image
+    return _noted(images, made[1], [u for u in units if not u.is_improvable])
+
+
+def _noted(images: list[bytes], notes: dict[str, Any], calling: Sequence[Unit]) -> codes.Made:
+    """Object code with its notes, given the modules that call the library's functions."""
+    shared = set[str]().union(*[unit.shared for unit in calling])
+    return images, {
+        **notes,
+        "lengths": [len(image) for image in images],
+        "names": [*notes["symbols"], *sorted(shared)],
+    }
 
 
 class _Lowered:

@@ -7,7 +7,7 @@ same name. The table is emptied at each label that the caller places.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -410,11 +410,18 @@ class Builder:
         return "\n".join([head, "entry:", *self.lines, "}", ""])
 
 
-def module(functions: Iterable[str], codes: Iterable[Builder]) -> str:
-    """The text of a module: the functions and all that their codes need."""
+def module(
+    functions: Iterable[str],
+    codes: Iterable[Builder],
+    written: Mapping[str, str] | None = None,
+) -> str:
+    """The text of a module: the functions and all that their codes need; `written` replaces some of
+    that.
+    """
     helpers: dict[str, str] = {}
     for code in codes:
         helpers.update(code.helpers)
+    helpers.update(written or {})
     # A branch that is rarely taken, for the register allocator.
     weights = '!0 = !{!"branch_weights", i32 1, i32 4000}'
     return "\n".join([*helpers.values(), *functions, weights, ""])
