@@ -20,6 +20,9 @@ _MOST_TASKS = 512
 _LANES_ONE_BY_ONE, _NARROWEST = 8, 512
 #: A fold longer than this is cut into partial results, for accuracy and for threads.
 _LONG_FOLD = 65_536
+#: Loops in registers: operations of this cost may be calls; what several vectors that run together
+#: cost in all, and how many registers they keep; how many of such groups there are at least.
+_LIBRARY, _LIGHT_TURN, _IN_REGISTERS, _FEWEST_VECTORS = 20.0, 160.0, 24.0, 16
 #: Beyond `_MOST_TASKS` tasks, a kernel writes no more partial results than that.
 _MOST_PARTIAL = 1 << 20
 
@@ -176,6 +179,7 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
         lanes *= 4 if kernel.folds else 2
     if kernel.turns is not None:
         lanes = max(vector_bytes // widest, 1)
+        lanes *= _vectors_at_once(kernel, nodes, weight, lanes)
     while lanes > 1 and lanes > var.size:
         lanes //= 2
     if (
@@ -188,6 +192,27 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
         while lanes > 8 and var.size % lanes:
             lanes //= 2
     return lanes
+
+
+def _vectors_at_once(kernel: Kernel, nodes: list[Expr], weight: float, lanes: int) -> int:
+    """How many vectors a loop in registers runs through its turns together. The operations of one
+    vector wait for each other, from turn to turn; those of another one fill the time.
+    """
+    turns, var = kernel.turns, kernel.vector
+    assert turns is not None and var is not None
+    if any(costs.OPERATIONS.get(x.op, 1.0) >= _LIBRARY for x in nodes):
+        return 1
+    turning = sum(v.bit for v in kernel.reduced)
+    carried = sum(1 for x in turns.arguments if x.vars & var.bit)
+    body = walk(turns.exprs)
+    fixed = sum(1 for x in body if x.op == "load" and x.vars & var.bit and not x.vars & turning)
+    # With a test, every vector waits for the last one of them.
+    most = 4.0 if turns.test is None else 2.0
+    most = min(most, _LIGHT_TURN / max(weight, 1.0), _IN_REGISTERS / max(carried + fixed, 1))
+    elements = math.prod([v.size for v in kernel.loops])
+    if weight * elements * math.prod([v.size for v in kernel.reduced]) > _SERIAL:
+        most = min(most, elements / (_FEWEST_VECTORS * lanes))  # something for every thread
+    return 4 if most >= 4 else 2 if most >= 2 else 1
 
 
 def _tasks(kernel: Kernel, size: int, weight: float) -> None:
