@@ -18,6 +18,9 @@ _MOST_TASKS = 512
 #: Lanes of a scatter that are written one after the other, and the bytes of a window that a task
 #: of its own is worth.
 _LANES_ONE_BY_ONE, _NARROWEST = 8, 512
+#: Lanes that are multiples of so many bytes apart push each other out of the first cache: addresses
+#: that differ by its period share a few places. Turns along memory at a time.
+_CONFLICT, _PERIOD, _WAYS, _WALK = 1024, 4096, 8, 32
 #: A fold longer than this is cut into partial results, for accuracy and for threads.
 _LONG_FOLD = 65_536
 #: Loops in registers: operations of this cost may be calls; what several vectors that run together
@@ -61,6 +64,7 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     if kernel.vector is not None and kernel.vector in kernel.loops:
         kernel.order.remove(kernel.vector)
         kernel.order.insert(len(kernel.loops) - 1, kernel.vector)
+    along = _walk_along_memory(kernel, nodes)
     size = math.prod([v.size for v in kernel.order])
     if kernel.turns is not None and kernel.turns.test is not None:
         size = math.prod([100, *[v.size for v in kernel.loops]])  # nobody knows
@@ -68,7 +72,31 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     if kernel.scatters:
         _scatter_tasks(kernel)
     elif not any(fold.prefix for fold in kernel.folds):
-        _tasks(kernel, size, weight)
+        _tasks(kernel, size, weight, along)
+
+
+def _walk_along_memory(kernel: Kernel, nodes: list[Expr]) -> LoopVar | None:
+    """Where the lanes read across rows that share a place in the cache, let the inner loop be the
+    one that walks along them, with no more lanes than there is room for: what comes with an element
+    is used before it is pushed out.
+    """
+    vector, order = kernel.vector, kernel.order
+    if kernel.reduced or kernel.scatters or kernel.turns is not None or vector is None:
+        return None
+    for x in nodes:
+        if x.op != "load":
+            continue
+        factor = x.offset.factor(vector)
+        if not factor or factor * x.dtype.itemsize % _CONFLICT:
+            continue
+        along = next((v for v in kernel.loops if x.offset.factor(v) == 1), None)
+        if along is not None and along.size >= 8:
+            order.remove(along)
+            order.append(along)
+            same = _PERIOD // math.gcd(factor * x.dtype.itemsize, _PERIOD)
+            kernel.lanes = min(kernel.lanes, _WAYS * same)
+            return along
+    return None
 
 
 def _is_distinct(kernel: Kernel, var: LoopVar) -> bool:
@@ -215,7 +243,7 @@ def _vectors_at_once(kernel: Kernel, nodes: list[Expr], weight: float, lanes: in
     return 4 if most >= 4 else 2 if most >= 2 else 1
 
 
-def _tasks(kernel: Kernel, size: int, weight: float) -> None:
+def _tasks(kernel: Kernel, size: int, weight: float, along: LoopVar | None) -> None:
     kernel.tasks, kernel.task_var = 1, None
     if kernel.work < _SERIAL and not (
         kernel.reduced and math.prod([v.size for v in kernel.reduced]) > _LONG_FOLD
@@ -229,6 +257,9 @@ def _tasks(kernel: Kernel, size: int, weight: float) -> None:
     var = next(
         (v for v in kernel.order if v in kernel.loops and _pieces(kernel, v) >= enough), None
     )
+    if along is not None and along.size >= enough * _WALK:
+        # Few rows at a time: the others do not get into the way of their pages and lines.
+        var, wanted = along, -(-along.size // _WALK)
     if var is None and kernel.loops:
         var = max(kernel.loops, key=lambda v: _pieces(kernel, v))
         if _pieces(kernel, var) < 4:
