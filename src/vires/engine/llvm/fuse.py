@@ -26,6 +26,8 @@ _WRITE, _READ, _PLACE = 2.0, 0.7, 4000.0
 #: The same for a value that consumers of several levels would compute again, each with vectors in a
 #: kernel of its own; and how much more where it is larger than so many bytes, beyond the caches.
 _KEEP, _LOOK, _BEYOND, _CACHED = 8.0, 4.0, 3.0, 12 << 20
+#: Cheap operations on top of a value that is stored instead of their result.
+_PASSED = 8.0
 #: Cost of an element read across the rows of memory: one lane at a time.
 _READ_ACROSS = 16.0
 
@@ -46,6 +48,7 @@ def _estimate(region: Region) -> None:
         node.demand = {}
         node.store = node.kind != "pull"
         node.depth = 0
+        node.passed = 0.0
         node.level = max((x.level for x in node.operands), default=0)
         if node.kind != "pull":
             if node.definition is not None:
@@ -155,7 +158,26 @@ def _is_dear(node: Node) -> bool:
     # Consumers of one level share a kernel, which computes it once.
     again = sum(node.demand.values())
     beyond = _BEYOND if size * node.dtype.itemsize > _CACHED else 1.0
-    return node.weight * (again - once) > beyond * (_LOOK * again + _KEEP * size) + _PLACE
+    memory = beyond * (_LOOK * again + _KEEP * size) + _PLACE
+    if node.weight * (again - once) <= memory:
+        return False
+    heavy = _heaviest(node)
+    if heavy is not None and heavy.weight * (again - once) > memory:
+        passed = node.passed + node.weight - heavy.weight
+        if passed <= _PASSED:
+            heavy.passed = max(heavy.passed, passed)
+            return False
+    return True
+
+
+def _heaviest(node: Node) -> Node | None:
+    """The operand, made in the same place, that most of the cost comes from. Others may need it,
+    too, so that it had better be kept than what is little more.
+    """
+    if not node.pointwise:
+        return None
+    found = [x for x in node.operands if x.kind == "pull" and not x.store and x.size == node.size]
+    return max(found, key=lambda x: x.weight, default=None)
 
 
 def _shares(node: Node, source: Node) -> bool:

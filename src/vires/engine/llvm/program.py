@@ -84,6 +84,7 @@ class Node:
         "operands",
         "origin",
         "output",
+        "passed",
         "pointwise",
         "same",
         "shape",
@@ -120,6 +121,8 @@ class Node:
         self.depth = 0
         #: How many kernels and blocks must have run, one after the other, before it can be made.
         self.level = 0
+        #: Cost of what consumers compute again since this value is to be stored in their place.
+        self.passed = 0.0
         self.near = self.far = 0
         self.flat = False
         self.alias = self.output = self.taken = False
