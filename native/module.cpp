@@ -4,8 +4,10 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include "array.h"
+#include "blas.h"
 #include "compiled_function.h"
 #include "compiler_module.h"
 #include "context.h"
@@ -175,6 +177,12 @@ void define_machine(nb::module_& m) {
     }
     threads::set_count(count);
   }, "count"_a);
+  m.def("set_blas", [](const std::vector<uintptr_t>& addresses) {
+    if (blas::set(addresses)) return;
+    PyErr_Format(PyExc_ValueError, "set_blas: needs %d addresses; got %zu",
+                 blas::kRoutines * blas::kDtypes, addresses.size());
+    throw nb::python_error();
+  }, "addresses"_a);
   m.def("symbols", [] {
     nb::dict result;
     for (const auto& [name, address] : symbol_table()) result[name.c_str()] = address;

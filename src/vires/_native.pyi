@@ -371,5 +371,10 @@ def load_object(object: bytes, names: Mapping[str, int]) -> Image:
 def loads_objects() -> bool:
     """Whether there is a loader for this platform."""
 
+def set_blas(addresses: list[int]) -> None:
+    """Hands over OpenBLAS's potrf, trsm, gemm and herk of float32, float64, complex64 and
+    complex128.
+    """
+
 def symbols() -> dict[str, int]:
     """Addresses of C functions that compiled code may call."""

@@ -108,6 +108,37 @@ def test_elementwise_loops_are_turned_inside_out():
     assert not in_registers(lambda x: lax.fori_loop(0, 3, lambda i, u: u + np.roll(u, 1, 0), x), x)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
+@pytest.mark.parametrize("size", [1, 15, 16, 63, 64, 65, 129, 1040, 4127])
+def test_vectors_that_run_together(dtype, size):
+    """Any number of elements: the last vectors overlap those before, or are masked."""
+    start = (onp.arange(size) % 11 - 5).astype(dtype)
+
+    def turns(x, y):
+        return lax.fori_loop(0, 9, lambda i, s: (s[1] - s[0], s[0] + y), (x, y))
+
+    def until(x):
+        def more(s):
+            return (s[0] < 20) & (s[1] < 9)
+
+        return lax.while_loop(more, lambda s: (s[0] + x + 3, s[1] + 1), (x, 0))
+
+    out = vires.jit(turns)(start, start[::-1])
+    x, y = start, start[::-1]
+    for _ in range(9):
+        x, y = y - x, x + start[::-1]
+    onp.testing.assert_array_equal(out[0], x)
+    onp.testing.assert_array_equal(out[1], y)
+    total, count = vires.jit(vires.vmap(until))(start)
+    expected, n = start.copy(), onp.zeros(size, int)
+    for _ in range(9):
+        going = expected < 20
+        expected = onp.where(going, expected + start + onp.array(3, dtype), expected)
+        n += going
+    onp.testing.assert_array_equal(total, expected)
+    onp.testing.assert_array_equal(count, n)
+
+
 def test_updates_in_place():
     def fill(buffer):
         return lax.fori_loop(0, buffer.shape[0], lambda i, b: b.at[i].set(b[i] * 2 + i), buffer)

@@ -293,3 +293,15 @@ def test_donation_reuses_memory():
     g = vires.jit(lambda x: x[::-1] + x, donate_argnums=0)
     z = onp.arange(1000.0, dtype="float32")
     onp.testing.assert_array_equal(g(np.array(z)), z[::-1] + z)
+
+
+@pytest.mark.parametrize("shape", [(1024, 512), (40, 1024), (1030, 2048), (3, 512, 256), (8, 1024)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "complex64"])
+def test_reading_across_rows_that_share_places_in_the_cache(shape, dtype):
+    x = (onp.arange(onp.prod(shape)) % 251).astype(dtype).reshape(shape)
+    y = onp.swapaxes(x, -1, -2).copy()
+    found = vires.jit(lambda x, y: x + np.swapaxes(y, -1, -2) + np.flip(x, -1))(x, y)
+    onp.testing.assert_array_equal(found, x + x + x[..., ::-1])
+    onp.testing.assert_array_equal(
+        vires.jit(lambda x: np.swapaxes(x, -1, -2) + x.dtype.type(1))(x), y + 1
+    )

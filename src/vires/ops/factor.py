@@ -11,7 +11,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.primitive import LinearOperand, Undefined, Zero
 from vires.core.trace import aval_of
-from vires.ops import lapack, small_matrices
+from vires.ops import lapack, matrix_routines
 from vires.ops.accept import refuse, typed, typed_all
 from vires.ops.complex import real
 from vires.ops.convert import convert
@@ -154,7 +154,7 @@ lu = MatrixOperation(
     jvp=_lu_jvp,
     transpose=Undefined("transpose: lu is not linear"),
     multiple_results=True,
-    small=small_matrices.lu,
+    small=matrix_routines.lu,
 )
 
 
@@ -233,7 +233,7 @@ solve = MatrixOperation(
     jvp=_solve_jvp,
     transpose=_solve_transpose,
     ranks=(2, 2),
-    small=small_matrices.solve,
+    small=matrix_routines.solve,
 )
 
 

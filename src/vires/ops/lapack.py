@@ -7,7 +7,6 @@ A nonzero `info` means that the factorisation does not exist or did not converge
 
 from __future__ import annotations
 
-import ctypes
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,17 +14,10 @@ from typing import Any
 import numpy as np
 
 from vires import _native
-from vires.ops.openblas import library
+from vires.ops import openblas
 
 _LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 Matrix = np.ndarray
-
-
-@functools.cache
-def _routine(name: str, dtype: np.dtype[Any]) -> int:
-    """The address of a routine."""
-    function = getattr(library(), f"scipy_{_LETTERS[dtype.name]}{name}_")
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def _call(name: str, dtype: np.dtype[Any], *args: Any) -> int:
@@ -34,7 +26,7 @@ def _call(name: str, dtype: np.dtype[Any], *args: Any) -> int:
     Strings are option letters, integers are passed by reference, arrays by the address of their
     data.
     """
-    return _native.call_fortran(_routine(name, dtype), *args)
+    return _native.call_fortran(openblas.routine(f"{_LETTERS[dtype.name]}{name}_"), *args)
 
 
 def _with_workspace(name: str, dtype: np.dtype[Any], *args: Any, before: int = 0) -> int:

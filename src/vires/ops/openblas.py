@@ -12,6 +12,8 @@ import functools
 import importlib.util
 import os
 
+from vires import _native
+
 _THREADS = "OPENBLAS_NUM_THREADS"
 
 
@@ -46,3 +48,38 @@ def library() -> ctypes.CDLL:
             del os.environ[_THREADS]
         else:
             os.environ[_THREADS] = before
+
+
+@functools.cache
+def routine(name: str) -> int:
+    """The address of a function of the library, such as `dgetrf_` or `cblas_sgemm`."""
+    return ctypes.cast(getattr(library(), f"scipy_{name}"), ctypes.c_void_p).value or 0
+
+
+#: Native routines with names that begin so call OpenBLAS on tiles of matrices.
+_TILED = "vires_tiled_"
+
+
+@functools.cache
+def _own() -> dict[str, int]:
+    return _native.symbols()
+
+
+@functools.cache
+def _hand_over() -> None:
+    """Give the native core the routines it calls."""
+    letters = {"s": "syrk", "d": "syrk", "c": "herk", "z": "herk"}
+    _native.set_blas(
+        [
+            routine(f"{letter}{name}_")
+            for letter, square in letters.items()
+            for name in ("potrf", "trsm", "gemm", square)
+        ]
+    )
+
+
+def native_address(name: str) -> int:
+    """The address of a routine of the native core, ready to be called."""
+    if name.startswith(_TILED):
+        _hand_over()
+    return _own()[name]

@@ -11,7 +11,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.primitive import LinearOperand, Undefined, Zero
 from vires.core.trace import aval_of
-from vires.ops import lapack, small_matrices
+from vires.ops import lapack, matrix_routines
 from vires.ops.accept import refuse, typed_all
 from vires.ops.complex import conj
 from vires.ops.elementwise import add, mul, neg, sub
@@ -109,7 +109,7 @@ triangular_solve = MatrixOperation(
     jvp=_solve_jvp,
     transpose=_solve_transpose,
     ranks=(2, 2),
-    small=small_matrices.triangular_solve,
+    small=matrix_routines.triangular_solve,
 )
 
 
@@ -164,7 +164,7 @@ cholesky = MatrixOperation(
     function=lapack.cholesky,
     jvp=_cholesky_jvp,
     transpose=Undefined("transpose: cholesky is not linear"),
-    small=small_matrices.cholesky,
+    small=matrix_routines.cholesky,
 )
 
 

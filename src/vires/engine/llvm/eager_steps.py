@@ -9,10 +9,11 @@ from typing import Any
 from vires import _native
 from vires.core import dtypes
 from vires.core.avals import ShapedArray
-from vires.ops import small_matrices
+from vires.ops import matrix_routines
 from vires.ops.contract import DotDimensionNumbers
 from vires.ops.fft import native_transform
 from vires.ops.host import Routine
+from vires.ops.openblas import native_address
 
 Avals = Sequence[ShapedArray]
 Maker = Callable[[Avals, dict[str, Any], Avals], Any]
@@ -21,12 +22,12 @@ Maker = Callable[[Avals, dict[str, Any], Avals], Any]
 _REDUCTIONS = tuple(f"reduce_{name}" for name in ("sum", "prod", "max", "min", "and", "or", "xor"))
 #: Cumulative operations, in the order of its kinds.
 _CUMULATIVE = ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
-#: Routines for stacks of small matrices, by operation: their names, or None where LAPACK is better.
+#: Native routines for stacks of matrices, by operation, or None where LAPACK is to do it.
 _MATRICES: dict[str, Callable[..., Routine | None]] = {
-    "lu": small_matrices.lu,
-    "solve": small_matrices.solve,
-    "cholesky": small_matrices.cholesky,
-    "triangular_solve": small_matrices.triangular_solve,
+    "lu": matrix_routines.lu,
+    "solve": matrix_routines.solve,
+    "cholesky": matrix_routines.cholesky,
+    "triangular_solve": matrix_routines.triangular_solve,
     "fft": native_transform,
 }
 _COUNTS = tuple(
@@ -223,7 +224,7 @@ def _library(routine: Callable[..., Routine | None]) -> Maker:
         if call is None:
             return None
         name, numbers = call
-        address = _native.symbols()[f"vires_{name}"]
+        address = native_address(f"vires_{name}")
         return _step("library", avals, outs, (address, *numbers), several=len(outs) > 1)
 
     return make

@@ -23,6 +23,11 @@ _RESULTS, _WEIGHT = 8, 500.0
 _CHEAP = 4.0
 #: Cost of a value in memory, in additions: for each element written, each element read, and at all.
 _WRITE, _READ, _PLACE = 2.0, 0.7, 4000.0
+#: The same for a value that consumers of several levels would compute again, each with vectors in a
+#: kernel of its own; and how much more where it is larger than so many bytes, beyond the caches.
+_KEEP, _LOOK, _BEYOND, _CACHED = 8.0, 4.0, 3.0, 12 << 20
+#: Cheap operations on top of a value that is stored instead of their result.
+_PASSED = 8.0
 #: Cost of an element read across the rows of memory: one lane at a time.
 _READ_ACROSS = 16.0
 
@@ -43,7 +48,11 @@ def _estimate(region: Region) -> None:
         node.demand = {}
         node.store = node.kind != "pull"
         node.depth = 0
+        node.passed = 0.0
+        node.level = max((x.level for x in node.operands), default=0)
         if node.kind != "pull":
+            if node.definition is not None:
+                node.level = _level_of(node.definition) + 1
             continue
         weight, depth = node.weight, 0
         for x in node.operands:
@@ -58,7 +67,16 @@ def _estimate(region: Region) -> None:
             node.store = True
 
 
-def _want(node: Node, key: tuple[Shape, tuple[int, ...]], count: int) -> None:
+def _level_of(definition: Reduction | Block) -> int:
+    """The level of what makes some values."""
+    if isinstance(definition, Reduction):
+        operands = (*definition.sources, *leader(definition).operands)
+    else:
+        operands = (*definition.operands, *definition.params.get("needs", ()))
+    return max((x.level for x in operands), default=0)
+
+
+def _want(node: Node, key: tuple[Shape, tuple[int, ...], int], count: int) -> None:
     """Note that a consumer over a domain needs `count` elements."""
     node.used += 1
     if node.kind == "pull":
@@ -82,7 +100,7 @@ def _decide(region: Region) -> None:
             continue
         if definition.__class__ is Reduction:
             if any(x.used for x in definition.results):
-                key = (squeezed(definition.shape), ())
+                key = (squeezed(definition.shape), (), _level_of(definition))
                 size = math.prod(definition.shape)
                 for x in definition.sources:
                     _want(x, key, size)
@@ -102,7 +120,8 @@ def _need_block(block: Block) -> None:
     # Pulled inside the block: by the region that tells of a failed check (which does not count), or
     # by its kernels.
     for x in block.params.get("needs", ()):
-        _want(x, (squeezed(x.shape), ()), 0 if block.kind == "check" else x.size)
+        key = (squeezed(x.shape), (), _level_of(block))
+        _want(x, key, 0 if block.kind == "check" else x.size)
 
 
 def _decide_pull(node: Node) -> None:
@@ -111,23 +130,54 @@ def _decide_pull(node: Node) -> None:
     demand = node.demand
     if node.store and node.same and _shares(node, node.operands[0]):
         return
-    if not node.store and demand:
-        total, size = sum(demand.values()), node.size
-        waste = node.weight * (total - size)
-        reads = sum(
-            count * (_READ_ACROSS if path and min(path) < 0 else _READ)
-            for (_, path), count in demand.items()
-        )
-        dear = node.weight > _CHEAP and waste > reads + _WRITE * size + _PLACE
-        if dear or (len(demand) > 6 and node.weight > _CHEAP):
-            node.store = True
-    wanted = {(squeezed(node.shape), ()): node.size} if node.store else demand
+    if not node.store and demand and node.weight > _CHEAP:
+        node.store = _is_dear(node)
+    wanted = {(squeezed(node.shape), (), node.level): node.size} if node.store else demand
     # The number of a transpose is negative in a path.
     across = node.view is not None and node.view[-1:] != (len(node.view) - 1,)
     number = -node.number if across else node.number
     for x in node.operands:
-        for (domain, path), count in wanted.items():
-            _want(x, (domain, path if node.pointwise else (*path, number)), count)
+        for (domain, path, level), count in wanted.items():
+            _want(x, (domain, path if node.pointwise else (*path, number), level), count)
+
+
+def _is_dear(node: Node) -> bool:
+    """Whether a value costs more where it is used than in memory."""
+    together: dict[tuple[Shape, tuple[int, ...]], int] = {}
+    for (domain, path, _), count in node.demand.items():
+        together[domain, path] = max(together.get((domain, path), 0), count)
+    if len(together) > 6:
+        return True
+    size, once = node.size, sum(together.values())
+    reads = sum(
+        count * (_READ_ACROSS if path and min(path) < 0 else _READ)
+        for (_, path), count in together.items()
+    )
+    if node.weight * (once - size) > reads + _WRITE * size + _PLACE:
+        return True
+    # Consumers of one level share a kernel, which computes it once.
+    again = sum(node.demand.values())
+    beyond = _BEYOND if size * node.dtype.itemsize > _CACHED else 1.0
+    memory = beyond * (_LOOK * again + _KEEP * size) + _PLACE
+    if node.weight * (again - once) <= memory:
+        return False
+    heavy = _heaviest(node)
+    if heavy is not None and heavy.weight * (again - once) > memory:
+        passed = node.passed + node.weight - heavy.weight
+        if passed <= _PASSED:
+            heavy.passed = max(heavy.passed, passed)
+            return False
+    return True
+
+
+def _heaviest(node: Node) -> Node | None:
+    """The operand, made in the same place, that most of the cost comes from. Others may need it,
+    too, so that it had better be kept than what is little more.
+    """
+    if not node.pointwise:
+        return None
+    found = [x for x in node.operands if x.kind == "pull" and not x.store and x.size == node.size]
+    return max(found, key=lambda x: x.weight, default=None)
 
 
 def _shares(node: Node, source: Node) -> bool:

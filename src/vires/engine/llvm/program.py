@@ -77,12 +77,14 @@ class Node:
         "far",
         "flat",
         "kind",
+        "level",
         "name",
         "near",
         "number",
         "operands",
         "origin",
         "output",
+        "passed",
         "pointwise",
         "same",
         "shape",
@@ -98,8 +100,8 @@ class Node:
     shape: Shape
     dtype: Any
     size: int
-    #: Elements wanted by consumers that inline it, by domain and path of index maps.
-    demand: dict[tuple[Shape, tuple[int, ...]], int]
+    #: Elements wanted by consumers that inline it, by domain, path of index maps, and level.
+    demand: dict[tuple[Shape, tuple[int, ...], int], int]
 
     def __init__(
         self, kind: str, element: Callable[..., Any] = _not_pulled, definition: Any = None
@@ -117,6 +119,10 @@ class Node:
         self.cheap = True
         self.used = 0
         self.depth = 0
+        #: How many kernels and blocks must have run, one after the other, before it can be made.
+        self.level = 0
+        #: Cost of what consumers compute again since this value is to be stored in their place.
+        self.passed = 0.0
         self.near = self.far = 0
         self.flat = False
         self.alias = self.output = self.taken = False

@@ -18,8 +18,14 @@ _MOST_TASKS = 512
 #: Lanes of a scatter that are written one after the other, and the bytes of a window that a task
 #: of its own is worth.
 _LANES_ONE_BY_ONE, _NARROWEST = 8, 512
+#: Lanes that are multiples of so many bytes apart push each other out of the first cache: addresses
+#: that differ by its period share a few places. Turns along memory at a time.
+_CONFLICT, _PERIOD, _WAYS, _WALK = 1024, 4096, 8, 32
 #: A fold longer than this is cut into partial results, for accuracy and for threads.
 _LONG_FOLD = 65_536
+#: Loops in registers: operations of this cost may be calls; what several vectors that run together
+#: cost in all, and how many registers they keep; how many of such groups there are at least.
+_LIBRARY, _LIGHT_TURN, _IN_REGISTERS, _FEWEST_VECTORS = 20.0, 160.0, 24.0, 16
 #: Beyond `_MOST_TASKS` tasks, a kernel writes no more partial results than that.
 _MOST_PARTIAL = 1 << 20
 
@@ -58,6 +64,7 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     if kernel.vector is not None and kernel.vector in kernel.loops:
         kernel.order.remove(kernel.vector)
         kernel.order.insert(len(kernel.loops) - 1, kernel.vector)
+    along = _walk_along_memory(kernel, nodes)
     size = math.prod([v.size for v in kernel.order])
     if kernel.turns is not None and kernel.turns.test is not None:
         size = math.prod([100, *[v.size for v in kernel.loops]])  # nobody knows
@@ -65,7 +72,31 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     if kernel.scatters:
         _scatter_tasks(kernel)
     elif not any(fold.prefix for fold in kernel.folds):
-        _tasks(kernel, size, weight)
+        _tasks(kernel, size, weight, along)
+
+
+def _walk_along_memory(kernel: Kernel, nodes: list[Expr]) -> LoopVar | None:
+    """Where the lanes read across rows that share a place in the cache, let the inner loop be the
+    one that walks along them, with no more lanes than there is room for: what comes with an element
+    is used before it is pushed out.
+    """
+    vector, order = kernel.vector, kernel.order
+    if kernel.reduced or kernel.scatters or kernel.turns is not None or vector is None:
+        return None
+    for x in nodes:
+        if x.op != "load":
+            continue
+        factor = x.offset.factor(vector)
+        if not factor or factor * x.dtype.itemsize % _CONFLICT:
+            continue
+        along = next((v for v in kernel.loops if x.offset.factor(v) == 1), None)
+        if along is not None and along.size >= 8:
+            order.remove(along)
+            order.append(along)
+            same = _PERIOD // math.gcd(factor * x.dtype.itemsize, _PERIOD)
+            kernel.lanes = min(kernel.lanes, _WAYS * same)
+            return along
+    return None
 
 
 def _is_distinct(kernel: Kernel, var: LoopVar) -> bool:
@@ -176,6 +207,7 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
         lanes *= 4 if kernel.folds else 2
     if kernel.turns is not None:
         lanes = max(vector_bytes // widest, 1)
+        lanes *= _vectors_at_once(kernel, nodes, weight, lanes)
     while lanes > 1 and lanes > var.size:
         lanes //= 2
     if (
@@ -190,7 +222,28 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
     return lanes
 
 
-def _tasks(kernel: Kernel, size: int, weight: float) -> None:
+def _vectors_at_once(kernel: Kernel, nodes: list[Expr], weight: float, lanes: int) -> int:
+    """How many vectors a loop in registers runs through its turns together. The operations of one
+    vector wait for each other, from turn to turn; those of another one fill the time.
+    """
+    turns, var = kernel.turns, kernel.vector
+    assert turns is not None and var is not None
+    if any(costs.OPERATIONS.get(x.op, 1.0) >= _LIBRARY for x in nodes):
+        return 1
+    turning = sum(v.bit for v in kernel.reduced)
+    carried = sum(1 for x in turns.arguments if x.vars & var.bit)
+    body = walk(turns.exprs)
+    fixed = sum(1 for x in body if x.op == "load" and x.vars & var.bit and not x.vars & turning)
+    # With a test, every vector waits for the last one of them.
+    most = 4.0 if turns.test is None else 2.0
+    most = min(most, _LIGHT_TURN / max(weight, 1.0), _IN_REGISTERS / max(carried + fixed, 1))
+    elements = math.prod([v.size for v in kernel.loops])
+    if weight * elements * math.prod([v.size for v in kernel.reduced]) > _SERIAL:
+        most = min(most, elements / (_FEWEST_VECTORS * lanes))  # something for every thread
+    return 4 if most >= 4 else 2 if most >= 2 else 1
+
+
+def _tasks(kernel: Kernel, size: int, weight: float, along: LoopVar | None) -> None:
     kernel.tasks, kernel.task_var = 1, None
     if kernel.work < _SERIAL and not (
         kernel.reduced and math.prod([v.size for v in kernel.reduced]) > _LONG_FOLD
@@ -204,6 +257,9 @@ def _tasks(kernel: Kernel, size: int, weight: float) -> None:
     var = next(
         (v for v in kernel.order if v in kernel.loops and _pieces(kernel, v) >= enough), None
     )
+    if along is not None and along.size >= enough * _WALK:
+        # Few rows at a time: the others do not get into the way of their pages and lines.
+        var, wanted = along, -(-along.size // _WALK)
     if var is None and kernel.loops:
         var = max(kernel.loops, key=lambda v: _pieces(kernel, v))
         if _pieces(kernel, var) < 4:

@@ -1,8 +1,8 @@
-"""Stacks of small matrices: the native routines that take them instead of LAPACK.
+"""Stacks of matrices: the native routines that take them instead of LAPACK.
 
 A routine works on matrices of at most `MOST` rows and columns, one after the other without a call
-for each, on all threads. Each function here gives the name and the static integers of the call, or
-None where LAPACK is to do it.
+for each, on all threads. Larger ones are divided into tiles, for all threads too. Each function
+here gives the name and the static integers of the call, or None where LAPACK is to do it.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def lu(a: Operand) -> Routine | None:
     return None if max(m, n) > MOST else ("small_lu", [*_stack(a), m, n])
 
 
-def cholesky(a: Operand) -> Routine | None:
+def cholesky(a: Operand) -> Routine:
     """The lower factor."""
     n = a.shape[-1]
-    return None if n > MOST else ("small_cholesky", [*_stack(a), n])
+    return ("tiled_cholesky" if n > MOST else "small_cholesky"), [*_stack(a), n]
 
 
 def triangular_solve(
@@ -52,9 +52,12 @@ def triangular_solve(
     transpose_a: bool,
     conjugate_a: bool,
     unit_diagonal: bool,
-) -> Routine | None:
+) -> Routine:
     """Substitution, forward or back."""
-    if a.shape[-1] > MOST or max(b.shape[-2:]) > MOST_COLUMNS:
-        return None
+    large = a.shape[-1] > MOST or max(b.shape[-2:]) > MOST_COLUMNS
     flags = [left_side, lower, transpose_a, conjugate_a, unit_diagonal]
-    return "small_triangular", [*_stack(a), *b.shape[-2:], *flags]
+    return ("tiled_triangular" if large else "small_triangular"), [
+        *_stack(a),
+        *b.shape[-2:],
+        *flags,
+    ]
