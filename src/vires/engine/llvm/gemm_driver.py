@@ -243,10 +243,8 @@ def driver_modules(dtype: Any) -> list[tuple[str, int]]:
     """
     numbers = range(1, tile_of(dtype).vectors + 1)
     kernels = [micro_kernel(dtype, number) for number in numbers]
-    pack = pack_function(dtype)
+    packing = [axes_function(), fill_function(), pack_function(dtype)]
     parts = [
-        axes_function(),
-        fill_function(),
         side_function(dtype, "left"),
         side_function(dtype, "right"),
         block_function(dtype),
@@ -254,8 +252,10 @@ def driver_modules(dtype: Any) -> list[tuple[str, int]]:
     types = "ptr, ptr, ptr, i64, i64, i64, i64, i64, i1"
     declared = [f"declare void @micro{number}({types})" for number in numbers]
     declared.append("declare void @pack(ptr, ptr, ptr, ptr, i64, i64, i64, i64)")
+    declared.append("declare void @fill(ptr, ptr, i64, i64, i64)")
+    declared.append("declare i64 @offset(ptr, i64)")
     return [
         (module([text for text, _ in kernels], [code for _, code in kernels]), 1),
-        (module([pack[0]], [pack[1]]), 1),
+        (module([text for text, _ in packing], [code for _, code in packing]), 1),
         (module([*declared, *[text for text, _ in parts]], [code for _, code in parts]), 0),
     ]

@@ -83,16 +83,35 @@ def axes_function() -> tuple[str, Code]:
 def fill_function() -> tuple[str, Code]:
     """``fill(table, axes, start, count, limit)``: offsets of consecutive elements; those from
     `limit` on repeat the last one.
+
+    Within a run of the innermost axis, only the stride is added.
     """
     code = Code()
-    start, limit = argument(code, "start"), argument(code, "limit")
+    start, count, limit = (argument(code, name) for name in ("start", "count", "limit"))
+    rank = code.load("%axes", "int64")
+    innermost = code.gep("%axes", "int64", rank * 2 - 1)
+    size, stride = (code.load(code.gep(innermost, "int64", d), "int64") for d in (0, 1))
+    # The first axis has no end.
+    size = code.select(rank.compare("eq", 1), limit, size)
+    before = code.block
+    head, inside, done = (code.fresh_label(hint) for hint in ("run", "offsets", "filled"))
+    code.br(head)
+    code.label(head)
+    i = code.phi("int64", 1, [(code.index(0), before)])
+    code.cond_br(i.compare("slt", count), inside, done)
+    code.label(inside)
+    at = least(code, start + i, limit - 1)
+    offset = code.impure(f"call i64 @offset(ptr %axes, {at.typed})", INT64, 1)
+    left = least(code, size - (at - at.binary("udiv", size) * size), limit - at)
+    stop = least(code, i + left, count)
 
-    def turn(i: Val) -> None:
-        at = least(code, start + i, limit - 1)
-        offset = code.impure(f"call i64 @offset(ptr %axes, {at.typed})", INT64, 1)
-        code.store(code.gep("%table", "int64", i), offset)
+    def turn(j: Val) -> None:
+        code.store(code.gep("%table", "int64", j), offset + (j - i) * stride)
 
-    times(code, code.index(0), argument(code, "count"), 1, turn)
+    times(code, i, stop, 1, turn)
+    code.add_incoming(i, stop, code.block)
+    code.br(head)
+    code.label(done)
     code.ret()
     parameters = ["ptr %table", "ptr %axes", "i64 %start", "i64 %count", "i64 %limit"]
     return code.define("fill", parameters), code
