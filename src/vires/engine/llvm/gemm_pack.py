@@ -15,8 +15,9 @@ from vires.engine.llvm.code import Code, Val
 from vires.engine.llvm.gemm_kernel import tile_of
 from vires.engine.llvm.kinds import INT64, kind_of
 
-#: How the elements of a panel lie: anywhere; lanes in a row; sums in runs of whole squares.
-SCATTERED, LANES, SUMS = 0, 1, 2
+#: How the elements of a panel lie: anywhere; lanes in a row; sums in runs of whole squares; or in
+#: runs that are read where they lie.
+SCATTERED, LANES, SUMS, NEAR = 0, 1, 2, 3
 
 
 def square(dtype: Any) -> int:
