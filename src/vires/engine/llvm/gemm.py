@@ -32,8 +32,8 @@ _NEAR_TILES, _NEAR_PAGE = 4, 2048
 #: Elements that a task packs.
 _GROUP = 1 << 14
 #: A right operand in memory is packed if more rows than this read it, or a quarter of them where
-#: all of its own rows compete for the same places of the cache.
-_STRAIGHT_ROWS, _PAGE = 256, 4096
+#: all of its own rows compete for the same places of the cache; rows of few bytes never are.
+_STRAIGHT_ROWS, _PAGE, _STRAIGHT_BYTES = 256, 4096, 512
 
 
 class View(NamedTuple):
@@ -217,7 +217,8 @@ def _step(right: View, rows: int, columns: int, lanes: int, size: int) -> int:
         return 0
     step = right.sums[0][1]
     most = _STRAIGHT_ROWS if step * size % _PAGE else _STRAIGHT_ROWS // 4
-    return step if right.lanes[0][1] == 1 and rows <= most else 0
+    is_few = rows <= most or step * size <= _STRAIGHT_BYTES
+    return step if right.lanes[0][1] == 1 and is_few else 0
 
 
 def _run_of(view: View) -> int:
