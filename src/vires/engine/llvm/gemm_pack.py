@@ -18,11 +18,14 @@ from vires.engine.llvm.kinds import INT64, kind_of
 #: How the elements of a panel lie: anywhere; lanes in a row; sums in runs of whole squares; or in
 #: runs that are read where they lie.
 SCATTERED, LANES, SUMS, NEAR = 0, 1, 2, 3
+#: Terms of a turn where lanes are copied.
+_TERMS = 4
 
 
 def square(dtype: Any) -> int:
-    """The size of the squares that are transposed in registers."""
-    return min(tile_of(dtype).rows, 32 // kind_of(dtype).size)
+    """The size of the squares that are transposed in registers; panels are whole ones of them."""
+    tile = tile_of(dtype)
+    return min(tile.rows, tile.lanes, 32 // kind_of(dtype).size)
 
 
 def times(code: Code, start: Val, stop: Val, step: int, body: Callable[[Val], None]) -> None:
@@ -135,17 +138,26 @@ def pack_function(dtype: Any) -> tuple[str, Code]:
     code.label(lanes)
     first = code.gep("%source", dtype, code.load("%lanes", "int64"))
 
-    def row(p: Val) -> None:
+    def copy(p: Val, j: Val | int, target: str) -> None:
         source = code.gep(first, dtype, code.load(code.gep("%sums", "int64", p), "int64"))
+        code.store(target, code.load(code.gep(source, dtype, j), dtype, size))
+
+    # Panels of one vector, as those of the left operand are, take several terms a turn.
+    few = code.select(width.compare("eq", size), count & -_TERMS, code.index(0))
+
+    def narrow(p: Val) -> None:
+        for d in range(_TERMS):
+            copy(p + d, 0, code.gep("%target", dtype, (p + d) * size))
+
+    times(code, code.index(0), few, _TERMS, narrow)
+
+    def row(p: Val) -> None:
         target = code.gep("%target", dtype, p * width)
+        times(
+            code, code.index(0), width, size, lambda j: copy(p, j, code.gep(target, dtype, j))
+        )  # fmt: skip
 
-        def part(j: Val) -> None:
-            x = code.load(code.gep(source, dtype, j), dtype, size)
-            code.store(code.gep(target, dtype, j), x)
-
-        times(code, code.index(0), width, size, part)
-
-    times(code, code.index(0), count, 1, row)
+    times(code, few, count, 1, row)
     code.ret()
 
     code.label(squares)
