@@ -28,7 +28,7 @@ DTYPES = ("float32", "float64")
 _TASK_FLOPS, _TASKS, _FEW = 1_500_000.0, 64, 8
 #: A left operand is read where it lies for so many tiles of columns at most, unless its rows are
 #: apart by a multiple of so many bytes, so that they compete for the same places of the cache.
-_NEAR_TILES, _NEAR_PAGE = 4, 2048
+_NEAR_TILES, _NEAR_PAGE = 8, 2048
 #: Elements that a task packs.
 _GROUP = 1 << 14
 #: A right operand in memory is packed if more rows than this read it, or a quarter of them where
