@@ -167,3 +167,87 @@ def test_empty_images():
         normal(0, 3, 5, 5), normal(4, 3, 2, 2)
     )
     assert found.shape == (0, 4, 4, 4)
+
+
+def convolved(x, w, numbers=("NHWC", "HWIO", "NHWC"), strides=(1, 1), padding="SAME", **params):
+    return lax.conv_general_dilated(
+        x, w, strides, padding, dimension_numbers=numbers, **params
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("features, columns", [(16, 5), (24, 40), (33, 64), (512, 17), (521, 3)])
+@pytest.mark.parametrize(
+    "strides, padding, dilation, groups, batch_groups",
+    [
+        ((1, 1), ((0, 0), (0, 0)), (1, 1), 1, 1),
+        ((1, 1), ((1, 1), (1, 1)), (1, 1), 1, 1),
+        ((2, 1), ((2, -1), (-1, 3)), (1, 2), 1, 1),
+        ((1, 3), ((0, 0), (4, 5)), (2, 1), 2, 1),
+        ((1, 1), ((1, 2), (0, 1)), (1, 1), 1, 2),
+    ],
+)
+def test_windows_that_are_read_where_they_lie(
+    features, columns, strides, padding, dilation, groups, batch_groups, dtype
+):
+    x = normal(4, features * groups, 7, 6, dtype=dtype)
+    w = normal(columns * groups * batch_groups, features, 3, 2, dtype=dtype)
+    exact = windows(x, w, strides, padding, (1, 1), dilation, groups, batch_groups)
+    run = vires.jit(
+        lambda x, w: convolved(
+            x, w, strides=strides, padding=padding, rhs_dilation=dilation,
+            feature_group_count=groups, batch_group_count=batch_groups,
+        )
+    )  # fmt: skip
+    found = np.asarray(run(x.transpose(0, 2, 3, 1).copy(), w.transpose(2, 3, 1, 0).copy()))
+    epsilon = np.finfo(dtype).eps
+    size = 1000 * epsilon
+    np.testing.assert_allclose(found, exact.transpose(0, 2, 3, 1), rtol=size, atol=size)
+
+
+@pytest.mark.parametrize("features, columns", [(3, 40), (16, 32), (32, 7), (40, 500)])
+@pytest.mark.parametrize("padding", [((1, 1), (1, 1)), ((0, 2), (3, 0)), ((-1, 1), (0, 0))])
+def test_gradients_of_windows(features, columns, padding):
+    x, w = normal(3, 6, 7, features), normal(3, 3, features, columns)
+    run = lambda x, w: convolved(x, w, padding=padding)
+    ct = normal(*run(x, w).shape)
+    _, pull = vires.vjp(run, x, w)
+    dx, dw = (np.asarray(a) for a in vires.jit(lambda ct: pull(ct))(ct))
+    ones = (1, 1)
+    turned = np.flip(w, (0, 1)).transpose(2, 3, 0, 1)
+    pads = tuple([(2 - low, 2 - high) for low, high in padding])
+    exact = windows(ct.transpose(0, 3, 1, 2), turned, ones, pads, ones, ones)
+    np.testing.assert_allclose(dx, exact.transpose(0, 2, 3, 1), rtol=1e-3, atol=1e-3)
+    image, kernel = x.transpose(3, 0, 1, 2), ct.transpose(3, 0, 1, 2)
+    exact = windows(image, kernel, ones, padding, ones, ones)
+    np.testing.assert_allclose(dw, exact.transpose(2, 3, 0, 1), rtol=1e-3, atol=1e-3)
+
+
+def test_padding_is_zero_times_the_kernel():
+    x, w = normal(2, 5, 6, 32), normal(3, 3, 32, 20)
+    w[0, 0, 3, 4], w[2, 1, 0, 7] = np.inf, np.nan
+    found = np.asarray(vires.jit(convolved)(x, w))
+    assert np.isnan(found[..., 7]).all()
+    assert np.isnan(found[:, 0, :, 4]).all() and np.isnan(found[:, :, 0, 4]).all()
+    assert np.isinf(found[:, 1:, 1:, 4]).all()
+    assert np.isfinite(np.delete(found, [4, 7], -1)).all()
+
+
+@pytest.mark.parametrize("features", [3, 16, 64])
+def test_bits_of_padded_windows_for_any_number_of_threads(features):
+    x, w = normal(2, 20, 21, features), normal(3, 3, features, 48)
+    run = vires.jit(vires.grad(lambda w, x: (convolved(x, w) ** 2).sum(), (0, 1)))
+    results = []
+    for count in (1, 2, 3):
+        with vires.threads(count):
+            results.append([np.asarray(a).tobytes() for a in run(w, x)])
+    assert results[0] == results[1] == results[2]
+
+
+def test_an_image_of_many_places():
+    x, w = normal(1, 2, 9000, 16), normal(1, 3, 16, 16)
+    exact = windows(
+        x.transpose(0, 3, 1, 2), w.transpose(3, 2, 0, 1), (1, 1), ((0, 0), (1, 1)), (1, 1), (1, 1)
+    )
+    found = np.asarray(vires.jit(convolved)(x, w))
+    np.testing.assert_allclose(found, exact.transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-4)

@@ -99,6 +99,47 @@ def test_gradient_never_goes_into_the_padding():
     assert np.asarray(gradient).sum() == 3
 
 
+APART = [
+    ((1, 2, 2, 1), (1, 2, 2, 1), ((0, 0), (0, 0), (0, 0), (0, 0))),
+    ((1, 2, 3, 1), (1, 3, 4, 1), ((0, 0), (1, 2), (0, 3), (0, 0))),
+    ((2, 1, 1, 3), (2, 2, 1, 3), ((0, 1), (-1, 0), (0, -2), (2, 2))),
+    ((1, 2, 2, 1), (1, 2, 2, 1), ((0, 0), (3, 3), (4, 0), (0, 0))),
+    ((1, 1, 1, 1), (1, 1, 1, 1), ((0, 0), (0, 0), (0, 0), (0, 0))),
+]
+
+
+@pytest.mark.parametrize(("size", "strides", "pads"), APART)
+@pytest.mark.parametrize("operation", [lax.max, lax.min])
+@pytest.mark.parametrize("shape", [(2, 7, 9, 5), (4, 8, 12, 6), (1, 4, 4, 32)])
+def test_gradient_of_windows_that_share_no_element(shape, operation, size, strides, pads):
+    random = np.random.RandomState(0)
+    x = np.round(random.normal(size=shape)).astype(np.float32)
+    x[random.uniform(size=shape) < 0.05] = np.nan
+    init = -np.inf if operation is lax.max else np.inf
+
+    def pool(x):
+        return lax.reduce_window(x, np.float32(init), operation, size, strides, pads)
+
+    _, pull = vires.vjp(pool, x)
+    ct = random.normal(size=pool(x).shape).astype(np.float32)
+    found = np.asarray(vires.jit(lambda ct: pull(ct)[0])(ct))
+    sign = 1 if operation is lax.max else -1
+    expected = np.zeros_like(x)
+    for place in np.ndindex(*ct.shape):
+        spots = []
+        for within in np.ndindex(*size):
+            spot = tuple(
+                p * s + w - low
+                for p, s, w, (low, _) in zip(place, strides, within, pads, strict=True)
+            )
+            if all(0 <= i < n for i, n in zip(spot, shape, strict=True)):
+                spots.append(spot)
+        if spots:
+            values = np.array([sign * x[spot] for spot in spots])
+            expected[spots[np.argmax(values)]] += ct[place]
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_large_windows():
     x = np.random.RandomState(0).normal(size=400)
     gradient = vires.jit(vires.grad(lambda x: lax.reduce_window(x, -np.inf, lax.max, (400,))[0]))(x)

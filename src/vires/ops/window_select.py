@@ -20,17 +20,17 @@ from vires.ops.accept import REAL, check_dtype, refuse, typed_all
 from vires.ops.bits import and_, not_, or_
 from vires.ops.compare import eq, gt, lt, ne
 from vires.ops.composed import composed
-from vires.ops.elementwise import add
+from vires.ops.elementwise import add, mul
 from vires.ops.extent import dilated
 from vires.ops.extremes import highest, lowest
-from vires.ops.filled import full, scalar, zeros
+from vires.ops.filled import full, iota, scalar, zeros
 from vires.ops.host import on_host
 from vires.ops.join import pad
 from vires.ops.linear import tangent_zero
 from vires.ops.parts import slice as slice_
 from vires.ops.reduce import NUMPY_WIDE
 from vires.ops.select import select_n
-from vires.ops.shape import map_at
+from vires.ops.shape import broadcast, map_at, reshape
 from vires.ops.sliding import Window, check_window
 
 #: Windows of more places are not written out as selections, one for each place.
@@ -214,12 +214,45 @@ def _scatter_reference(
     return out.astype(operand.dtype)
 
 
+def _is_apart(window: Window) -> bool:
+    """Whether no two windows share an element."""
+    size, strides, _, base, gaps = window
+    ones = set(base) | set(gaps) == {1}
+    return ones and all(n <= stride for n, stride in zip(size, strides, strict=True))
+
+
+def _spread_apart(source: Any, place: Any, window: Window, aval: ShapedArray) -> Any:
+    """Each element of `aval` is of one window at most: the window's cotangent if it was chosen."""
+    counts, strides = aval_of(source).shape, window.window_strides
+    shape = tuple([n for pair in zip(counts, strides, strict=True) for n in pair])
+    spread_out = tuple(range(0, len(shape), 2))
+    number, inside = full(shape, 0, dtypes.int32), full(shape, True, dtypes.bool_)
+    for d, (size, stride) in enumerate(zip(window.window_dimensions, strides, strict=True)):
+        if stride > 1:
+            within = iota(dtype=dtypes.int32, shape=shape, dimension=2 * d + 1)
+            limit = full(shape, size, dtypes.int32)
+            number = add(mul(number, limit), within)
+            inside = and_(inside, lt(within, limit)) if size < stride else inside
+    chosen = and_(inside, eq(broadcast(place, shape, spread_out), number))
+    nothing = zeros(ShapedArray(shape, aval.dtype))
+    part = select_n(chosen, nothing, broadcast(source, shape, spread_out))
+    whole = tuple([n * stride for n, stride in zip(counts, strides, strict=True)])
+    part = reshape(part, new_sizes=whole, dimensions=None)
+    config = tuple([
+        (-low, size - n + low, 0)
+        for n, size, (low, _) in zip(whole, aval.shape, window.padding, strict=True)
+    ])  # fmt: skip
+    return pad(part, scalar(0, aval.dtype), padding_config=config)
+
+
 @composed
 def _scatter_composed(source: Any, operand: Any, *, select: str, **params: Any) -> Any:
     window = Window(**params)
     aval = aval_of(operand)
     _, place = _best_places(operand, window, select)
     total = zeros(ShapedArray(aval.shape, aval.dtype))
+    if _is_apart(window):
+        return add(total, _spread_apart(source, place, window, aval))
     nothing = zeros(aval_of(source))
     shape = aval_of(source).shape
     # Each place within the windows sends its cotangents where `Window.elements` took the elements

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vires.core.avals import ShapedArray
+from vires.engine.llvm import gemm
 from vires.engine.llvm.code import Code, Val
 from vires.engine.llvm.expressions import canonical
 from vires.engine.llvm.gemm import DTYPES, View, emit_product, merged, product
@@ -177,7 +178,8 @@ def _packed(
         x = converted(builder, x, wide)
         source, strides = strides_of(x)
         groups = [[(x.shape[d], strides[d]) for d in g[i]] for g in (batch, free, contracting)]
-        views.append(View(source, *[merged(axes) for axes in groups]))
+        batches, lanes, sums = (merged(axes) for axes in groups)
+        views.append(View(source, batches, lanes, sums))
     return packed_product(builder, (views[0], views[1]), operands, sizes, dtype, wide)
 
 
@@ -225,9 +227,18 @@ def parts_of_sum(views: tuple[View, View], sizes: Sequence[int]) -> int:
 
 def _in_parts(view: View, parts: int) -> View:
     """A view whose sum is cut into some parts, which are its batch."""
-    (size, stride), *inner = view.sums
-    sums = ((size // parts, stride), *inner)
-    return View(view.node, ((parts, size // parts * stride),), view.lanes, sums)
+    batch, sums = _cut(view.sums, parts)
+    bounds = view.bounds
+    if bounds is not None:
+        places = _cut(bounds.sums, parts)
+        bounds = bounds._replace(batch=places[0], sums=places[1])
+    return View(view.node, batch, view.lanes, sums, bounds)
+
+
+def _cut(axes: gemm.Axes, parts: int) -> tuple[gemm.Axes, gemm.Axes]:
+    """Axes whose first one is cut into parts: the parts, and what a part has."""
+    (size, stride), *inner = axes
+    return ((parts, size // parts * stride),), ((size // parts, stride), *inner)
 
 
 def converted(builder: Builder, x: Node, wide: Any) -> Node:

@@ -73,7 +73,11 @@ def _write_as(source: Node, target: Node) -> bool:
     count, height, width, length = block.params["sizes"]
     if columns[0][1] == 1:
         leading = rows[0][1]
-    elif rows[0][1] == 1 and (height >= tile_of(target.dtype).lanes or height >= width):
+    elif (
+        views[0].bounds is None
+        and rows[0][1] == 1
+        and (height >= tile_of(target.dtype).lanes or height >= width)
+    ):
         leading = columns[0][1]
         views, height, width = (views[1], views[0]), width, height
         block.operands = block.operands[::-1]

@@ -1,8 +1,9 @@
 """Convolutions as contractions: the windows of the image are an index map, which the contraction
 packs.
 
-Large float ones read the windows from the image where it lies, or from a copy with its padding: at
-every place of a window, an element is some strides away.
+Large float ones read the windows from the image where it lies: at every place of a window, an
+element is some strides away, or outside of the image's bounds. A copy with its padding is made
+where that is packed faster, and of images with holes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from vires.engine.llvm.contract import (
     working_dtype,
 )
 from vires.engine.llvm.expressions import INT64, Expr
-from vires.engine.llvm.gemm import View, merged
+from vires.engine.llvm.gemm import View, merged, merged_pairs, takes_bounds
+from vires.engine.llvm.gemm_near import EXTENT, FIELD, RANK, Bounds, limits
 from vires.engine.llvm.program import Node
 
 if TYPE_CHECKING:
@@ -101,42 +103,80 @@ class _Case:
     def packed(self) -> list[Node]:
         """The product of windows and kernels by strides alone."""
         builder, rank, wide = self.builder, self.rank, working_dtype(self.dtype)
-        source, strides = self._image(wide)
         kernel, steps = strides_of(converted(builder, self.rhs, wide))
         steps = [steps[d] for d in self.filters]
-        group = self.images * strides[0] if self.batch_groups > 1 else self.features * strides[1]
-        places = [
-            (self.size[d], self.rhs_dilation[d] * strides[2 + d], steps[2 + d]) for d in range(rank)
-        ]
-        # Terms of the sum in the order of memory.
-        terms = sorted([*places, (self.features, strides[1], steps[1])], key=lambda x: -x[1])
         # Rows in the order that the result wants.
-        sizes = [self.images, *self.space]
-        moves = [strides[0], *[self.strides[d] * strides[2 + d] for d in range(rank)]]
         order = [self.out.index(d) for d in range(rank + 2)]
         rows = [max(position - 1, 0) for position in order if position != 1]
-        left = View(
-            source,
-            merged([(self.groups, group)]),
-            merged([(sizes[d], moves[d]) for d in rows]),
-            merged([(size, stride) for size, stride, _ in terms]),
-        )
+        source, strides = strides_of(converted(builder, self.lhs, wide))
+        strides = [strides[d] for d in self.image]
+        left = self._windows(source, strides, rows, bounded=True)
+        if left is None or not (left.bounds is None or takes_bounds(left, self.columns, wide)):
+            source, strides = self._image(wide)
+            left = self._windows(source, strides, rows, bounded=False)
+            assert left is not None
+        terms = self._terms(strides)
         right = View(
             kernel,
             merged([(self.groups, self.columns * steps[0])]),
             merged([(self.columns, steps[0])]),
-            merged([(size, step) for size, _, step in terms]),
+            merged([(self._term(d)[0], steps[1 + d]) for d in terms]),
         )
+        sizes = [self.images, *self.space]
         shape = (
             (self.groups,),
             tuple([sizes[d] for d in rows]),
             (self.columns,),
-            tuple([size for size, _, _ in terms]),
+            tuple([self._term(d)[0] for d in terms]),
         )
         (product,) = packed_product(
             builder, (left, right), (source, kernel), shape, self.dtype, wide
         )
         return self._result(product, (source, kernel), rows)
+
+    def _term(self, d: int) -> tuple[int, int]:
+        """Size and step of a term of the sum: the features, then the axes of the window."""
+        return (self.size[d - 1], self.rhs_dilation[d - 1]) if d else (self.features, 1)
+
+    def _terms(self, strides: Sequence[int]) -> list[int]:
+        """The terms of the sum in the order of memory."""
+        return sorted(
+            [*range(1, self.rank + 1), 0], key=lambda d: -self._term(d)[1] * strides[1 + d]
+        )
+
+    def _windows(
+        self, source: Node, strides: Sequence[int], rows: Sequence[int], *, bounded: bool
+    ) -> View | None:
+        """The windows of an image with strides of (image, feature, places...): of one that has its
+        padding, or with bounds instead; None if bounds cannot say it.
+        """
+        padded = [d for d in range(self.rank) if bounded and self.padding[d] != (0, 0)]
+        if bounded and any(n != 1 for n in self.lhs_dilation):
+            return None
+        if len(padded) > RANK or any(
+            max(self.extent[d], self.sizes[d], *map(abs, self.padding[d])) >= EXTENT for d in padded
+        ):
+            return None
+        unit = [1 << FIELD * padded.index(d) if d in padded else 0 for d in range(self.rank)]
+        moves = [(self.images, strides[0], 0)]
+        for d in range(self.rank):
+            step = self.strides[d]
+            moves.append((self.space[d], step * strides[2 + d], step * unit[d]))
+        sums: list[tuple[int, int, int]] = []
+        for d in self._terms(strides):
+            size, step = self._term(d)
+            sums.append((size, step * strides[1 + d], step * unit[d - 1] if d else 0))
+        group = self.images * strides[0] if self.batch_groups > 1 else self.features * strides[1]
+        parts = [[(self.groups, group, 0)], [moves[d] for d in rows], sums]
+        if not padded:
+            batch, lanes, terms = (merged([axis[:2] for axis in axes]) for axes in parts)
+            return View(source, batch, lanes, terms)
+        batch, lanes, terms = (merged_pairs(axes) for axes in parts)
+        low = [-self.padding[d][0] for d in padded]
+        shift = sum(n * strides[2 + d] for n, d in zip(low, padded, strict=True))
+        ends = limits([self.sizes[d] for d in padded], low)
+        bounds = Bounds(batch[1], lanes[1], terms[1], shift, *ends)
+        return View(source, batch[0], lanes[0], terms[0], bounds)
 
     def _image(self, wide: Any) -> tuple[Node, list[int]]:
         """The image in memory, with its padding, and strides of (image, feature, places...)."""

@@ -13,34 +13,39 @@ from vires.engine.llvm.code import Code, Val
 from vires.engine.llvm.gemm_code import PREFIX, prepare
 from vires.engine.llvm.gemm_driver import FIELDS, ROWS, TERMS
 from vires.engine.llvm.gemm_kernel import tile_of
-from vires.engine.llvm.gemm_pack import LANES, SCATTERED, SUMS, square
+from vires.engine.llvm.gemm_near import RUN, Axes, Bounds
+from vires.engine.llvm.gemm_pack import LANES, NEAR, SCATTERED, SUMS, square
 from vires.engine.llvm.kinds import INT64
 from vires.engine.llvm.program import Block, Buffer, Node
 
 if TYPE_CHECKING:
     from vires.engine.llvm.emit_program import ProgramWriter
 
-#: Axes of an operand, from the outermost one: (size, stride in elements).
-Axes = tuple[tuple[int, int], ...]
 #: The dtypes that have packed products.
 DTYPES = ("float32", "float64")
 #: Operations of a task at least, tasks of one product that are enough, and those that are worth
 #: small tiles.
 _TASK_FLOPS, _TASKS, _FEW = 1_500_000.0, 64, 8
+#: A left operand is read where it lies for so many tiles of columns at most, unless its rows are
+#: apart by a multiple of so many bytes, so that they compete for the same places of the cache.
+_NEAR_TILES, _NEAR_PAGE = 8, 2048
 #: Elements that a task packs.
 _GROUP = 1 << 14
 #: A right operand in memory is packed if more rows than this read it, or a quarter of them where
-#: all of its own rows compete for the same places of the cache.
-_STRAIGHT_ROWS, _PAGE = 256, 4096
+#: all of its own rows compete for the same places of the cache; rows of few bytes never are.
+_STRAIGHT_ROWS, _PAGE, _STRAIGHT_BYTES = 256, 4096, 512
 
 
 class View(NamedTuple):
-    """An operand: batch, lanes (rows of the left one, columns of the right one) and sum."""
+    """An operand: batch, lanes (rows of the left one, columns of the right one) and sum, in axes of
+    (size, stride in elements). Only left operands may have bounds.
+    """
 
     node: Node
     batch: Axes
     lanes: Axes
     sums: Axes
+    bounds: Bounds | None = None
 
 
 class Layout(NamedTuple):
@@ -61,6 +66,20 @@ def merged(axes: Sequence[tuple[int, int]]) -> Axes:
         else:
             result.append((size, stride))
     return tuple(result) or ((1, 0),)
+
+
+def merged_pairs(axes: Sequence[tuple[int, int, int]]) -> tuple[Axes, Axes]:
+    """The same for axes with two strides each: the axes with the first ones and with the second."""
+    result: list[tuple[int, int, int]] = []
+    for size, stride, other in axes:
+        if size == 1:
+            continue
+        if result and result[-1][1:] == (size * stride, size * other):
+            result[-1] = (result[-1][0] * size, stride, other)
+        else:
+            result.append((size, stride, other))
+    result = result or [(1, 0, 0)]
+    return tuple([(n, stride) for n, stride, _ in result]), tuple([(n, x) for n, _, x in result])
 
 
 #: Writes one task into a function, which finds buffers by another function.
@@ -101,14 +120,23 @@ def product(
         layout = Layout(((count, rows * columns),), columns)
     left, right = sides
     tile = tile_of(dtype)
-    terms = _even(length, -(-length // TERMS), 8)
+    # Parts of the sum are whole runs, whichever operand is the left one.
+    pieces = [_run_of(view) for view in sides]
+    unit = max([8, *[run for view, run in zip(sides, pieces, strict=True) if view.sums[1:]]])
+    terms = _even(length, -(-length // (TERMS // unit * unit)), unit)
+    is_near, run, runs = _is_near(left, columns, dtype), 1, ((1, 0),)
+    if is_near:
+        # A sum of one axis has one run in each part.
+        run = pieces[0] if left.sums[1:] else terms
+        runs = _runs(left.sums, run, 1)
+    bounds = left.bounds or Bounds(((1, 0),), ((1, 0),), ((1, 0),), 0, 0, 0, 0)
     sum_chunks = -(-length // terms)
     padded_columns = -(-columns // tile.lanes) * tile.lanes
     flops = 2.0 * rows * padded_columns * length
     row_chunk, column_chunk = _chunks(count, rows, columns, flops, tile.rows, tile.columns)
     row_chunks, column_chunks = -(-rows // row_chunk), -(-columns // column_chunk)
     step = _step(right, rows, columns, tile.lanes, dtype.itemsize)
-    padded_rows = -(-rows // tile.rows) * tile.rows if column_chunks > 1 else 0
+    padded_rows = -(-rows // tile.rows) * tile.rows if column_chunks > 1 and not is_near else 0
     left_group, right_group = (_group(terms, width) for width in (tile.rows, tile.columns))
     left_groups, right_groups = -(-rows // left_group), -(-columns // right_group)
     fields = {
@@ -117,12 +145,16 @@ def product(
         "column_chunks": column_chunks, "step": step, "padded_rows": padded_rows,
         "padded_columns": padded_columns, "sum_chunks": sum_chunks, "left_group": left_group,
         "left_groups": left_groups, "right_group": right_group, "right_groups": right_groups,
-        "left_mode": _mode(left, tile.rows, square(dtype)),
-        "right_mode": _mode(right, tile.columns, square(dtype)), "leading": layout.leading,
+        "left_mode": NEAR if is_near else _mode(left, tile.rows, square(dtype)),
+        "right_mode": _mode(right, tile.columns, square(dtype)),
+        "leading": layout.leading, "run": run, "shift": bounds.shift, "start": bounds.start,
+        "stop": bounds.stop, "inside": bounds.inside,
     }  # fmt: skip
     table: list[int] = []
     for name, axes in (
         ("left_batch", left.batch), ("left_rows", left.lanes), ("left_sums", left.sums),
+        ("left_runs", runs), ("batch_places", bounds.batch), ("row_places", bounds.lanes),
+        ("sum_places", bounds.sums), ("run_places", _runs(bounds.sums, run, 0)),
         ("right_batch", right.batch), ("right_columns", right.lanes), ("right_sums", right.sums),
         ("result_batch", layout.batch),
     ):  # fmt: skip
@@ -185,7 +217,45 @@ def _step(right: View, rows: int, columns: int, lanes: int, size: int) -> int:
         return 0
     step = right.sums[0][1]
     most = _STRAIGHT_ROWS if step * size % _PAGE else _STRAIGHT_ROWS // 4
-    return step if right.lanes[0][1] == 1 and rows <= most else 0
+    is_few = rows <= most or step * size <= _STRAIGHT_BYTES
+    return step if right.lanes[0][1] == 1 and is_few else 0
+
+
+def _run_of(view: View) -> int:
+    """The terms of the sum that a view has in a row, as far as they are read together; 0 if few."""
+    size, stride = view.sums[-1]
+    if stride != 1 or size < RUN:
+        return 0
+    pieces = -(-size // TERMS)
+    while size % pieces:
+        pieces += 1
+    return size // pieces if size >= RUN * pieces else 0
+
+
+def _runs(sums: Axes, run: int, stride: int) -> Axes:
+    """The axes of whole runs; the last one may end in a shorter run."""
+    return (*sums[:-1], (-(-sums[-1][0] // run), run * stride))
+
+
+def _is_near(view: View, columns: int, dtype: Any) -> bool:
+    """Whether a left operand is read where it lies instead of being packed."""
+    rows, leading = view.lanes[-1]
+    is_few = columns <= _NEAR_TILES * tile_of(dtype).columns
+    has_runs = view.sums[-1][1] == 1 and (
+        _run_of(view) if view.sums[1:] else view.sums[0][0] >= RUN
+    )
+    is_steady = view.bounds is None or view.bounds.sums[-1][1] == 0
+    far = leading * dtype.itemsize % _NEAR_PAGE != 0 or rows == 1
+    return bool(is_few and has_runs and is_steady and far)
+
+
+def takes_bounds(view: View, columns: int, dtype: Any) -> bool:
+    """Whether a left operand may have its bounds."""
+    assert view.bounds is not None
+    if _is_near(view, columns, dtype):
+        return True
+    rows = tile_of(dtype).rows
+    return _mode(view, rows, square(dtype)) == LANES and view.bounds.lanes[-1][1] == 0
 
 
 def _mode(view: View, width: int, size: int) -> int:

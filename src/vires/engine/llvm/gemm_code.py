@@ -18,6 +18,7 @@ from vires.engine.llvm.gemm_kernel import tile_of
 
 #: Names of the functions in programs begin with it.
 PREFIX = "vires_product_"
+_PACKING = ("offset", "fill", "pack", "points", "bounded")
 _FUNCTIONS = ("left", "right", "block")
 
 _lock = threading.RLock()
@@ -62,9 +63,10 @@ def _start(name: str) -> None:
 
 
 def _load(name: str) -> None:
-    micro = [f"micro{n + 1}" for n in range(tile_of(name).vectors)]
+    vectors = range(1, tile_of(name).vectors + 1)
+    micro = [f"{kind}{number}" for kind in ("micro", "near") for number in vectors]
     known: dict[str, int] = {}
-    for image, exports in zip(_images(name), (micro, ["pack"], _FUNCTIONS), strict=True):
+    for image, exports in zip(_images(name), (micro, _PACKING, _FUNCTIONS), strict=True):
         part = machine.load(image, PREFIX + name, exports, known)
         _loaded.append(part)
         known = {**known, **{each: part.address(each) for each in exports}}

@@ -54,11 +54,6 @@ def micro_kernel(dtype: Any, vectors: int) -> tuple[str, Code]:
     tile, kind, code = tile_of(dtype), kind_of(dtype), Code()
     rows, lanes = tile.rows, tile.lanes
     count = Val(code, "%k", INT64, 1)
-    last = Val(code, "%last", INT64, 1)
-    mask = code.tail_mask(last, lanes)
-    never = code.number(False, BOOL, lanes)
-    old = code.select(Val(code, "%first", BOOL, 1), never, code.number(True, BOOL, lanes))
-    old_mask = mask & old
     zero = code.number(0.0, kind, lanes)
     head, body, done = (code.fresh_label(hint) for hint in ("head", "body", "done"))
     code.br(head)
@@ -75,18 +70,97 @@ def micro_kernel(dtype: Any, vectors: int) -> tuple[str, Code]:
     for i in range(rows):
         element = code.splat(code.load(code.gep(left.name, dtype, i), dtype), lanes)
         for j in range(vectors):
-            if has_fma(code):
-                after = code.fma(element, columns[j], sums[i, j])
-            else:
-                after = element * columns[j] + sums[i, j]
+            after = multiplied(code, element, columns[j], sums[i, j])
             code.add_incoming(sums[i, j], after, body)
     code.add_incoming(counter, counter + 1, body)
     left.advance(code, code.gep(left.name, dtype, rows), body)
     right.advance(code, code.gep(right.name, dtype, Val(code, "%step", INT64, 1)), body)
     code.br(head)
     code.label(done)
-    target = "%c"
-    finish = code.fresh_label("finish")
+    finish(code, dtype, sums)
+    parameters = [
+        "ptr %a", "ptr %b", "ptr %c", "i64 %k", "i64 %step", "i64 %rows", "i64 %last",
+        "i64 %leading", "i1 %first",
+    ]  # fmt: skip
+    return code.define(f"micro{vectors}", parameters), code
+
+
+def near_kernel(dtype: Any, vectors: int) -> tuple[str, Code]:
+    """``near{vectors}(points, b, c, k, run, step, rows, last, leading, first)``: a tile of the
+    result, of a left operand where it lies.
+
+    Each row of it lies in runs of `run` elements of the sum, the last of which may be shorter;
+    `points` has the addresses of a run for each row, then those of the next one.
+    """
+    tile, kind, code = tile_of(dtype), kind_of(dtype), Code()
+    rows, lanes = tile.rows, tile.lanes
+    zero = code.number(0.0, kind, lanes)
+    head, begin, body, following, done = (
+        code.fresh_label(hint) for hint in ("head", "begin", "body", "following", "done")
+    )
+    places = [(i, j) for i in range(rows) for j in range(vectors)]
+    code.br(head)
+    code.label(head)
+    left = code.phi(np.int64, 1, [(Val(code, "%k", INT64, 1), "entry")])
+    points, right = (_PointerPhi(code, name) for name in ("%points", "%b"))
+    sums = {at: code.phi(dtype, lanes, [(zero, "entry")]) for at in places}
+    code.cond_br(left.compare("sgt", 0), begin, done)
+    code.label(begin)
+    length = code.call("llvm.smin.i64", INT64, 1, Val(code, "%run", INT64, 1), left)
+    sources: list[str] = []
+    for i in range(rows):
+        sources.append(code.fresh())
+        place = code.gep(points.name, "int64", i)
+        code.emit(f"{sources[i]} = load ptr, ptr {place}")
+    code.br(body)
+    code.label(body)
+    counter = code.phi(np.int64, 1, [(code.index(0), begin)])
+    inner = _PointerPhi(code, right.name, begin)
+    partial = {at: code.phi(dtype, lanes, [(sums[at], begin)]) for at in places}
+    columns = [
+        code.load(code.gep(inner.name, dtype, j * lanes), dtype, lanes) for j in range(vectors)
+    ]
+    for i in range(rows):
+        element = code.splat(code.load(code.gep(sources[i], dtype, counter), dtype), lanes)
+        for j in range(vectors):
+            after = multiplied(code, element, columns[j], partial[i, j])
+            code.add_incoming(partial[i, j], after, body)
+            code.add_incoming(sums[i, j], after, following)
+    after = counter + 1
+    code.add_incoming(counter, after, body)
+    beyond = code.gep(inner.name, dtype, Val(code, "%step", INT64, 1))
+    inner.advance(code, beyond, body)
+    code.cond_br(after.compare("slt", length), body, following)
+    code.label(following)
+    code.add_incoming(left, left - length, following)
+    points.advance(code, code.gep(points.name, "int64", rows), following)
+    right.advance(code, beyond, following)
+    code.br(head)
+    code.label(done)
+    finish(code, dtype, sums)
+    parameters = [
+        "ptr %points", "ptr %b", "ptr %c", "i64 %k", "i64 %run", "i64 %step", "i64 %rows",
+        "i64 %last", "i64 %leading", "i1 %first",
+    ]  # fmt: skip
+    return code.define(f"near{vectors}", parameters), code
+
+
+def multiplied(code: Code, a: Val, b: Val, c: Val) -> Val:
+    """``a b + c``, fused where that is one instruction."""
+    return code.fma(a, b, c) if has_fma(code) else a * b + c
+
+
+def finish(code: Code, dtype: Any, sums: dict[tuple[int, int], Val]) -> None:
+    """Write a tile and return: `rows` of it, of the last vector `last` lanes; it is added to what
+    is there unless it is the `first` part of the sum.
+    """
+    lanes = tile_of(dtype).lanes
+    mask = code.tail_mask(Val(code, "%last", INT64, 1), lanes)
+    never = code.number(False, BOOL, lanes)
+    old = code.select(Val(code, "%first", BOOL, 1), never, code.number(True, BOOL, lanes))
+    old_mask = mask & old
+    rows, vectors = (1 + max(at[axis] for at in sums) for axis in (0, 1))
+    target, end = "%c", code.fresh_label("finish")
     for i in range(rows):
         for j in range(vectors):
             place = code.gep(target, dtype, j * lanes)
@@ -97,29 +171,22 @@ def micro_kernel(dtype: Any, vectors: int) -> tuple[str, Code]:
             target = code.gep(target, dtype, Val(code, "%leading", INT64, 1))
             following = code.fresh_label("row")
             more = Val(code, "%rows", INT64, 1).compare("sgt", i + 1)
-            code.cond_br(more, following, finish)
+            code.cond_br(more, following, end)
             code.label(following)
-    code.br(finish)
-    code.label(finish)
+    code.br(end)
+    code.label(end)
     code.ret()
-    parameters = [
-        "ptr %a", "ptr %b", "ptr %c", "i64 %k", "i64 %step", "i64 %rows", "i64 %last",
-        "i64 %leading", "i1 %first",
-    ]  # fmt: skip
-    return code.define(f"micro{vectors}", parameters), code
 
 
 class _PointerPhi:
     """A pointer that moves in a loop."""
 
-    def __init__(self, code: Code, start: str) -> None:
+    def __init__(self, code: Code, start: str, label: str = "entry") -> None:
         self.name = code.fresh()
-        self._start = start
+        self._start = f"[ {start}, %{label} ]"
         self._line = len(code.lines)
         code.emit("")
 
     def advance(self, code: Code, following: str, label: str) -> None:
         """Say where it is after a turn that ends in a block."""
-        code.lines[self._line] = (
-            f"  {self.name} = phi ptr [ {self._start}, %entry ], [ {following}, %{label} ]"
-        )
+        code.lines[self._line] = f"  {self.name} = phi ptr {self._start}, [ {following}, %{label} ]"

@@ -15,13 +15,17 @@ from vires.engine.llvm.code import Code, Val
 from vires.engine.llvm.gemm_kernel import tile_of
 from vires.engine.llvm.kinds import INT64, kind_of
 
-#: How the elements of a panel lie: anywhere; lanes in a row; sums in runs of whole squares.
-SCATTERED, LANES, SUMS = 0, 1, 2
+#: How the elements of a panel lie: anywhere; lanes in a row; sums in runs of whole squares; or in
+#: runs that are read where they lie.
+SCATTERED, LANES, SUMS, NEAR = 0, 1, 2, 3
+#: Terms of a turn where lanes are copied.
+_TERMS = 4
 
 
 def square(dtype: Any) -> int:
-    """The size of the squares that are transposed in registers."""
-    return min(tile_of(dtype).rows, 32 // kind_of(dtype).size)
+    """The size of the squares that are transposed in registers; panels are whole ones of them."""
+    tile = tile_of(dtype)
+    return min(tile.rows, tile.lanes, 32 // kind_of(dtype).size)
 
 
 def times(code: Code, start: Val, stop: Val, step: int, body: Callable[[Val], None]) -> None:
@@ -83,16 +87,35 @@ def axes_function() -> tuple[str, Code]:
 def fill_function() -> tuple[str, Code]:
     """``fill(table, axes, start, count, limit)``: offsets of consecutive elements; those from
     `limit` on repeat the last one.
+
+    Within a run of the innermost axis, only the stride is added.
     """
     code = Code()
-    start, limit = argument(code, "start"), argument(code, "limit")
+    start, count, limit = (argument(code, name) for name in ("start", "count", "limit"))
+    rank = code.load("%axes", "int64")
+    innermost = code.gep("%axes", "int64", rank * 2 - 1)
+    size, stride = (code.load(code.gep(innermost, "int64", d), "int64") for d in (0, 1))
+    # The first axis has no end.
+    size = code.select(rank.compare("eq", 1), limit, size)
+    before = code.block
+    head, inside, done = (code.fresh_label(hint) for hint in ("run", "offsets", "filled"))
+    code.br(head)
+    code.label(head)
+    i = code.phi("int64", 1, [(code.index(0), before)])
+    code.cond_br(i.compare("slt", count), inside, done)
+    code.label(inside)
+    at = least(code, start + i, limit - 1)
+    offset = code.impure(f"call i64 @offset(ptr %axes, {at.typed})", INT64, 1)
+    left = least(code, size - (at - at.binary("udiv", size) * size), limit - at)
+    stop = least(code, i + left, count)
 
-    def turn(i: Val) -> None:
-        at = least(code, start + i, limit - 1)
-        offset = code.impure(f"call i64 @offset(ptr %axes, {at.typed})", INT64, 1)
-        code.store(code.gep("%table", "int64", i), offset)
+    def turn(j: Val) -> None:
+        code.store(code.gep("%table", "int64", j), offset + (j - i) * stride)
 
-    times(code, code.index(0), argument(code, "count"), 1, turn)
+    times(code, i, stop, 1, turn)
+    code.add_incoming(i, stop, code.block)
+    code.br(head)
+    code.label(done)
     code.ret()
     parameters = ["ptr %table", "ptr %axes", "i64 %start", "i64 %count", "i64 %limit"]
     return code.define("fill", parameters), code
@@ -115,17 +138,26 @@ def pack_function(dtype: Any) -> tuple[str, Code]:
     code.label(lanes)
     first = code.gep("%source", dtype, code.load("%lanes", "int64"))
 
-    def row(p: Val) -> None:
+    def copy(p: Val, j: Val | int, target: str) -> None:
         source = code.gep(first, dtype, code.load(code.gep("%sums", "int64", p), "int64"))
+        code.store(target, code.load(code.gep(source, dtype, j), dtype, size))
+
+    # Panels of one vector, as those of the left operand are, take several terms a turn.
+    few = code.select(width.compare("eq", size), count & -_TERMS, code.index(0))
+
+    def narrow(p: Val) -> None:
+        for d in range(_TERMS):
+            copy(p + d, 0, code.gep("%target", dtype, (p + d) * size))
+
+    times(code, code.index(0), few, _TERMS, narrow)
+
+    def row(p: Val) -> None:
         target = code.gep("%target", dtype, p * width)
+        times(
+            code, code.index(0), width, size, lambda j: copy(p, j, code.gep(target, dtype, j))
+        )  # fmt: skip
 
-        def part(j: Val) -> None:
-            x = code.load(code.gep(source, dtype, j), dtype, size)
-            code.store(code.gep(target, dtype, j), x)
-
-        times(code, code.index(0), width, size, part)
-
-    times(code, code.index(0), count, 1, row)
+    times(code, few, count, 1, row)
     code.ret()
 
     code.label(squares)
