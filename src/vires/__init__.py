@@ -14,6 +14,7 @@ _machine.preload()  # LLVM loads on a thread of its own while the rest is import
 
 from vires.core.config import config
 from vires.engine import engine as _engine
+from vires.engine.llvm import gemm_code as _gemm_code
 from vires.engine.llvm import math_library as _math_library
 
 _math_library.prepare()
@@ -101,4 +102,6 @@ def __getattr__(name: str) -> object:
 
 __version__ = "0.1.0"
 
+# The code of products takes longer than most programs: with luck it is there when one needs it.
+_gemm_code.prepare_ahead()
 _math_library.settle()

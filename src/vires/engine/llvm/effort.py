@@ -13,11 +13,11 @@ from vires.engine.llvm.program import Block, Kernel, Region
 _WORTH = 1_000_000.0
 #: Kernels that run more turns of their innermost loop are at first, too: the hurried code would
 #: lose more time than the better takes to compile. It keeps values on the stack, which costs little
-#: next to reading and writing arrays, and much in loops that hardly touch memory otherwise.
+#: next to reading and writing arrays in memory, and much in loops on what is in registers or cache.
 _LONG = 2_000_000
-_LONG_IN_REGISTERS = 100_000
-#: Bytes of memory in a turn from which on the arrays decide.
-_STREAM = 8
+_LONG_IN_CACHE = 300_000
+#: Bytes of arrays in a turn from which on memory decides.
+_STREAM = 32
 #: Turns of a loop whose number nobody knows.
 _UNKNOWN = 100
 
@@ -43,6 +43,7 @@ def _settle(kernel: Kernel, times: int) -> None:
     kernel.level = 1 if kernel.work * times > _WORTH else 0
     turns //= kernel.lanes
     buffers = {*reads(kernel), *writes(kernel)}
-    streams = kernel.turns is None and sum(b.nbytes for b in buffers) >= _STREAM * turns
-    long = _LONG if streams else _LONG_IN_REGISTERS
+    once = kernel.turns is None and times == 1
+    streams = once and sum(b.nbytes for b in buffers) >= _STREAM * turns
+    long = _LONG if streams else _LONG_IN_CACHE
     kernel.quick = kernel.level if turns * times > long else 0

@@ -1,7 +1,8 @@
 """The compiled code of packed matrix products: one for each dtype, shared by all programs.
 
-It is made once on a machine, kept in the cache, and linked to programs by address. It is compiled
-in the background while the program that needs it first is being lowered.
+It is made once on a machine, kept in the cache, and linked to programs by address. For float32 it
+is compiled in the background some time after the import, for other dtypes while the program that
+needs it first is being lowered.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vires.engine.llvm import cache, machine
+from vires.engine.llvm import background, cache, machine
 from vires.engine.llvm.gemm_driver import driver_modules
 from vires.engine.llvm.gemm_kernel import tile_of
 
@@ -34,8 +35,22 @@ def prepare(dtype: Any) -> None:
     if f"{PREFIX}{name}_block" in _addresses:
         return
     with _lock:
-        if not _is_started(name) and cache.read(_key(name)) is None:
+        if not _is_started(name) and not cache.has(_key(name)):
             _start(name)
+
+
+def prepare_ahead() -> None:
+    """Compile the code that is asked for most while nobody waits, unless the cache has it."""
+    name = "float32"
+
+    def task() -> None:
+        with _lock:
+            if not _is_started(name):
+                _start(name, ahead=True)
+        address(f"{PREFIX}{name}_block")
+
+    if not cache.has(_key(name)):
+        background.run(task)
 
 
 def address(symbol: str) -> int:
@@ -52,14 +67,10 @@ def _is_started(name: str) -> bool:
     return name in _started and _started[name][0] == os.getpid()
 
 
-def _start(name: str) -> None:
-    _started[name] = (
-        os.getpid(),
-        [
-            machine.submit(text, level, PREFIX + name)
-            for text, level in driver_modules(np.dtype(name))
-        ],
-    )
+def _start(name: str, *, ahead: bool = False) -> None:
+    modules = driver_modules(np.dtype(name))
+    jobs = [machine.submit(*each, PREFIX + name, background=ahead) for each in modules]
+    _started[name] = os.getpid(), jobs
 
 
 def _load(name: str) -> None:

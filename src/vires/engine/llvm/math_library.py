@@ -17,7 +17,7 @@ from typing import Any
 
 from vires import _native
 from vires.dialect.loops import MATH_OPS
-from vires.engine.llvm import cache, machine, memory
+from vires.engine.llvm import background, cache, machine, memory
 from vires.engine.llvm.kinds import FLOAT32, Kind, kind_of
 from vires.engine.llvm.math_tables import REAL_MATH
 from vires.engine.llvm.ssa import Builder, Val, module
@@ -45,12 +45,25 @@ def prepare() -> None:
 
 
 def settle() -> None:
-    """Load the functions that are there by now, so that the first program finds them."""
+    """Load the functions that are there by now, so that the first program finds them; and those
+    that are not yet, later.
+    """
+    if _jobs:
+        background.run(_load_all)
     ready = [symbol for symbol, (_, job) in list(_jobs.items()) if job.done()]
     if ready:
         machine.host()  # known once something is compiled
     for symbol in ready:
         _is_ready(symbol)
+
+
+def _load_all() -> None:
+    for symbol, (process, job) in list(_jobs.items()):
+        if process == os.getpid():
+            job.wait()
+            with _lock:
+                if symbol in _jobs:
+                    _load(symbol)
 
 
 def call(code: Builder, name: str, operands: Sequence[Val]) -> Val | None:
