@@ -168,6 +168,21 @@ def _guarded(code: Builder, pointer: str, mask: Val, *, written: bool = False) -
     return code.value(f"select {mask.typed}, ptr {pointer}, ptr @{name}", mask.kind, 1).name
 
 
+def within_reach(code: Builder, pointer: str, some: Val) -> str:
+    """The address of a masked vector if some of its lanes are active.
+
+    Processors take hundreds of cycles for a vector without active lanes at an address that is not
+    mapped, as one beyond the edge of an array may be. The page that is read instead must have been
+    touched: that is why its first byte is no zero.
+    """
+    code.helpers["vires_nowhere"] = (
+        "@vires_nowhere = private global { i8, [511 x i8] } "
+        "{ i8 1, [511 x i8] zeroinitializer }, align 64"
+    )
+    text = f"select {some.typed}, ptr {pointer}, ptr @vires_nowhere"
+    return code.value(text, some.kind, 1).name
+
+
 def _pairs(code: Builder, mask: Val) -> Val:
     """Each lane of a mask twice."""
     return _shuffle(code, mask, mask, [lane // 2 for lane in range(2 * mask.lanes)])

@@ -8,6 +8,7 @@ from typing import Any
 from vires.engine.llvm.code import Code, Val
 from vires.engine.llvm.expressions import Expr, Index, LoopVar, Terms, walk
 from vires.engine.llvm.lanes import apply, is_single, reverse
+from vires.engine.llvm.memory import within_reach
 from vires.engine.llvm.program import Buffer, Kernel, Store, Turns
 
 #: A buffer, and the terms of an offset in it that are known at some loop level.
@@ -287,6 +288,9 @@ class Placement:
             return code.load(pointer, x.dtype, 1, mask)
         lanes = self.lanes
         if not various and stride == 1:
+            if len(x.args) > 1:
+                guard = self.operand(x.args[1], bool(x.args[1].vars & self.vector_bit))
+                pointer = self._reachable(pointer, guard)
             return code.load(pointer, x.dtype, lanes, mask)
         if not various and not stride:  # one address, a mask for each lane
             some = code.any_lane(mask) if mask is not None else None
@@ -300,6 +304,11 @@ class Placement:
             index = term if index is None else index + term
         assert index is not None
         return code.gather(pointer, index, x.dtype, mask)
+
+    def _reachable(self, pointer: str, guard: Val) -> str:
+        """The address of a vector under a condition, one for all lanes or one for each."""
+        some = guard if guard.lanes == 1 else self.code.any_lane(guard)
+        return within_reach(self.code, pointer, some)
 
     # --- stores
 
@@ -334,10 +343,13 @@ class Placement:
             return
         value = code.splat(value, self.lanes)
         mask = self.active
+        guard = where
         if where is not None:
             where = code.splat(where, self.lanes)
             mask = where if mask is None else mask & where
         if stride == 1 and not various:
+            if guard is not None:
+                pointer = self._reachable(pointer, guard)
             if combine is not None:
                 value = code.op(combine, code.load(pointer, buffer.dtype, self.lanes, mask), value)
             code.store(pointer, value, mask)
