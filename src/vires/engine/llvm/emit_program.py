@@ -11,11 +11,11 @@ import numpy as np
 
 from vires.engine.llvm import math_library
 from vires.engine.llvm.blocks import emit_block
-from vires.engine.llvm.code import Code, module
+from vires.engine.llvm.code import Code
 from vires.engine.llvm.emit import Writer
 from vires.engine.llvm.kinds import INT64
 from vires.engine.llvm.program import Block, Buffer, Kernel, Region, Step
-from vires.engine.llvm.ssa import Val
+from vires.engine.llvm.ssa import Val, helpers_of, with_helpers
 
 KernelWriter = TypeVar("KernelWriter", bound=Writer)
 #: Byte offset of `stop` in the runtime's structure, after five function pointers.
@@ -31,16 +31,13 @@ class Unit(NamedTuple):
     """
 
     functions: list[str]
-    codes: list[Code]
+    #: What the functions need, by name; and those of the library's functions that they call.
+    helpers: dict[str, str]
+    shared: set[str]
     #: The effort of the first kind, and of the second.
     quick: int
     level: int
     exports: list[str]
-
-    @property
-    def shared(self) -> set[str]:
-        """The functions of the library that it calls."""
-        return set[str]().union(*[code.shared for code in self.codes])
 
     @property
     def is_improvable(self) -> bool:
@@ -49,14 +46,22 @@ class Unit(NamedTuple):
 
     def hurried(self) -> tuple[str, int]:
         """The module and the effort when somebody waits."""
-        return module(self.functions, self.codes), self.quick
+        return with_helpers(self.functions, self.helpers), self.quick
 
     def best(self) -> tuple[str, int]:
         """The module and the effort when nobody waits."""
         if not self.level:
             return self.hurried()
         written = math_library.definitions(self.shared)
-        return module(self.functions, self.codes, written), self.level
+        return with_helpers(self.functions, {**self.helpers, **written}), self.level
+
+
+def unit(
+    functions: list[str], codes: Sequence[Code], quick: int, level: int, exports: list[str]
+) -> Unit:
+    """A module of functions with these codes, which it does not keep."""
+    shared = set[str]().union(*[code.shared for code in codes])
+    return Unit(functions, helpers_of(codes), shared, quick, level, exports)
 
 
 #: Text of kernels that is worth a thread of its own.
@@ -147,7 +152,7 @@ class ProgramWriter:
         bodies = list(self.bodies.values())
         parts = divide(bodies)
         units = [
-            Unit(
+            unit(
                 [body.text for body in part],
                 [body.code for body in part],
                 part[0].quick,
@@ -167,7 +172,7 @@ class ProgramWriter:
             entry,
         ]
         codes = [*[body.code for body in own], *[c for _, c in self.local], code]
-        return [*units, Unit(texts, codes, 0, 0, [name])]
+        return [*units, unit(texts, codes, 0, 0, [name])]
 
     def steps(self, region: Region) -> None:
         """Run the steps of a region at this place of the entry."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from vires.core.jaxpr import ClosedJaxpr
 from vires.engine.llvm import codes, dump, machine, pipeline
 from vires.engine.llvm.blocks import EMITTERS
-from vires.engine.llvm.emit_program import ProgramWriter, Unit
+from vires.engine.llvm.emit_program import ProgramWriter, unit
 from vires.engine.llvm.explain_costs import (
     Access,
     block_reads,
@@ -199,7 +199,7 @@ def _compile_times(writer: ProgramWriter, name: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for body in writer.bodies.values():
         start = time.perf_counter()
-        text, level = Unit([body.text], [body.code], body.quick, body.level, [body.name]).best()
+        text, level = unit([body.text], [body.code], body.quick, body.level, [body.name]).best()
         machine.compile_ir(text, level, name=name)
         found[body.name] = time.perf_counter() - start
     return found

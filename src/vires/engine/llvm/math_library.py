@@ -20,7 +20,7 @@ from vires.dialect.loops import MATH_OPS
 from vires.engine.llvm import background, cache, machine, memory
 from vires.engine.llvm.kinds import FLOAT32, Kind, kind_of
 from vires.engine.llvm.math_tables import REAL_MATH
-from vires.engine.llvm.ssa import Builder, Val, module
+from vires.engine.llvm.ssa import Builder, Val, with_helpers
 
 #: Names of the functions in programs begin with it.
 PREFIX = "vires_math_"
@@ -128,7 +128,7 @@ def definitions(symbols: Iterable[str]) -> dict[str, str]:
 def _text(symbol: str) -> str:
     """The module of a function."""
     text, helpers = _function(symbol)
-    return module([text], (), helpers)
+    return with_helpers([text], helpers)
 
 
 @lru_cache(maxsize=256)

@@ -65,6 +65,12 @@ class ProgramBuilder(Builder):
             self.constant_nodes[id(value)] = found
         return found
 
+    def release(self) -> None:
+        """Forget the program. Its graph refers to itself: it would live until Python looks for
+        cycles, and that takes as long as to lower it.
+        """
+        self.__dict__.clear()
+
 
 def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) -> Any:
     """An executable of the native core for a staged program."""
@@ -91,6 +97,8 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
             codes.write(key, made)
     made_executable = executable(closed, code, builder)
     code.attach(made_executable)
+    if builder is not None:
+        builder.release()
     return made_executable
 
 

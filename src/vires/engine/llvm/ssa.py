@@ -410,18 +410,21 @@ class Builder:
         return "\n".join([head, "entry:", *self.lines, "}", ""])
 
 
-def module(
-    functions: Iterable[str],
-    codes: Iterable[Builder],
-    written: Mapping[str, str] | None = None,
-) -> str:
-    """The text of a module: the functions and all that their codes need; `written` replaces some of
-    that.
-    """
+def module(functions: Iterable[str], codes: Iterable[Builder]) -> str:
+    """The text of a module: the functions and all that their codes need."""
+    return with_helpers(functions, helpers_of(codes))
+
+
+def helpers_of(codes: Iterable[Builder]) -> dict[str, str]:
+    """What functions with these codes need, by name."""
     helpers: dict[str, str] = {}
     for code in codes:
-        helpers.update(code.helpers)
-    helpers.update(written or {})
+        helpers |= code.helpers
+    return helpers
+
+
+def with_helpers(functions: Iterable[str], helpers: Mapping[str, str]) -> str:
+    """The text of a module: functions, and what they need."""
     # A branch that is rarely taken, for the register allocator.
     weights = '!0 = !{!"branch_weights", i32 1, i32 4000}'
     return "\n".join([*helpers.values(), *functions, weights, ""])
