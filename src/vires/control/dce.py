@@ -11,7 +11,11 @@ from vires.core.jaxpr import ClosedJaxpr, DropVar, Jaxpr, JaxprEqn, Var, subjaxp
 
 def has_effects(eqn: JaxprEqn) -> bool:
     """Whether an equation does something besides computing its results, such as printing."""
-    return eqn.primitive.effectful or any(
+    if eqn.primitive.effectful:
+        return True
+    if not eqn.params:  # most equations
+        return False
+    return any(
         program_has_effects(p if isinstance(p, ClosedJaxpr) else ClosedJaxpr(p))
         for p in subjaxprs(eqn.params)
     )

@@ -20,11 +20,11 @@ __all__ = ["einsum", "einsum_path"]
 def _parse(subscripts: Any, operands: tuple[Any, ...]) -> tuple[str, str, list[Any]]:
     """Input labels joined by commas, output labels, operands; ellipses are written out as
     labels."""
-    from opt_einsum.parser import parse_einsum_input  # here, since it takes long to import
-
     if isinstance(subscripts, str) and "." not in subscripts:
         arrays = [operand(x, "einsum", f"operand {i}") for i, x in enumerate(operands)]
         return *_parse_text(subscripts), arrays
+    from opt_einsum.parser import parse_einsum_input  # here, since it takes long to import
+
     arrays = [
         operand(x, "einsum", f"operand {i}")
         if not isinstance(x, (list, tuple)) and x is not Ellipsis
@@ -73,8 +73,6 @@ def _plan(
 ) -> tuple[tuple[Step, ...], dict[str, int]]:
     """Which operands to contract in which order, with the labels of each result; and the size of
     each label."""
-    from opt_einsum import contract_path
-
     labels = inputs.split(",")
     if len(labels) != len(shapes):
         raise ValueError(
@@ -94,6 +92,8 @@ def _plan(
                 sizes[label] = max(size, sizes[label])
     if len(shapes) <= 2:
         return ((tuple(range(len(shapes))), output),), sizes
+    from opt_einsum import contract_path
+
     filled = tuple(tuple(sizes[label] for label in term) for term in labels)
     path, _ = contract_path(
         f"{inputs}->{output}",

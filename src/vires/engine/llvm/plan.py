@@ -20,7 +20,11 @@ ALIGNMENT = 64
 def reads(step: Kernel | Block) -> list[Buffer]:
     """The buffers that a step reads, regions inside it included."""
     if isinstance(step, Kernel):
-        return list(dict.fromkeys(x.attr for x in walk(step.roots()) if x.op == "load"))
+        roots = step.roots()
+        if step.searched != roots:
+            step.searched = roots
+            step.loaded = list(dict.fromkeys([x.attr for x in walk(roots) if x.op == "load"]))
+        return list(step.loaded)
     found = [x.buffer for x in step.operands if x.buffer is not None]
     if "kernel" in step.params:
         found += reads(step.params["kernel"])

@@ -341,6 +341,7 @@ class Kernel:
         "folds",
         "lanes",
         "level",
+        "loaded",
         "loops",
         "name",
         "near",
@@ -351,6 +352,7 @@ class Kernel:
         "quick",
         "reduced",
         "scatters",
+        "searched",
         "stores",
         "task_size",
         "task_var",
@@ -392,6 +394,9 @@ class Kernel:
         #: The effort of the code generator: in the end, and when somebody waits.
         self.level = self.quick = 0
         self.work = 0.0
+        #: The buffers that expressions load from, and the expressions for which that was found.
+        self.loaded: list[Buffer] = []
+        self.searched: list[Expr] = []
         #: Stores may meet: the loops keep their order, but for those whose turns are known to write
         #: different elements.
         self.scatters = False
