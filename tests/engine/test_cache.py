@@ -95,6 +95,20 @@ def test_warning_names_the_way_out(tmp_path, monkeypatch):
     with pytest.warns(CacheWarning, match="VIRES_CACHE_DIR"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "makedirs", _refuse)
         cache.write("00ab", {}, b"")
+        cache.report()
+
+
+def test_the_warning_is_at_the_line_that_asked_for_code(tmp_path):
+    (tmp_path / "file").write_text("not a directory")
+    program = (
+        "import vires, vires.numpy as np\nx = np.ones(3)\nvires.jit(lambda x: np.sin(x) * 3)(x)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "VIRES_CACHE_DIR": str(tmp_path / "file" / "cache")},
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "<string>:3: CacheWarning" in done.stderr
 
 
 def _refuse(*args, **kwargs):

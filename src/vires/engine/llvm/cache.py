@@ -114,31 +114,32 @@ def read(name: str) -> tuple[dict[str, Any], bytes] | None:
     return notes, data[32 + length :]
 
 
-def write(name: str, notes: dict[str, Any], image: bytes, *, tell: bool = True) -> None:
+def write(name: str, notes: dict[str, Any], image: bytes) -> None:
     """Keep machine code under a key. Other processes see the whole file or none.
 
-    A thread of the native core writes it; why it could not is told with the next file. With
-    `tell` false nothing is told: for what no line of the user asked for.
+    A thread of the native core writes it; `report` tells why it could not.
     """
     root = directory()
-    if root is None:
+    if root is None or _refusal(root):
         return
     text = json.dumps(notes).encode()
     body = len(text).to_bytes(8, "little") + text + image
     data = _MAGIC + hashlib.blake2b(body, digest_size=16).digest() + body
     folder = os.path.join(root, name[:2])
-    reason = _native.take_write_error() if tell else ""
-    try:
-        refusal = _refusal(root)
-        reason = reason or refusal
-        if not refusal:
-            _native.write_file(folder, name, data)
-        if not refusal and int(name[2:6], 16) % _LOOKS == 0:
-            _native.flush_files()
+    _native.write_file(folder, name, data)
+    if int(name[2:6], 16) % _LOOKS == 0:
+        _native.flush_files()
+        with suppress(OSError):
             _prune(folder)
-    except OSError as error:
-        reason = error.strerror or str(error)
-    if reason and tell:
+
+
+def report() -> None:
+    """Warn, once in a process, if files cannot be written, at the user's line: to be called on the
+    thread of a program that asks for code.
+    """
+    root = directory()
+    reason = root and (_native.take_write_error() or _refusal(root))
+    if reason:
         _warn(
             f"cache: needs a directory that can be written; got {root} ({reason}); "
             "try VIRES_CACHE_DIR=<directory>, or VIRES_CACHE_DIR=off"
@@ -147,12 +148,11 @@ def write(name: str, notes: dict[str, Any], image: bytes, *, tell: bool = True) 
 
 @lru_cache(maxsize=8)
 def _refusal(root: str) -> str:
-    """Make the directory of the cache; why nothing can be written in it, or nothing.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    os.makedirs(root, exist_ok=True)
+    """Make the directory of the cache; why nothing can be written in it, or nothing."""
+    try:
+        os.makedirs(root, exist_ok=True)
+    except OSError as error:
+        return error.strerror or str(error)
     return "" if os.access(root, os.W_OK | os.X_OK) else "Permission denied"
 
 

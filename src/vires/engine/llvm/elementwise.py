@@ -119,6 +119,7 @@ class _Elementwise:
             image = machine.compile_ir(text, 0, name=self.name)
             if key:
                 cache.write(key, {"names": names}, image)
+                cache.report()
         else:
             names, image = found[0]["names"], found[1]
         linked = machine.load(image, self.name, [ENTRY], symbols.addresses(names))

@@ -39,7 +39,7 @@ def _jaxpr(jaxpr: Jaxpr, numbers: dict[Any, str], parts: list[str]) -> None:
         parts.append(_aval(var.aval))
     for eqn in jaxpr.eqns:
         operands = [
-            _scalar(x.val, x.aval) if x.__class__ is Literal else numbers[x] for x in eqn.invars
+            _scalar(x.val, x.aval) if isinstance(x, Literal) else numbers[x] for x in eqn.invars
         ]
         params = [f"{k}={text(v)}" for k, v in eqn.params.items()] if eqn.params else ()
         for var in eqn.outvars:

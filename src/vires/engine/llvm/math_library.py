@@ -172,7 +172,7 @@ def _load(symbol: str) -> None:
         job = machine.submit(_text(symbol), _LEVEL, symbol) if image is None else None
     if job is not None:
         image = job.result()
-        cache.write(key, {}, image, tell=False)
+        cache.write(key, {}, image)
     assert image is not None
     loaded = machine.load(image, symbol, [symbol], {})
     _images.append(loaded)

@@ -10,7 +10,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, subjaxprs
 from vires.core.trace import as_array
-from vires.engine.llvm import cache, codes, dump, machine
+from vires.engine.llvm import background, cache, codes, dump, machine
 from vires.engine.llvm.blocks import failure_of, host_function
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.check import check_region
@@ -91,10 +91,11 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
         code = codes.load(made, name)
         if key:
             codes.keep(key, code)
+            cache.report()
         if not dumped and any(unit.is_improvable for unit in units):
             codes.improve(code, key, name, lambda: improved(units, made, name))
         elif key:
-            codes.write(key, made)
+            background.run(lambda: codes.write(key, made))
     made_executable = executable(closed, code, builder)
     code.attach(made_executable)
     if builder is not None:
