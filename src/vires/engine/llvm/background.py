@@ -11,13 +11,14 @@ import atexit
 import os
 import threading
 import time
-from collections import deque
+from bisect import insort
 from collections.abc import Callable
 
 from vires import _native
 
-#: Seconds from a request to the work.
+#: Seconds from a request to the work; and of what no program has asked for yet.
 _DELAY = 0.05
+LATER = 0.3
 
 
 class _Worker:
@@ -26,16 +27,16 @@ class _Worker:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         #: Tasks with the time from which on they may be done.
-        self._tasks: deque[tuple[float, Callable[[], None]]] = deque()
+        self._tasks: list[tuple[float, Callable[[], None]]] = []
         self._errors: list[BaseException] = []
         self._is_busy = False
         self._waiting = 0
         self._has_thread = False
 
-    def add(self, task: Callable[[], None]) -> None:
-        """Do a task, soon."""
+    def add(self, task: Callable[[], None], delay: float) -> None:
+        """Do a task after so many seconds, and after those that were to be done before."""
         with self._changed:
-            self._tasks.append((time.monotonic() + _DELAY, task))
+            insort(self._tasks, (time.monotonic() + delay, task), key=lambda entry: entry[0])
             if not self._has_thread:
                 self._has_thread = True
                 # A daemon: `finish` waits for it when the interpreter exits, and hurries it.
@@ -72,16 +73,16 @@ class _Worker:
                 left = self._tasks[0][0] - time.monotonic() if self._tasks else None
                 if left is not None and (left <= 0 or self._waiting):
                     self._is_busy = True
-                    return self._tasks.popleft()[1]
+                    return self._tasks.pop(0)[1]
                 self._changed.wait(left)
 
 
 _worker = _Worker()
 
 
-def run(task: Callable[[], None]) -> None:
-    """Do a task on the thread, soon."""
-    _worker.add(task)
+def run(task: Callable[[], None], delay: float = _DELAY) -> None:
+    """Do a task on the thread, after so many seconds."""
+    _worker.add(task, delay)
 
 
 def finish() -> None:

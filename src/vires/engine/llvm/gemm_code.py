@@ -50,7 +50,7 @@ def prepare_ahead() -> None:
         address(f"{PREFIX}{name}_block")
 
     if not cache.has(_key(name)):
-        background.run(task)
+        background.run(task, background.LATER)
 
 
 def address(symbol: str) -> int:

@@ -49,7 +49,7 @@ def settle() -> None:
     that are not yet, later.
     """
     if _jobs:
-        background.run(_load_all)
+        background.run(_load_all, background.LATER)
     ready = [symbol for symbol, (_, job) in list(_jobs.items()) if job.done()]
     if ready:
         machine.host()  # known once something is compiled
