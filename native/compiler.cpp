@@ -119,12 +119,13 @@ struct State {
   void* target = nullptr;
   Host host;
   std::vector<Bench*> idle;
-  std::deque<std::shared_ptr<Job>> urgent, background;
+  std::deque<std::shared_ptr<Job>> urgent, soon, background;
   std::deque<File> files;
   std::string write_error;
   int writing = 0;  // files that are being written
   std::vector<std::thread> workers, low_workers;
   int waiting = 0, low_waiting = 0;  // workers without work
+  int ahead = 0;                     // workers on jobs that are needed soon
   bool stopping = false;
 };
 
@@ -270,15 +271,22 @@ void write_files(std::unique_lock<std::mutex>& lock) {
 }
 
 // The next job for a worker, or none when it is to end. Called with the lock held.
-std::shared_ptr<Job> next_job(std::unique_lock<std::mutex>& lock, bool low) {
-  auto& queue = low ? state.background : state.urgent;
+std::shared_ptr<Job> next_job(std::unique_lock<std::mutex>& lock, bool low, bool* is_ahead) {
+  const int spare = std::max(1, processors() - 1);
   int& waiting = low ? state.low_waiting : state.waiting;
   for (;;) {
+    *is_ahead = false;
     if (state.stopping) return nullptr;
-    if (!queue.empty()) return pop(queue);
-    if (!low && !state.files.empty()) {
-      write_files(lock);
-      continue;
+    if (low) {
+      if (!state.background.empty()) return pop(state.background);
+    } else {
+      if (!state.urgent.empty()) return pop(state.urgent);
+      if (!state.files.empty()) {
+        write_files(lock);
+        continue;
+      }
+      *is_ahead = !state.soon.empty() && state.ahead < spare;
+      if (*is_ahead) return pop(state.soon);
     }
     ++waiting;
     state.changed.wait(lock);
@@ -311,11 +319,15 @@ void work(bool first, bool low) {
   }
   std::unique_lock lock(state.mutex);
   for (;;) {
-    const std::shared_ptr<Job> job = next_job(lock, low);
+    bool is_ahead = false;
+    const std::shared_ptr<Job> job = next_job(lock, low, &is_ahead);
     if (!job) return;
+    state.ahead += is_ahead;
     lock.unlock();
     job->run();
     lock.lock();
+    state.ahead -= is_ahead;
+    if (is_ahead) state.changed.notify_all();  // the next of them had to wait
   }
 }
 
@@ -341,7 +353,7 @@ void before_fork() {
 
 void after_fork() {
   state.stopping = false;
-  if (!state.urgent.empty() || !state.files.empty()) add_worker();
+  if (!state.urgent.empty() || !state.soon.empty() || !state.files.empty()) add_worker();
   if (!state.background.empty()) add_low_worker();
   state.mutex.unlock();
 }
@@ -440,14 +452,14 @@ Result compile(const std::string& text, int level, bool verify, Output output) {
   return result;
 }
 
-std::shared_ptr<Job> submit(std::string text, int level, bool background) {
+std::shared_ptr<Job> submit(std::string text, int level, Priority priority) {
   auto job = std::make_shared<Job>(std::move(text), level);
   const std::lock_guard guard(state.mutex);
-  if (background) {
+  if (priority == Priority::kBackground) {
     state.background.push_back(job);
     add_low_worker();
   } else {
-    state.urgent.push_back(job);
+    (priority == Priority::kSoon ? state.soon : state.urgent).push_back(job);
     add_worker();
   }
   state.changed.notify_all();

@@ -63,9 +63,13 @@ int vector_bytes();
 // Compiles IR text on the calling thread. Any number of threads may do so at once.
 Result compile(const std::string& text, int level, bool verify, Output output);
 
-// Hands a module to the workers. Those of the background have a low priority: while the program
-// keeps all processors busy they get about a tenth of one.
-std::shared_ptr<Job> submit(std::string text, int level, bool background);
+// Jobs that are needed soon wait until no urgent one does, and leave one processor to the program.
+// Those of the background have threads of a low priority: while the program keeps all processors
+// busy they get about a tenth of one.
+enum class Priority { kUrgent = 0, kSoon = 1, kBackground = 2 };
+
+// Hands a module to the workers.
+std::shared_ptr<Job> submit(std::string text, int level, Priority priority);
 
 // Writes a file of the cache on a worker, and makes its folder if need be: others see the whole file or none. What is left at exit or
 // before a fork is written then.

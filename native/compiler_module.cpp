@@ -67,7 +67,9 @@ void define_compiler(nb::module_& m) {
       .def("done", &compiler::Job::done)
       .def("result", from_job<&compiler::Job::result>)
       .def("wait", from_job<&compiler::Job::wait>);
-  m.def("submit", compiler::submit, "text"_a, "level"_a, "background"_a = false);
+  m.def("submit", [](std::string text, int level, int priority) {
+    return compiler::submit(std::move(text), level, static_cast<compiler::Priority>(priority));
+  }, "text"_a, "level"_a, "priority"_a = 0);
   m.def("write_file", [](std::string folder, std::string name, nb::bytes data) {
     compiler::write_file(std::move(folder), std::move(name), {data.c_str(), data.size()});
   }, "folder"_a, "name"_a, "data"_a);

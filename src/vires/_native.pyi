@@ -355,7 +355,7 @@ def vector_bytes() -> int:
 def compile(text: str, level: int, verify: bool = False, assembly: bool = False) -> bytes:
     """Object code (or assembly) of a module of IR; RuntimeError with LLVM's message."""
 
-def submit(text: str, level: int, background: bool = False) -> Job: ...
+def submit(text: str, level: int, priority: int = 0) -> Job: ...
 def write_file(folder: str, name: str, data: bytes) -> None:
     """Write a file of the cache on a thread: others see the whole file or none."""
 

@@ -100,7 +100,8 @@ def test_contexts_are_renewed() -> None:
 
 def test_jobs() -> None:
     jobs = [
-        machine.submit(SQUARE.format(n), n % 3, "job", background=bool(n & 1)) for n in range(12)
+        machine.submit(SQUARE.format(n), n % 3, "job", priority=machine.Priority(n // 3 % 3))
+        for n in range(12)
     ]
     for n, job in reversed(list(enumerate(jobs))):
         assert job.result() == machine.compile_ir(SQUARE.format(n), n % 3)
@@ -115,7 +116,8 @@ def test_a_forked_child_compiles() -> None:
         import os, sys
         from vires.engine.llvm import machine
         text = "define i64 @f(i64 %x) { ret i64 %x }"
-        jobs = [machine.submit(text, n % 3, "f", background=n > 4) for n in range(20)]
+        priorities = [machine.Priority(n // 7) for n in range(20)]
+        jobs = [machine.submit(text, n % 3, "f", priority=p) for n, p in enumerate(priorities)]
         child = os.fork()
         good = all(job.result() == machine.compile_ir(text, n % 3) for n, job in enumerate(jobs))
         good = good and machine.submit(text, 1, "f").result() == machine.compile_ir(text, 1)

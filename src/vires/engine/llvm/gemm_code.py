@@ -46,7 +46,7 @@ def prepare_ahead() -> None:
     def task() -> None:
         with _lock:
             if not _is_started(name):
-                _start(name, ahead=True)
+                _start(name, machine.Priority.BACKGROUND)
         address(f"{PREFIX}{name}_block")
 
     if not cache.has(_key(name)):
@@ -67,9 +67,9 @@ def _is_started(name: str) -> bool:
     return name in _started and _started[name][0] == os.getpid()
 
 
-def _start(name: str, *, ahead: bool = False) -> None:
+def _start(name: str, priority: machine.Priority = machine.Priority.URGENT) -> None:
     modules = driver_modules(np.dtype(name))
-    jobs = [machine.submit(*each, PREFIX + name, background=ahead) for each in modules]
+    jobs = [machine.submit(*each, PREFIX + name, priority=priority) for each in modules]
     _started[name] = os.getpid(), jobs
 
 

@@ -8,6 +8,7 @@ that happens.
 
 from __future__ import annotations
 
+import enum
 import importlib.util
 import itertools
 import os
@@ -118,14 +119,24 @@ def compile_ir(text: str, level: int = 0, *, name: str = "kernel", verify: bool 
         raise CompileError(f"{name}: {error}") from None
 
 
+class Priority(enum.IntEnum):
+    """Who waits for a module: somebody; somebody soon, perhaps; nobody. The last have threads that
+    leave the processor to others.
+    """
+
+    URGENT = 0
+    SOON = 1
+    BACKGROUND = 2
+
+
 class Job:
     """A module that is being compiled on another thread."""
 
-    def __init__(self, text: str, level: int, name: str, background: bool) -> None:
+    def __init__(self, text: str, level: int, name: str, priority: Priority) -> None:
         _check_level(level)
         start()
         self._name = name
-        self._job = _native.submit(text, level, background)
+        self._job = _native.submit(text, level, priority)
 
     def done(self) -> bool:
         """Whether `result` answers at once."""
@@ -154,9 +165,9 @@ class Job:
             raise CompileError(f"{self._name}: {error}") from None
 
 
-def submit(text: str, level: int, name: str, *, background: bool = False) -> Job:
-    """Begin to compile a module to object code; `background`: after all that is waited for."""
-    return Job(text, level, name, background)
+def submit(text: str, level: int, name: str, *, priority: Priority = Priority.URGENT) -> Job:
+    """Begin to compile a module to object code."""
+    return Job(text, level, name, priority)
 
 
 def compile_all(
@@ -166,7 +177,7 @@ def compile_all(
     by threads that leave the processor to others.
     """
     if background:
-        waiting = [submit(text, level, name, background=True) for text, level in units]
+        waiting = [submit(text, level, name, priority=Priority.BACKGROUND) for text, level in units]
         return [job.wait() for job in waiting]
     jobs = [submit(text, level, name) for text, level in units[:-1]]
     last = [compile_ir(text, level, name=name) for text, level in units[-1:]]

@@ -144,7 +144,7 @@ def _function(symbol: str) -> tuple[str, dict[str, str]]:
 
 def _begin(symbol: str) -> None:
     with _lock:
-        job = machine.submit(_text(symbol), _LEVEL, symbol, background=True)
+        job = machine.submit(_text(symbol), _LEVEL, symbol, priority=machine.Priority.SOON)
         _jobs[symbol] = os.getpid(), job
 
 
