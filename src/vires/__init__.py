@@ -7,6 +7,7 @@ compiled by a compiler of its own.
 
 import importlib as _importlib
 
+from vires.core import collection as _collection
 from vires.core import setup as _setup
 from vires.engine.llvm import machine as _machine
 
@@ -105,3 +106,4 @@ __version__ = "0.1.0"
 # The code of products takes longer than most programs: with luck it is there when one needs it.
 _gemm_code.prepare_ahead()
 _math_library.settle()
+_collection.settle()

@@ -39,4 +39,14 @@ class _Paused:
                 gc.enable()
 
 
+def settle() -> None:
+    """Do the full collection that an import has made due.
+
+    An import leaves tens of thousands of objects for good. The collector visits them all at some
+    later moment, which would be the first call of a program.
+    """
+    if gc.isenabled():
+        gc.collect()
+
+
 paused = _Paused()
