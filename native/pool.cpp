@@ -74,7 +74,7 @@ class Extents {
   }
 
   // Memory that nobody has touched, with the used memory before it; null if the system has none.
-  // Adds to `fresh` what is new of it.
+  // `fresh` tells how much of it is untouched.
   void* grow(size_t size, size_t* fresh) {
     size_t used = 0;
     if (!by_start_.empty() && fresh_ != end_) {
@@ -221,6 +221,7 @@ void* large_locked(Pool& p, size_t size) {
 }
 
 void* small_locked(Pool& p, size_t size) {
+  if (p.live + p.cached + static_cast<int64_t>(size) > p.physical) trim_locked(p);
   void* block = std::aligned_alloc(kAlignment, size);
   if (!block) {
     trim_locked(p);

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,8 +15,9 @@ import pytest
 
 import vires
 import vires.numpy as np
-from vires.engine.llvm import background, codes, pipeline
-from vires.engine.llvm.program import Kernel
+from vires.engine.llvm import background, codes, machine, math_library, pipeline
+from vires.engine.llvm.emit_program import ProgramWriter
+from vires.engine.llvm.program import Kernel, Node
 
 
 @pytest.fixture
@@ -115,6 +118,60 @@ def test_what_fails_in_the_background_leaves_the_program(made, monkeypatch):
     with pytest.raises(IndexError):
         background.finish()
     assert (onp.asarray(f(x)) == first).all()
+
+
+def units_of(function, *operands):
+    """The modules of a program."""
+    closed = vires.make_jaxpr(function)(*operands)
+    builder, region, results = pipeline.lower(closed)
+    arranged = pipeline.arrange(builder, region, results, "f", ())
+    return ProgramWriter(arranged.slots, arranged.extended).units(region, "entry")
+
+
+def test_better_code_has_the_library_in_it():
+    math_library.address(f"vires_math_exp_float32_{machine.host().vector_bytes // 4}")
+    units = units_of(softmax, onp.ones((600, 333), "float32"))
+    better = [unit for unit in units if unit.is_improvable]
+    assert any("vires_math_exp" in machine.assembly(*unit.hurried()) for unit in better)
+    assert not any("vires_math_exp" in machine.assembly(*unit.best()) for unit in better)
+
+
+def test_masked_vectors_stay_where_memory_is_mapped():
+    """An address beyond the edge is taken only where a lane is active."""
+    x = onp.ones((40, 100), "float32")
+    text = "".join(unit.best()[0] for unit in units_of(lambda x: x + np.roll(x, 1, 0), x))
+    places = re.findall(r"@llvm\.masked\.load\S*\(ptr (%\w+)", text)
+    assert places
+    for place in places:
+        assert re.search(rf"{place} = select i1 %\w+, ptr %\w+, ptr @vires_nowhere", text)
+
+
+def test_what_a_compilation_built_is_freed_at_once():
+    def nodes():
+        return sum(isinstance(x, (Node, Kernel)) for x in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = nodes()
+        vires.jit(lambda x: np.sin(softmax(x)) * 7)(onp.ones((9, 11), "float32"))
+        background.finish()
+        assert nodes() <= before
+    finally:
+        gc.enable()
+
+
+def test_the_interpreter_exits_while_modules_are_compiled(tmp_path):
+    program = """
+        from vires.engine.llvm import machine
+        body = "\\n".join(f"%v{i + 1} = fmul float %v{i}, %v{i}" for i in range(3000))
+        text = f"define float @f(float %v0) {{\\n{body}\\nret float %v3000\\n}}"
+        jobs = [machine.submit(text, 1, "f", priority=machine.Priority(n % 3)) for n in range(9)]
+    """
+    environment = {**os.environ, "VIRES_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = [subprocess.run(command, env=environment, timeout=120, check=False) for _ in range(3)]
+    assert [x.returncode for x in done] == [0, 0, 0]
 
 
 def test_effort_follows_the_work(made):

@@ -69,6 +69,10 @@ class ProgramBuilder(Builder):
         """Forget the program. Its graph refers to itself: it would live until Python looks for
         cycles, and that takes as long as to lower it.
         """
+        regions = [self.region, *[region for block in self.blocks for region in block.regions]]
+        for region in regions:
+            for node in region.nodes:
+                node.definition = None
         self.__dict__.clear()
 
 
