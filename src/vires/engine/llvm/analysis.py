@@ -16,6 +16,7 @@ from vires.engine.llvm.explain_costs import (
     kernel_writes,
 )
 from vires.engine.llvm.program import Kernel, Region
+from vires.engine.llvm.roll import roll
 from vires.ops.families import Elementwise
 
 _TRANSCENDENTAL = frozenset(
@@ -51,7 +52,7 @@ def cost_analysis(closed: ClosedJaxpr) -> dict[str, float]:
     branches the dearest counts.
     """
     cost = _of_program(closed.jaxpr)
-    builder, region, results = pipeline.lower(closed)
+    builder, region, results = pipeline.lower(roll(closed))
     pipeline.arrange(builder, region, results, "cost_analysis", ())
     return {
         "flops": cost.flops,

@@ -385,11 +385,11 @@ def reference_of(eqn: JaxprEqn) -> Callable[..., Any]:
 
 def live_equations(jaxpr: Jaxpr) -> list[bool]:
     """Which equations are needed for the results or for their effects."""
-    live = {v for v in jaxpr.outvars if v.__class__ is not Literal}
+    live: set[Any] = set(jaxpr.outvars)
     needed = [False] * len(jaxpr.eqns)
     for position in range(len(jaxpr.eqns) - 1, -1, -1):
         eqn = jaxpr.eqns[position]
-        if has_effects(eqn) or not live.isdisjoint(eqn.outvars):
+        if not live.isdisjoint(eqn.outvars) or has_effects(eqn):
             needed[position] = True
-            live.update(v for v in eqn.invars if v.__class__ is not Literal)
+            live.update(eqn.invars)  # literals among them do no harm
     return needed

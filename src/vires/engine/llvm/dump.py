@@ -1,5 +1,5 @@
-"""Prints what each pass made: ``VIRES_DUMP=jaxpr,simplify,schedule,memory,llvm,asm`` or ``all``, on
-standard error.
+"""Prints what each pass made, on standard error: ``VIRES_DUMP=all``, or some of its `STAGES` with
+commas between them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from vires.engine.llvm.blocks import EMITTERS, ON_HOST
 from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
 from vires.engine.llvm.program import Block, Kernel, Region
 
-STAGES = ("jaxpr", "simplify", "schedule", "memory", "llvm", "asm")
+STAGES = ("jaxpr", "roll", "simplify", "schedule", "memory", "llvm", "asm")
 
 
 def stages() -> frozenset[str]:

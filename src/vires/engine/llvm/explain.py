@@ -28,6 +28,7 @@ from vires.engine.llvm.explain_names import name_buffers
 from vires.engine.llvm.explain_time import TimedWriter, measure, repeat, steps_of
 from vires.engine.llvm.fingerprint import NotCanonical
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Reduction, Region, Step, leader
+from vires.engine.llvm.roll import roll
 
 _NO_PRIMITIVE = frozenset(("", "constant", "effect"))
 
@@ -133,6 +134,7 @@ def explain_program(
     `operands` gives the arguments of one run: new ones each time where some are donated.
     """
     bounds = limits()
+    closed = roll(closed)
     cached = _load_time(closed, name, donate)
     watch = _Watch()
     builder, region, results = pipeline.lower(closed)

@@ -26,6 +26,7 @@ from vires.engine.llvm.fuse import fuse
 from vires.engine.llvm.inplace import donations, drop_copies, share
 from vires.engine.llvm.plan import arena, temporaries
 from vires.engine.llvm.program import Block, Kernel, Node, Region
+from vires.engine.llvm.roll import roll
 from vires.engine.llvm.scatter import scatter_steps
 from vires.engine.llvm.schedule import schedule
 from vires.engine.llvm.sequential import try_kernel
@@ -79,6 +80,10 @@ class ProgramBuilder(Builder):
 def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) -> Any:
     """An executable of the native core for a staged program."""
     dump.show("jaxpr", name, lambda: repr(closed))
+    rolled = roll(closed)
+    if rolled is not closed:
+        dump.show("roll", name, lambda: repr(rolled))
+        closed = rolled
     dumped = bool(dump.stages())
     try:
         key = "" if dumped else key_of(closed, donate)
