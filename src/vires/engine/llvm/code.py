@@ -77,13 +77,13 @@ class Code(Builder):
         """The same bits as another dtype of the same width (bool as int8)."""
         return bitcast(self, x, kind_of(dtype))
 
-    def iota(self, lanes: int, dtype: Any = np.int64) -> Val:
-        """0, 1, ... in the lanes of an integer or float dtype."""
+    def iota(self, lanes: int, dtype: Any = np.int64, step: int = 1) -> Val:
+        """0, step, 2 step, ... in the lanes of an integer or float dtype."""
         kind = kind_of(dtype)
         if lanes == 1:
             return constant(self, 0, kind, 1)
         listed = ", ".join(
-            f"{kind.scalar} {constant(self, lane, kind, 1).name}" for lane in range(lanes)
+            f"{kind.scalar} {constant(self, lane * step, kind, 1).name}" for lane in range(lanes)
         )
         return Val(self, f"<{listed}>", kind, lanes)
 

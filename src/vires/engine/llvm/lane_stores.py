@@ -92,7 +92,7 @@ class LaneStores(Placement):
         pointer = self.addresses[buffer, uniform]
         if not various and mask is None:
             return lambda lane: code.gep(pointer, buffer.dtype, stride * lane + offset.const)
-        index = code.iota(self.lanes) * stride
+        index = code.iota(self.lanes, step=stride)
         for atom, factor in various:
             term = self.values[atom] * factor if factor != 1 else self.values[atom]
             index = index + term if stride or atom is not various[0][0] else term

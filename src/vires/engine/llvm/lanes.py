@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from vires.engine.llvm import memory
 from vires.engine.llvm.code import Code, ComplexVal, Val
 from vires.engine.llvm.expressions import Expr, LoopVar, walk
+from vires.engine.llvm.kinds import BOOL
 from vires.engine.llvm.program import Fold
 
 
@@ -84,7 +85,10 @@ def combine(code: Code, fold: Fold, a: Sequence[Val], b: Sequence[Val]) -> list[
 
 
 def across(code: Code, fold: Fold, values: Sequence[Val]) -> list[Val]:
-    """All lanes as one, halving."""
+    """All lanes as one, halving; of conditions, by their bits."""
+    if fold.combine in ("and", "or") and values[0].kind is BOOL:
+        every = code.all_lanes if fold.combine == "and" else code.any_lane
+        return [every(x) for x in values]
     current = list(values)
     while current[0].lanes > 1:
         half = current[0].lanes // 2

@@ -6,6 +6,7 @@ from itertools import compress
 from typing import Any, NamedTuple
 
 from vires.control.call import jit_call
+from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.trace import as_array
 from vires.engine.llvm.builder import live_equations
@@ -42,12 +43,13 @@ class Numbering:
     """
 
     def __init__(self, jaxpr: Jaxpr, eqns: list[JaxprEqn]) -> None:
-        self.operations: list[Operation] = []
+        operations = self.operations = list[Operation]()
         #: A variable for each number.
         self.variables: list[Var] = []
         self.scalars: list[Scalar] = []
         self._scalar_numbers: dict[Any, int] = {}
         self._codes: dict[Any, int] = {}
+        self._types: dict[int, int] = {}
         numbers: dict[Any, int] = {}
         for variable in (*jaxpr.constvars, *jaxpr.invars):
             numbers[variable] = len(self.variables)
@@ -72,7 +74,7 @@ class Numbering:
                     for i, variable in enumerate(outvars):
                         numbers[variable] = found + i
                     continue
-            self.operations.append(Operation(code, operands, number, eqn))
+            operations.append(Operation(code, operands, number, eqn))
             for variable in outvars:
                 numbers[variable] = len(self.variables)
                 self.variables.append(variable)
@@ -80,20 +82,32 @@ class Numbering:
             numbers[x] if x.__class__ is not Literal else self._scalar(x) for x in jaxpr.outvars
         ]
 
+    def same_kind(self, x: int, y: int) -> bool:
+        """Whether two numbers are of scalars of one type."""
+        return x < 0 and y < 0 and self.scalars[-1 - x].kind == self.scalars[-1 - y].kind
+
+    def _type(self, aval: ShapedArray) -> int:
+        """A number of a type. Most types are few objects: to hash them all would take longer."""
+        found = self._types.get(id(aval))
+        if found is None:
+            found = self._types[id(aval)] = self._codes.setdefault(aval, len(self._codes))
+        return found
+
     def _scalar(self, literal: Any, eqn: JaxprEqn | None = None) -> int:
-        aval = literal.aval if eqn is None else eqn.outvars[0].aval
-        key = (aval, literal.aval, eqn is None, as_array(literal.val)._numpy().tobytes())
+        kind = self._type(literal.aval)
+        spread = -1 if eqn is None else self._type(eqn.outvars[0].aval)
+        key = (kind, spread, as_array(literal.val)._numpy().tobytes())
         found = self._scalar_numbers.get(key)
         if found is None:
-            kind = self._codes.setdefault(key[:3], len(self._codes))
+            kind = self._codes.setdefault(key[:2], len(self._codes))
             self.scalars.append(Scalar(kind, literal, eqn))
             found = self._scalar_numbers[key] = -len(self.scalars)
         return found
 
     def _code(self, eqn: JaxprEqn) -> int:
         """What an operation does, as a number; a new negative one where it may not repeat."""
-        primitive, aval = eqn.primitive, eqn.outvars[0].aval if eqn.outvars else None
-        key: Any = (primitive, aval)
+        primitive = eqn.primitive
+        key: Any = (primitive, self._type(eqn.outvars[0].aval) if eqn.outvars else -1)
         if eqn.params:
             program = eqn.params.get("jaxpr") if primitive is jit_call else None
             key = (*key, id(program)) if program is not None else (*key, *eqn.params.items())

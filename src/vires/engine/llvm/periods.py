@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
-from vires.engine.llvm.numbering import Numbering, Operation
+from vires.engine.llvm.numbering import Numbering
 
 #: Operations that a run must save, turns that it must have, and operations of a turn.
 LEAST, _TURNS, _LONGEST = 128, 4, 1000
@@ -53,8 +53,13 @@ def find_runs(numbering: Numbering) -> list[Run]:
         before = seen.get(context, -1)
         seen[context] = position
         period = position - before
-        if before >= 0 and period <= _LONGEST and ends.get(period, 0) < position:
-            stretch = _Stretch(numbering, free, before - _CONTEXT, period)
+        if (
+            before > free
+            and period <= _LONGEST
+            and ends.get(period, 0) < position
+            and _alike(numbering, before - 1, period)
+        ):
+            stretch = _Stretch(numbering, free, before, period)
             ends[period] = stretch.high
             if stretch.is_long():
                 uses = uses or _last_uses(numbering)
@@ -82,6 +87,21 @@ def _last_uses(numbering: Numbering) -> list[int]:
     return last
 
 
+def _alike(numbering: Numbering, place: int, period: int) -> bool:
+    """Whether an operation and that a period later may be one in successive turns of a loop."""
+    a, b = numbering.operations[place], numbering.operations[place + period]
+    if a.code != b.code or a.code < 0:
+        return False
+    stride = b.number - a.number
+    for x, y in zip(a.operands, b.operands, strict=True):
+        if x < 0 or y < 0:
+            if not numbering.same_kind(x, y):
+                return False
+        elif x != y and y - x != stride:
+            return False
+    return True
+
+
 class _Stretch:
     """Operations from `low` to `high` of which each is like the one a period later."""
 
@@ -92,9 +112,9 @@ class _Stretch:
         self.period = period
         low = high = before
         last = len(self.operations) - period
-        while high < last and self._alike(high):
+        while high < last and _alike(numbering, high, period):
             high += 1
-        while low > free and self._alike(low - 1):
+        while low > free and _alike(numbering, low - 1, period):
             low -= 1
         self.low, self.high = low, high + period
         self.stride = self.operations[low + period].number - self.operations[low].number
@@ -103,25 +123,6 @@ class _Stretch:
         """Whether a loop would save enough."""
         saved = self.high - self.low - self.period
         return saved >= LEAST and saved >= (_TURNS - 1) * self.period
-
-    def _alike(self, place: int) -> bool:
-        """Whether an operation and that a period later may be one in successive turns of a loop."""
-        a, b = self.operations[place], self.operations[place + self.period]
-        if a.code != b.code or a.code < 0:
-            return False
-        stride = b.number - a.number
-        for x, y in zip(a.operands, b.operands, strict=True):
-            if x < 0 or y < 0:
-                if not self._same_kind(x, y):
-                    return False
-            elif x != y and y - x != stride:
-                return False
-        return True
-
-    def _same_kind(self, x: int, y: int) -> bool:
-        """Whether both are scalars of one type."""
-        scalars = self.numbering.scalars
-        return x < 0 and y < 0 and scalars[-1 - x].kind == scalars[-1 - y].kind
 
     # --- where turns begin
 
@@ -179,7 +180,7 @@ class _Stretch:
         return None
 
     def _is_valid(self, run: Run) -> bool:
-        return _Turns(self.operations, self._same_kind, run).check()
+        return _Turns(self.numbering, run).check()
 
     def _is_closed(self, run: Run, uses: Sequence[int]) -> bool:
         """Whether only what the last turn hands on is used later. A last turn of which more is used
@@ -202,11 +203,9 @@ class _Stretch:
 class _Turns:
     """Checks that the turns of a loop are alike, and finds what they hand on."""
 
-    def __init__(
-        self, operations: Sequence[Operation], same_kind: Callable[[int, int], bool], run: Run
-    ) -> None:
-        self.operations = operations
-        self.same_kind = same_kind
+    def __init__(self, numbering: Numbering, run: Run) -> None:
+        self.operations = numbering.operations
+        self.same_kind = numbering.same_kind
         self.run = run
 
     def check(self) -> bool:

@@ -28,7 +28,7 @@ from vires.engine.llvm.plan import arena, temporaries
 from vires.engine.llvm.program import Block, Kernel, Node, Region
 from vires.engine.llvm.roll import roll
 from vires.engine.llvm.scatter import scatter_steps
-from vires.engine.llvm.schedule import schedule
+from vires.engine.llvm.schedule import schedule, schedule_small
 from vires.engine.llvm.sequential import try_kernel
 from vires.engine.llvm.updates import update_slice_steps
 
@@ -341,6 +341,9 @@ def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
     for position, step in reversed(list(enumerate(region.steps))):
         if isinstance(step, Kernel):
             express(builder, step)
+            if region.rare:
+                schedule_small(step)
+                continue
             second = schedule(builder, step, vector_bytes)
             if second is not None:
                 region.steps.insert(position + 1, second)

@@ -260,7 +260,7 @@ class Placement:
             return self._sum(tuple([t for t in x.terms if not is_single(t[0])]), x.const)
         uniform, stride, various = self._split(x)
         scalar = code.splat(self._sum(uniform, x.const), self.lanes)
-        total = scalar + code.iota(self.lanes) * stride if stride else scalar
+        total = scalar + code.iota(self.lanes, step=stride) if stride else scalar
         for atom, factor in various:
             total = total + self.values[atom] * factor
         return total
@@ -298,7 +298,7 @@ class Placement:
         if not various and stride == -1 and mask is None:
             start = code.gep(pointer, buffer.dtype, 1 - lanes)
             return reverse(code, code.load(start, x.dtype, lanes))
-        index = code.iota(lanes) * stride if stride else None
+        index = code.iota(lanes, step=stride) if stride else None
         for atom, factor in various:
             term = self.values[atom] * factor
             index = term if index is None else index + term
@@ -357,7 +357,7 @@ class Placement:
         if stride == -1 and not various and mask is None:
             code.store(code.gep(pointer, buffer.dtype, 1 - self.lanes), reverse(code, value))
             return
-        index = code.iota(self.lanes) * stride
+        index = code.iota(self.lanes, step=stride)
         for atom, factor in various:
             index = index + self.values[atom] * factor
         code.scatter(pointer, index, value, mask)

@@ -425,7 +425,7 @@ class Kernel:
 class Region:
     """A program: the main one or the body of a loop or branch."""
 
-    __slots__ = ("blocks", "inputs", "nodes", "outputs", "steps")
+    __slots__ = ("blocks", "inputs", "nodes", "outputs", "rare", "steps")
 
     def __init__(self) -> None:
         self.inputs: list[Node] = []
@@ -433,6 +433,8 @@ class Region:
         self.outputs: list[Node] = []
         #: Kernels and blocks in the order of execution, once fused.
         self.steps: list[Kernel | Block] = []
+        #: It runs before an error, if ever: its code is to be small.
+        self.rare = False
 
 
 Step = Kernel | Block

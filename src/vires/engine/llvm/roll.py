@@ -16,7 +16,7 @@ import numpy as np
 from vires.control.scan import scan_call
 from vires.core import memo
 from vires.core.avals import ShapedArray
-from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, subjaxprs
+from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.trace import as_array
 from vires.engine.llvm.numbering import Numbering, Operation
 from vires.engine.llvm.periods import LEAST, Run, find_runs
@@ -41,23 +41,24 @@ def _roll_inside(eqns: list[JaxprEqn]) -> tuple[list[JaxprEqn], bool]:
     changed = False
     made: list[JaxprEqn] = []
     for eqn in eqns:
-        if eqn.params and any(True for _ in subjaxprs(eqn.params)):
-            params = {name: _rolled(value) for name, value in eqn.params.items()}
-            if any(params[name] is not value for name, value in eqn.params.items()):
-                eqn = eqn.replace(params=params)
-                changed = True
+        for name, value in eqn.params.items():
+            if value.__class__ is ClosedJaxpr or value.__class__ is tuple:
+                rolled = _rolled(value)
+                if rolled is not value:
+                    eqn = eqn.replace(params={**eqn.params, name: rolled})
+                    changed = True
         made.append(eqn)
     return (made, True) if changed else (eqns, False)
 
 
 def _rolled(value: Any) -> Any:
     """A parameter with the programs in it rolled."""
-    if isinstance(value, ClosedJaxpr):
+    if value.__class__ is ClosedJaxpr:
         return roll(value)
-    if value.__class__ is tuple and any(isinstance(x, ClosedJaxpr) for x in value):
-        programs = tuple([_rolled(x) for x in value])
-        return programs if any(a is not b for a, b in zip(programs, value, strict=True)) else value
-    return value
+    if not value or value[0].__class__ is not ClosedJaxpr:
+        return value
+    programs = tuple([roll(x) for x in value])
+    return programs if any(a is not b for a, b in zip(programs, value, strict=True)) else value
 
 
 def _with(closed: ClosedJaxpr, eqns: list[JaxprEqn]) -> ClosedJaxpr:

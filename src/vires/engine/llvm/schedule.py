@@ -26,6 +26,8 @@ _LONG_FOLD = 65_536
 #: Loops in registers: operations of this cost may be calls; what several vectors that run together
 #: cost in all, and how many registers they keep; how many of such groups there are at least.
 _LIBRARY, _LIGHT_TURN, _IN_REGISTERS, _FEWEST_VECTORS = 20.0, 160.0, 24.0, 16
+#: Operations that give one of their operands, or what was given.
+_CHOICES = frozenset(("min", "max", "and", "or", "select", "argument", "const"))
 #: Beyond `_MOST_TASKS` tasks, a kernel writes no more partial results than that.
 _MOST_PARTIAL = 1 << 20
 
@@ -37,8 +39,18 @@ def schedule(builder: Builder, kernel: Kernel, vector_bytes: int) -> Kernel | No
     _schedule(kernel, vector_bytes)
     second = _split_fold(builder, kernel)
     if second is not None:
-        _schedule(second, vector_bytes)
+        if second.loops or any(map(_is_rounded, second.folds)):
+            _schedule(second, vector_bytes)
+        else:
+            schedule_small(second)  # few elements, in any order
     return second
+
+
+def schedule_small(kernel: Kernel) -> None:
+    """Schedule a kernel whose speed is no matter: one element after the other."""
+    kernel.order = [*kernel.loops, *kernel.reduced]
+    kernel.lanes, kernel.vector = 1, None
+    kernel.work = 1.0
 
 
 def _schedule(kernel: Kernel, vector_bytes: int) -> None:
@@ -287,6 +299,15 @@ def _tasks(kernel: Kernel, size: int, weight: float, along: LoopVar | None) -> N
     kernel.task_var = var if kernel.tasks > 1 else None
     if kernel.task_var is None:
         kernel.tasks = 1
+
+
+def _is_rounded(fold: Fold) -> bool:
+    """Whether the order in which values are combined may matter."""
+    if all(dtype.kind in "biu" for dtype in fold.dtypes):
+        return False
+    if isinstance(fold.combine, str):
+        return fold.combine not in _CHOICES
+    return any(x.op not in _CHOICES and x.dtype.kind not in "biu" for x in walk(fold.combined))
 
 
 def _pieces(kernel: Kernel, var: LoopVar) -> int:

@@ -316,6 +316,14 @@ class Builder:
         integer = self.value(f"bitcast {condition.typed} to i{lanes}", BOOL, lanes)
         return self.value(f"icmp ne i{lanes} {integer.name}, 0", BOOL, 1)
 
+    def all_lanes(self, condition: Val) -> Val:
+        """Whether the condition holds in every lane."""
+        if condition.lanes == 1:
+            return condition
+        lanes = condition.lanes
+        integer = self.value(f"bitcast {condition.typed} to i{lanes}", BOOL, lanes)
+        return self.value(f"icmp eq i{lanes} {integer.name}, -1", BOOL, 1)
+
     # --- blocks
 
     def fresh_prefix(self) -> str:

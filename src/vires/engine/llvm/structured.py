@@ -118,7 +118,7 @@ def check(builder: Builder, x: Node, condition: Node, shown: Node, *, failure: A
         builder.result("reduce", group), ShapedArray((), BOOL), "all", (condition,)
     )
     before, region = builder.region, Region()
-    builder.region = region
+    builder.region, region.rare = region, True
     far = np.iinfo(np.int64).max
 
     def element(index: Any) -> list[Expr]:
