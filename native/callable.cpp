@@ -1,5 +1,8 @@
 #include "callable.h"
 
+#include <cstring>
+#include <vector>
+
 namespace vires {
 
 PyMemberDef callable_members[] = {
@@ -21,6 +24,23 @@ PyObject* callable_reduce(PyObject* self, PyObject*) {
   if (name) return name;
   PyErr_Clear();
   return PyObject_GetAttrString(self, "__name__");
+}
+
+bool add_callable_type(PyObject* module, const char* name, size_t size,
+                       std::initializer_list<PyType_Slot> own, unsigned long flags) {
+  std::vector<PyType_Slot> slots(own);
+  slots.insert(slots.end(), {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+                             {Py_tp_descr_get, reinterpret_cast<void*>(callable_get)},
+                             {Py_tp_getset, callable_getters},
+                             {Py_tp_members, callable_members},
+                             {0, nullptr}});
+  PyType_Spec spec = {name, static_cast<int>(size), 0,
+                      static_cast<unsigned>(flags | Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+                                            Py_TPFLAGS_HAVE_VECTORCALL |
+                                            Py_TPFLAGS_METHOD_DESCRIPTOR),
+                      slots.data()};
+  const Owned type(PyType_FromSpec(&spec));
+  return type && PyModule_AddObjectRef(module, std::strrchr(name, '.') + 1, type.get()) == 0;
 }
 
 int callable_traverse(PyObject* self, visitproc visit, void* arg) {

@@ -200,24 +200,14 @@ PyMethodDef methods[] = {
 }  // namespace
 
 bool compiled_function_ready(PyObject* module) {
-  static PyType_Slot slots[] = {
-      {Py_tp_doc, const_cast<char*>("A function that is compiled once for each signature.")},
-      {Py_tp_new, reinterpret_cast<void*>(create)},
-      {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
-      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
-      {Py_tp_clear, reinterpret_cast<void*>(clear)},
-      {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-      {Py_tp_descr_get, reinterpret_cast<void*>(callable_get)},
-      {Py_tp_methods, methods},
-      {Py_tp_getset, callable_getters},
-      {Py_tp_members, callable_members},
-      {0, nullptr}};
-  static PyType_Spec spec = {"vires._native.CompiledFunction", sizeof(CompiledFunction), 0,
-                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
-                                 Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
-                             slots};
-  const Owned type(PyType_FromSpec(&spec));
-  return type && PyModule_AddObjectRef(module, "CompiledFunction", type.get()) == 0;
+  return add_callable_type(module, "vires._native.CompiledFunction", sizeof(CompiledFunction),
+                           {{Py_tp_doc, const_cast<char*>("A function that is compiled once for each signature.")},
+                            {Py_tp_new, reinterpret_cast<void*>(create)},
+                            {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+                            {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+                            {Py_tp_clear, reinterpret_cast<void*>(clear)},
+                            {Py_tp_methods, methods}},
+                           Py_TPFLAGS_BASETYPE);
 }
 
 }  // namespace vires

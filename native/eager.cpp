@@ -277,25 +277,14 @@ PyMethodDef methods[] = {
 }  // namespace
 
 bool eager_ready(PyObject* module) {
-  static PyType_Slot slots[] = {
-      {Py_tp_doc, const_cast<char*>("An elementwise function of arrays.")},
-      {Py_tp_new, reinterpret_cast<void*>(create)},
-      {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
-      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
-      {Py_tp_clear, reinterpret_cast<void*>(clear)},
-      {Py_tp_repr, reinterpret_cast<void*>(repr)},
-      {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-      {Py_tp_descr_get, reinterpret_cast<void*>(callable_get)},
-      {Py_tp_methods, methods},
-      {Py_tp_getset, callable_getters},
-      {Py_tp_members, callable_members},
-      {0, nullptr}};
-  static PyType_Spec spec = {"vires._native.EagerOp", sizeof(EagerOp), 0,
-                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
-                                 Py_TPFLAGS_METHOD_DESCRIPTOR,
-                             slots};
-  const Owned type(PyType_FromSpec(&spec));
-  return type && PyModule_AddObjectRef(module, "EagerOp", type.get()) == 0;
+  return add_callable_type(module, "vires._native.EagerOp", sizeof(EagerOp),
+                           {{Py_tp_doc, const_cast<char*>("An elementwise function of arrays.")},
+                            {Py_tp_new, reinterpret_cast<void*>(create)},
+                            {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+                            {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+                            {Py_tp_clear, reinterpret_cast<void*>(clear)},
+                            {Py_tp_repr, reinterpret_cast<void*>(repr)},
+                            {Py_tp_methods, methods}});
 }
 
 }  // namespace vires

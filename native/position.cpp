@@ -4,7 +4,7 @@
 #include <type_traits>
 
 #include "clones.h"
-#include "kernels/half.h"
+#include "element_types.h"
 #include "reduction.h"
 #include "threads.h"
 
@@ -227,27 +227,13 @@ bool has_position(int code) { return code <= kFloat64; }
 
 bool array_position(Array* array, bool largest, int64_t length, int64_t inner, Array* result) {
   if (array->size == 0) return true;
-  const auto run = [&](auto element) {
-    return by_index<decltype(element)>(array, largest, length, inner, result);
-  };
-  switch (array->code) {
-    case kBool: return run(bool{});
-    case kInt8: return run(int8_t{});
-    case kInt16: return run(int16_t{});
-    case kInt32: return run(int32_t{});
-    case kInt64: return run(int64_t{});
-    case kUInt8: return run(uint8_t{});
-    case kUInt16: return run(uint16_t{});
-    case kUInt32: return run(uint32_t{});
-    case kUInt64: return run(uint64_t{});
-    case kFloat16: return run(Half{});
-    case kBFloat16: return run(Brain{});
-    case kFloat32: return run(float{});
-    case kFloat64: return run(double{});
-    default: break;
+  if (!has_position(array->code)) {
+    PyErr_SetString(PyExc_TypeError, "argmax: no such dtype");
+    return false;
   }
-  PyErr_SetString(PyExc_TypeError, "argmax: no such dtype");
-  return false;
+  return by_element<kWithBool | kWithHalf>(array->code, false, [&](auto element) {
+    return by_index<decltype(element)>(array, largest, length, inner, result);
+  });
 }
 
 }  // namespace vires

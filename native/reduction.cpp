@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "clones.h"
-#include "kernels/half.h"
+#include "element_types.h"
 #include "threads.h"
 
 namespace vires {
@@ -365,27 +365,10 @@ PyObject* by_kind(Reduce kind, Array* array, const Layout& layout, Array* result
 }
 
 PyObject* dispatch(Reduce kind, Array* array, const Layout& layout, Array* result) {
-  const auto run = [&](auto element) {
-    return by_kind<decltype(element)>(kind, array, layout, result);
-  };
-  switch (array->code) {
-    case kBool: return run(bool{});
-    case kInt8: return run(int8_t{});
-    case kInt16: return run(int16_t{});
-    case kInt32: return run(int32_t{});
-    case kInt64: return run(int64_t{});
-    case kUInt8: return run(uint8_t{});
-    case kUInt16: return run(uint16_t{});
-    case kUInt32: return run(uint32_t{});
-    case kUInt64: return run(uint64_t{});
-    case kFloat16: return run(Half{});
-    case kBFloat16: return run(Brain{});
-    case kFloat32: return run(float{});
-    case kFloat64: return run(double{});
-    case kComplex64: return run(std::complex<float>{});
-    case kComplex128: return run(std::complex<double>{});
-    default: return nullptr;
-  }
+  return by_element<kWithBool | kWithHalf | kWithComplex>(
+      array->code, static_cast<PyObject*>(nullptr), [&](auto element) {
+        return by_kind<decltype(element)>(kind, array, layout, result);
+      });
 }
 
 }  // namespace

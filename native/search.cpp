@@ -7,6 +7,7 @@
 
 #include "call.h"
 #include "context.h"
+#include "element_types.h"
 #include "shortcut.h"
 #include "symbols.h"
 #include "threads.h"
@@ -24,23 +25,6 @@ Array* number_array(PyObject* object) {
 bool named(PyObject* keywords) { return keywords && PyTuple_GET_SIZE(keywords) > 0; }
 
 int index_code() { return scalar_code(&PyLong_Type); }
-
-template <class Run>
-PyObject* by_type(int code, const Run& run) {
-  switch (code) {
-    case kInt8: return run(int8_t{});
-    case kInt16: return run(int16_t{});
-    case kInt32: return run(int32_t{});
-    case kInt64: return run(int64_t{});
-    case kUInt8: return run(uint8_t{});
-    case kUInt16: return run(uint16_t{});
-    case kUInt32: return run(uint32_t{});
-    case kUInt64: return run(uint64_t{});
-    case kFloat32: return run(float{});
-    case kFloat64: return run(double{});
-    default: return nullptr;
-  }
-}
 
 // --- searchsorted
 
@@ -115,7 +99,7 @@ PyObject* searchsorted(PyObject* const* args, Py_ssize_t count, PyObject* keywor
   Array* a = number_array(args[0]);
   Array* v = a && a->ndim == 1 ? number_array(args[1]) : nullptr;
   if (!v || a->code != v->code) return nullptr;
-  return by_type(a->code, [&](auto element) -> PyObject* {
+  return by_element<kNumbers>(a->code, static_cast<PyObject*>(nullptr), [&](auto element) -> PyObject* {
     using T = decltype(element);
     Array* result = array_new(index_code(), false, v->ndim, v->dims);
     if (!result) return nullptr;
@@ -137,7 +121,7 @@ PyObject* unique(PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
   if (named(keywords) || count != 1) return nullptr;
   Array* x = number_array(args[0]);
   if (!x || x->size >= int64_t{1} << 32) return nullptr;
-  return by_type(x->code, [&](auto element) -> PyObject* {
+  return by_element<kNumbers>(x->code, static_cast<PyObject*>(nullptr), [&](auto element) -> PyObject* {
     using T = decltype(element);
     static const auto sort = reinterpret_cast<Sort>(symbol_table()["vires_sort"]);
     Array* sorted = array_new(x->code, false, 1, &x->size);
@@ -171,7 +155,7 @@ PyObject* bincount(PyObject* const* args, Py_ssize_t count, PyObject* keywords) 
   if (named(keywords) || count != 1) return nullptr;
   Array* x = number_array(args[0]);
   if (!x || x->ndim != 1 || !is_integer(x->code) || x->size > INT32_MAX) return nullptr;
-  return by_type(x->code, [&](auto element) -> PyObject* {
+  return by_element<kNumbers>(x->code, static_cast<PyObject*>(nullptr), [&](auto element) -> PyObject* {
     using T = decltype(element);
     if constexpr (std::is_floating_point_v<T>) {
       return nullptr;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "element_types.h"
 #include "selection.h"
 
 namespace vires {
@@ -121,21 +122,7 @@ bool by_type(const Walk& walk, int code, char* to, const char* value) {
       default: return run(Sixteen{});
     }
   } else {
-    switch (code) {
-      case kInt8: return run(int8_t{});
-      case kInt16: return run(int16_t{});
-      case kInt32: return run(int32_t{});
-      case kInt64: return run(int64_t{});
-      case kUInt8: return run(uint8_t{});
-      case kUInt16: return run(uint16_t{});
-      case kUInt32: return run(uint32_t{});
-      case kUInt64: return run(uint64_t{});
-      case kFloat32: return run(float{});
-      case kFloat64: return run(double{});
-      case kComplex64: return run(std::complex<float>{});
-      case kComplex128: return run(std::complex<double>{});
-      default: return false;
-    }
+    return by_element<kWithComplex>(code, false, run);
   }
 }
 

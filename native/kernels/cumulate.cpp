@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "half.h"
+#include "element_types.h"
 #include "runtime.h"
 #include "symbols.h"
 
@@ -184,26 +184,9 @@ extern "C" {
 int32_t vires_cumulate(Runtime* runtime, int64_t outer, int64_t n, int64_t inner, int32_t code,
                        int32_t combine, int32_t reverse, const void* in, void* out) {
   if (outer == 0 || n == 0 || inner == 0) return 0;
-  const auto run = [&](auto element) {
+  return by_element<kWithHalf | kWithComplex>(code, int32_t{1}, [&](auto element) {
     return by_combine<decltype(element)>(combine, runtime, outer, n, inner, reverse, in, out);
-  };
-  switch (code) {
-    case 1: return run(int8_t{});
-    case 2: return run(int16_t{});
-    case 3: return run(int32_t{});
-    case 4: return run(int64_t{});
-    case 5: return run(uint8_t{});
-    case 6: return run(uint16_t{});
-    case 7: return run(uint32_t{});
-    case 8: return run(uint64_t{});
-    case 9: return run(Half{});
-    case 10: return run(Brain{});
-    case 11: return run(float{});
-    case 12: return run(double{});
-    case 13: return run(std::complex<float>{});
-    case 14: return run(std::complex<double>{});
-    default: return 1;
-  }
+  });
 }
 
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from vires.control.partial import partial_call
 from vires.control.programs import (
     array_of,
     call_block,
+    choose,
     moving,
     run_reference,
     transposed_call,
@@ -41,21 +43,64 @@ def check_arguments(
         )
 
 
-def _infer(
-    *avals: ShapedArray, name: str, jaxpr: ClosedJaxpr, inline: bool = False
-) -> list[ShapedArray]:
-    check_arguments(name, avals, jaxpr.in_avals)
-    return jaxpr.out_avals
+class CallPrimitive(ProgramPrimitive):
+    """An operation whose results are those of its one program, `jaxpr`, on the operands. Its rules
+    apply it to other programs with the same further parameters; `linearize` and `partial` are its
+    own.
+    """
 
+    def __init__(self, name: str, doc: str, *, linearize: Any, partial: Any) -> None:
+        super().__init__(
+            name,
+            doc,
+            programs=lambda params: (params["jaxpr"],),
+            lift=leading("jaxpr"),
+            infer=self._infer,
+            reference=lambda *arrays, jaxpr, **params: run_reference(jaxpr, *arrays),
+            jvp=self._jvp,
+            transpose=self._transpose,
+            batch=self._batch,
+            loops=lambda b, *operands, jaxpr, **params: call_block(b, operands, jaxpr),
+            linearize=linearize,
+            dce=dce_call,
+            partial=partial,
+        )
 
-def _jvp(
-    primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, **params: Any
-) -> Any:
-    program, out_nonzeros = jvp_jaxpr(jaxpr, moving(tangents))
-    given = [array_of(t) for t, nz in zip(tangents, moving(tangents), strict=True) if nz]
-    out = jit_call(*primals, *given, jaxpr=program, **params)
-    results = out[: len(out_nonzeros)]
-    return results, zero_tangents(results, out[len(out_nonzeros) :], out_nonzeros)
+    def _infer(self, *avals: ShapedArray, jaxpr: ClosedJaxpr, **params: Any) -> list[ShapedArray]:
+        check_arguments(params.get("name", self.name), avals, jaxpr.in_avals)
+        return jaxpr.out_avals
+
+    def _jvp(
+        self,
+        primals: Sequence[Any],
+        tangents: Sequence[Any],
+        *,
+        jaxpr: ClosedJaxpr,
+        **params: Any,
+    ) -> Any:
+        flags = moving(tangents)
+        program, out_nonzeros = jvp_jaxpr(jaxpr, flags)
+        given = [array_of(t) for t in choose(tangents, flags)]
+        out = self(*primals, *given, jaxpr=program, **params)
+        results = out[: len(out_nonzeros)]
+        return results, zero_tangents(results, out[len(out_nonzeros) :], out_nonzeros)
+
+    def _transpose(
+        self, cts: Sequence[Any], *operands: Any, jaxpr: ClosedJaxpr, **params: Any
+    ) -> list[Any]:
+        return transposed_call(cts, operands, jaxpr, functools.partial(self, **params))
+
+    def _batch(
+        self,
+        axis: AxisData,
+        operands: Sequence[Any],
+        dims: Dims,
+        *,
+        jaxpr: ClosedJaxpr,
+        **params: Any,
+    ) -> Any:
+        program, out_dims = batch_jaxpr(jaxpr, axis, tuple(dims))
+        return self(*operands, jaxpr=program, **params), out_dims
 
 
 def _linearize(
@@ -74,33 +119,10 @@ def _linearize(
     return outputs[: plan.num_results], linearized.out_nonzeros, residuals, tangent_function
 
 
-def _transpose(cts: Sequence[Any], *operands: Any, jaxpr: ClosedJaxpr, **params: Any) -> list[Any]:
-    def bind(*values: Any, jaxpr: ClosedJaxpr) -> Sequence[Any]:
-        return jit_call(*values, jaxpr=jaxpr, **params)
-
-    return transposed_call(cts, operands, jaxpr, bind)
-
-
-def _batch(
-    axis: AxisData, operands: Sequence[Any], dims: Dims, *, jaxpr: ClosedJaxpr, **params: Any
-) -> Any:
-    program, out_dims = batch_jaxpr(jaxpr, axis, tuple(dims))
-    return jit_call(*operands, jaxpr=program, **params), out_dims
-
-
-jit_call = ProgramPrimitive(
+jit_call = CallPrimitive(
     "jit",
     """The results of a program on the operands.""",
-    programs=lambda params: (params["jaxpr"],),
-    lift=leading("jaxpr"),
-    infer=_infer,
-    reference=lambda *arrays, jaxpr, **params: run_reference(jaxpr, *arrays),
-    jvp=_jvp,
-    transpose=_transpose,
-    batch=_batch,
-    loops=lambda b, *operands, jaxpr, **params: call_block(b, operands, jaxpr),
     linearize=_linearize,
-    dce=dce_call,
     partial=partial_call(lambda: jit_call),
 )
 

@@ -12,46 +12,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vires.control.call import check_arguments, inlined
-from vires.control.dce import dce, dce_call
+from vires.control.call import CallPrimitive, inlined
+from vires.control.dce import dce
 from vires.control.functions import as_operands, check_callables, name_of, trace_function
 from vires.control.identities import checkpoint_name, saved_value
-from vires.control.lifting import ProgramPrimitive, leading
 from vires.control.partial import partial_loop
 from vires.control.programs import (
-    array_of,
-    call_block,
     choose,
-    moving,
-    run_reference,
     split,
-    transposed_call,
-    zero_tangents,
 )
 from vires.core import memo, tree
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, Var, evaluate
-from vires.core.primitive import AxisData, Primitive
+from vires.core.primitive import Primitive
 from vires.core.staging import stage
 from vires.core.trace import aval_of
 from vires.ops.identity import optimization_barrier
-from vires.transform.jvp import jvp_jaxpr
 from vires.transform.linearize import linearize_jaxpr
-from vires.transform.vmap import batch_jaxpr
 
 Policy = Callable[..., bool]
-Dims = Sequence[int | None]
-
-
-def _jvp(
-    primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, **params: Any
-) -> Any:
-    flags = moving(tangents)
-    program, out_nonzeros = jvp_jaxpr(jaxpr, flags)
-    given = [array_of(t) for t in choose(tangents, flags)]
-    out = checkpoint_call(*primals, *given, jaxpr=program, **params)
-    results = out[: len(out_nonzeros)]
-    return results, zero_tangents(results, out[len(out_nonzeros) :], out_nonzeros)
 
 
 def _linearize(
@@ -193,38 +172,10 @@ def _without_replaced(program: ClosedJaxpr) -> ClosedJaxpr:
     )
 
 
-def _infer(*avals: ShapedArray, jaxpr: ClosedJaxpr, **params: Any) -> list[ShapedArray]:
-    check_arguments("checkpoint", avals, jaxpr.in_avals)
-    return jaxpr.out_avals
-
-
-def _transpose(cts: Sequence[Any], *operands: Any, jaxpr: ClosedJaxpr, **params: Any) -> list[Any]:
-    def bind(*values: Any, jaxpr: ClosedJaxpr) -> Sequence[Any]:
-        return checkpoint_call(*values, jaxpr=jaxpr, **params)
-
-    return transposed_call(cts, operands, jaxpr, bind)
-
-
-def _batch(
-    axis: AxisData, operands: Sequence[Any], dims: Dims, *, jaxpr: ClosedJaxpr, **params: Any
-) -> Any:
-    program, out_dims = batch_jaxpr(jaxpr, axis, tuple(dims))
-    return checkpoint_call(*operands, jaxpr=program, **params), out_dims
-
-
-checkpoint_call = ProgramPrimitive(
+checkpoint_call = CallPrimitive(
     "checkpoint",
     """The results of a program whose values are computed anew for derivatives.""",
-    programs=lambda params: (params["jaxpr"],),
-    lift=leading("jaxpr"),
-    infer=_infer,
-    reference=lambda *arrays, jaxpr, **params: run_reference(jaxpr, *arrays),
-    jvp=_jvp,
-    transpose=_transpose,
-    batch=_batch,
-    loops=lambda b, *operands, jaxpr, **params: call_block(b, operands, jaxpr),
     linearize=_linearize,
-    dce=dce_call,
     partial=partial_loop(lambda: checkpoint_call),
 )
 
