@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from vires.engine.llvm import math_library
+from vires.engine.llvm import machine, math_library
 from vires.engine.llvm.blocks import emit_block
 from vires.engine.llvm.code import Code
 from vires.engine.llvm.emit import Writer
@@ -64,8 +64,11 @@ def unit(
     return Unit(functions, helpers_of(codes), shared, quick, level, exports)
 
 
-#: Text of kernels that is worth a thread of its own.
-_UNIT_TEXT = 60_000
+#: Microseconds that the code generator takes, roughly: for a module, a line of text, and a vector
+#: type in it; and how much longer with more effort.
+_MODULE, _LINE, _VECTOR, _EFFORT = 250.0, 3.5, 10.0, 4.0
+#: Processors that compile a program, at most.
+_MOST_MODULES = 8
 
 
 class Body(NamedTuple):
@@ -81,30 +84,44 @@ class Body(NamedTuple):
     quick: int
     level: int
     parameters: int
+    #: Microseconds to compile it at first.
+    cost: float
 
     def operands(self, task: str, pointers: Sequence[str]) -> str:
         """The operands of a call."""
         return ", ".join(["ptr %frame", f"i64 {task}", *[f"ptr {pointer}" for pointer in pointers]])
 
 
-def divide(bodies: Sequence[Body]) -> list[list[Body]]:
-    """Kernels that are compiled apart from the entry: those that are worth more effort, and large
-    numbers of them.
+def cost(text: str, effort: int) -> float:
+    """Microseconds to compile a function."""
+    lines, vectors = text.count("\n"), text.count("<")
+    return (_LINE * lines + _VECTOR * vectors) * (_EFFORT if effort else 1.0)
+
+
+def divide(bodies: Sequence[Body], entry: float) -> list[list[Body]]:
+    """Kernels that are compiled apart from the entry, whose cost is given: those that are worth
+    more effort in the end, and so many of the others that all processors have about as much to do.
     """
+    processors = min(machine.processors(), _MOST_MODULES)
+    share = (entry + sum([body.cost for body in bodies])) / processors
+    share = max(share + _MODULE, 2 * _MODULE)
     parts: list[list[Body]] = []
     for quick, level in sorted({(body.quick, body.level) for body in bodies}):
         group = [body for body in bodies if (body.quick, body.level) == (quick, level)]
-        total = sum(len(body.text) for body in group)
-        count = min(-(-total // (_UNIT_TEXT // (quick + 1))), 8)
-        if level == 0 and count == 1:
-            continue  # in the module of the entry
-        bins: list[list[Body]] = [[] for _ in range(count)]
-        sizes = [0] * count
-        for body in sorted(group, key=lambda body: -len(body.text)):
-            place = sizes.index(min(sizes))
+        group.sort(key=lambda body: -body.cost)
+        bins: list[list[Body]] = [[]]
+        # The first module of the lowest effort is that of the entry.
+        costs = [0.0 if level else entry]
+        for body in group:
+            place = next((i for i, x in enumerate(costs) if x + body.cost <= share), len(costs))
+            if place == len(costs) and body.cost < _MODULE:
+                place = costs.index(min(costs))
+            if place == len(costs):
+                bins.append([])
+                costs.append(0.0)
             bins[place].append(body)
-            sizes[place] += len(body.text)
-        parts += [part for part in bins if part]
+            costs[place] += body.cost
+        parts += [part for part in bins[0 if level else 1 :] if part]
     return parts
 
 
@@ -129,6 +146,8 @@ class ProgramWriter:
         #: run time.
         self.hosts: list[Block] = []
         self.failures: list[Block] = []
+        #: Where the entry returns early, by what it returns.
+        self.exits: dict[str, str] = {}
         #: Stack memory of the entry, taken once at its start.
         self.entry_allocas: list[str] = []
 
@@ -147,10 +166,14 @@ class ProgramWriter:
             code.emit("%frame = getelementptr ptr, ptr %buffers, i64 0")
         self.steps(region)
         code.emit("ret i32 0")
+        for result, label in self.exits.items():
+            code.label(label)
+            code.emit(f"ret i32 {result}")
         code.lines[:0] = self.entry_allocas
         entry = code.define(name, ["ptr %buffers", "ptr %rt"], "i32")
         bodies = list(self.bodies.values())
-        parts = divide(bodies)
+        texts = [*[text for text, _ in self.local], entry]
+        parts = divide(bodies, sum([cost(text, 0) for text in texts]))
         units = [
             unit(
                 [body.text for body in part],
@@ -164,15 +187,14 @@ class ProgramWriter:
         far = [body for part in parts for body in part]
         apart = {body.name for body in far}
         own = [body for body in bodies if body.name not in apart]
-        texts = [
+        functions = [
             *self.symbols.values(),
             *[f"declare void @{b.name}(ptr, i64{', ptr' * b.parameters})" for b in far],
             *[body.text.replace("define", "define internal", 1) for body in own],
-            *[text for text, _ in self.local],
-            entry,
+            *texts,
         ]
         codes = [*[body.code for body in own], *[c for _, c in self.local], code]
-        return [*units, unit(texts, codes, 0, 0, [name])]
+        return [*units, unit(functions, codes, 0, 0, [name])]
 
     def steps(self, region: Region) -> None:
         """Run the steps of a region at this place of the entry."""
@@ -276,7 +298,8 @@ class ProgramWriter:
         """The address of a buffer, in the entry."""
         root, main = buffer.find(), self.main
         place = main.value(f"getelementptr ptr, ptr %frame, i64 {root.slot}", INT64, 1).name
-        base = main.impure(f"load ptr, ptr {place}", INT64, 1).name
+        read = main.impure if root.kind == "pointer" else main.value
+        base = read(f"load ptr, ptr {place}", INT64, 1).name
         if not root.offset:
             return base
         return main.value(f"getelementptr i8, ptr {base}, i64 {root.offset}", INT64, 1).name
@@ -357,7 +380,7 @@ class ProgramWriter:
         if found is None:
             name = f"k{len(self.bodies)}"
             named = text.replace("@kernel(", f"@{name}(", 1)
-            found = Body(name, named, code, quick, level, len(parameters))
+            found = Body(name, named, code, quick, level, len(parameters), cost(named, quick))
             self.bodies[text, quick, level] = found
         return found
 
@@ -372,9 +395,8 @@ class ProgramWriter:
         """Return from the program where a condition holds."""
         main = self.main
         name = main.fresh()
-        out, on = main.fresh_label("leave"), main.fresh_label("on")
+        out = self.exits.setdefault(result, f"leave{len(self.exits)}")
+        on = main.fresh_label("on")
         main.emit(f"{name} = {condition}")
         main.emit(f"br i1 {name}, label %{out}, label %{on}")
-        main.label(out)
-        main.emit(f"ret i32 {result}")
         main.label(on)

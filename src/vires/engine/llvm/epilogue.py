@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Operations of a kernel for one of its product, up to which it is done by the product's tasks.
 _LIGHT = 0.5
+#: Lanes that are worth a vector.
+_FEWEST_LANES = 8
 
 
 def attach(builder: Builder, region: Region, vector_bytes: int) -> None:
@@ -43,8 +45,23 @@ def attach(builder: Builder, region: Region, vector_bytes: int) -> None:
         kernel.tasks, kernel.task_var = work.tasks, None
         if kernel.work <= _LIGHT * work.flops:
             kernel.exact = True
+            _fit_lanes(kernel, loops, work)
             block.params["epilogue"] = Epilogue(kernel, loops)
             region.steps.remove(kernel)
+
+
+def _fit_lanes(kernel: Kernel, loops: Sequence[LoopVar | None], work: Product) -> None:
+    """Fewer lanes, where these divide the blocks: then no code is needed for what is left over."""
+    var = kernel.vector
+    if var is None:
+        return
+    chunks = (1, work.field("row_chunk"), work.field("column_chunk"))
+    chunk = chunks[list(loops).index(var)]
+    lanes = kernel.lanes
+    while lanes > _FEWEST_LANES and (chunk % lanes or var.size % lanes):
+        lanes //= 2
+    if not chunk % lanes and not var.size % lanes:
+        kernel.lanes = lanes
 
 
 def _is_in_place(buffer: Buffer, kernel: Kernel) -> bool:

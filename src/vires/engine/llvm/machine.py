@@ -95,6 +95,12 @@ def host() -> Host:
     return Host(cpu, features, _native.vector_bytes(), triple)
 
 
+@lru_cache
+def processors() -> int:
+    """How many modules this process may compile at the same time."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _check_level(level: int) -> None:
     if level not in (0, 1, 2):
         raise ValueError(f"compile_ir: needs a level of 0, 1 or 2; got {level!r}")

@@ -12,7 +12,7 @@ from vires.engine.llvm import half
 from vires.engine.llvm.convert import repack
 from vires.engine.llvm.fragments import fragment
 from vires.engine.llvm.kinds import BOOL, FLOAT32, FLOAT64, INT64, Kind, kind_of, signed, unsigned
-from vires.engine.llvm.ssa import Builder, Val
+from vires.engine.llvm.ssa import Builder, Val, integer_constant
 
 Emit = Callable[..., Val]
 
@@ -172,14 +172,24 @@ def bitwise_not(code: Builder, x: Val) -> Val:
     return x ^ (x.kind.maximum if x.kind.group == "u" else -1)
 
 
+def _is_short(y: Val, bits: int) -> bool:
+    """Whether a shift is known to be by less than the width."""
+    amount = integer_constant(y)
+    return amount is not None and 0 <= amount < bits
+
+
 def shift_left(code: Builder, x: Val, y: Val) -> Val:
     shifted = repack(code, x.binary("shl", y))
+    if _is_short(y, x.kind.bits):
+        return shifted
     return code.select(y.compare("ult", x.kind.bits), shifted, 0)
 
 
 def shift_right_logical(code: Builder, x: Val, y: Val) -> Val:
     bits = x & ((1 << x.kind.bits) - 1) if x.kind.is_packed else x
     shifted = repack(code, bits.binary("lshr", y))
+    if _is_short(y, x.kind.bits):
+        return shifted
     return code.select(y.compare("ult", x.kind.bits), shifted, 0)
 
 
@@ -190,7 +200,8 @@ def shift_right_arithmetic(code: Builder, x: Val, y: Val) -> Val:
         spare = 8 - x.kind.bits
         amount = code.select(y.compare("ult", last), y, last)
         return ((x << spare).binary("ashr", amount)).binary("lshr", spare) & x.kind.maximum
-    return x.binary("ashr", code.select(y.compare("ult", last), y, last))
+    amount = y if _is_short(y, last + 1) else code.select(y.compare("ult", last), y, last)
+    return x.binary("ashr", amount)
 
 
 def population_count(code: Builder, x: Val) -> Val:

@@ -127,6 +127,14 @@ class Val:
         return self._ordered("ge", other)
 
 
+def integer_constant(x: Val) -> int | None:
+    """The number that an integer is in every lane, where the text says it."""
+    name = x.name
+    if name.startswith("splat ("):
+        name = name[name.rindex(" ") + 1 : -1]
+    return int(name) if name.lstrip("-").isdigit() else None
+
+
 class ComplexVal(Val):
     """A complex value: its real and imaginary parts."""
 
