@@ -15,7 +15,7 @@ import numpy as np
 
 from vires._native import Array
 from vires.core import dtypes
-from vires.core.errors import NonConcreteBooleanIndexError
+from vires.core.errors import NonConcreteBooleanIndexError, describe
 from vires.core.trace import Tracer
 from vires.numpy.operands import Shape, ShapeError, common_shape
 
@@ -191,8 +191,8 @@ def _whole_slice(entry: slice, axis: int, size: int) -> Strided:
         )
         if bad is not None:
             raise IndexError(
-                "getitem: needs static start, stop and step of a slice; got the traced value "
-                f"{bad.aval.str_short()}; "
+                "getitem: needs static start, stop and step of a slice; got "
+                f"{describe(bad)}; "
                 "try lax.dynamic_slice_in_dim(x, start, size), or numpy.where with a mask"
             ) from error
         raise TypeError(f"getitem: needs integers in a slice; got {entry}") from error
