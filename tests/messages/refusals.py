@@ -14,9 +14,8 @@ import optree
 
 import vires
 
-_LIBRARIES = tuple(os.path.dirname(module.__file__ or "") for module in (vires, np, optree)) + (
-    sysconfig.get_path("purelib"),
-)
+_FOLDERS = [os.path.dirname(module.__file__ or "") for module in (vires, np, optree)]
+_LIBRARIES = (*_FOLDERS, sysconfig.get_path("purelib"))
 
 
 class Case(NamedTuple):

@@ -83,7 +83,7 @@ CALLS = {
     "grad by an integer": (lambda: grad(lambda x: x * 2)(3), TypeError, "^grad: needs real- or complex-valued inputs; got int32; try"),
     "grad by integers": (lambda: grad(lambda x: (x * 2.0).sum())(ints(1, 2)), TypeError, "^grad: needs real- or complex-valued inputs; got int32"),
     "grad of an integer": (lambda: grad(lambda x: np.argmax(x))(a(3)), TypeError, "^grad: needs a real result; got int32 from"),
-    "grad by a complex number": (lambda: grad(lambda x: x * x)(1j), TypeError, "^grad: needs real inputs; got complex64; try holomorphic=True"),
+    "grad by a complex number": (lambda: grad(lambda x: x * x)(1j), TypeError, "^grad: needs a real result; got complex64 .*try holomorphic=True"),
     "grad of a complex number": (lambda: grad(lambda x: x * 1j)(1.0), TypeError, "^grad: needs a real result; got complex64 from"),
     "grad by a string": (lambda: grad(lambda x: x)("a"), TypeError, "^grad: needs arrays or numbers; got str"),
     "grad argnums": (lambda: grad(lambda x: x, argnums=2)(1.0), TypeError, r"^grad: needs an argument at position 2 \(argnums=2\); got 1 positional"),
@@ -209,7 +209,7 @@ def test_traced_value_converted_too_late(use: str) -> None:
 
 def test_a_bad_axis_name_leaves_nothing_behind():
     for name in (["i"], {"i"}, ("i", ["j"])):
-        with pytest.raises(TypeError, match="^vmap: needs a hashable axis_name"):
+        with pytest.raises(TypeError, match=r"^vmap: needs a hashable axis_name"):
             vmap(lambda x: x, axis_name=name)(a(3))
     assert float(jit(lambda x: x + 1)(1.0)) == 2.0
     assert vmap(lambda x: lax.psum(x, "i"), axis_name="i")(a(3)).tolist() == [3, 3, 3]

@@ -198,9 +198,8 @@ def _wrapped(x: Any, index: Any, mode: Any) -> tuple[Any, Any]:
             entries[i] = int(entry) % _turn(x, axis)
         elif isinstance(entry, (Array, Tracer, np.ndarray)) and dtypes.is_integer(
             dtypes.canonical(entry.dtype)
-        ):
-            if np.size(entry):
-                entries[i] = arithmetic.remainder(entry, _turn(x, axis))
+        ):  # an empty index looks nothing up, whatever the axis
+            entries[i] = arithmetic.remainder(entry, _turn(x, axis) if np.size(entry) else 1)
         axis += 1
     return tuple(entries), "promise_in_bounds"
 
