@@ -174,7 +174,7 @@ def arrange(
     own_outputs(builder, region, written)
     dump.show("simplify", name, lambda: dump.nodes_text(region))
     check_nodes(region, "simplify")
-    lower_region(builder, region, lap)
+    lower_region(builder, region, lap, name)
     settle(region)
     check_region(region, "schedule")
     check_order(region, "schedule")
@@ -324,12 +324,15 @@ def arrays(closed: ClosedJaxpr) -> list[Any]:
     return found
 
 
-def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
+def lower_region(
+    builder: Builder, region: Region, lap: Lap = no_lap, name: str = "function"
+) -> None:
     """Fuse a region into steps; express and schedule its kernels, and those of the regions
     inside.
     """
     fuse(region)
     check_stored(region, "fuse")
+    dump.show("fuse", name, lambda: dump.fused_text(region))
     lap("fuse")
     vector_bytes = machine.host().vector_bytes
     attach(builder, region, vector_bytes)
@@ -354,7 +357,7 @@ def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
     for step in region.steps:
         if not isinstance(step, Kernel):
             for inner in step.regions:
-                lower_region(builder, inner, lap)
+                lower_region(builder, inner, lap, f"{name}, inside {step!r}")
 
 
 def assign(builder: ProgramBuilder, region: Region) -> int:
