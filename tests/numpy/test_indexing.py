@@ -216,7 +216,7 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
 @pytest.mark.parametrize("index,error,message", ERRORS, ids=[ident(e[0]) for e in ERRORS])
 def test_index_errors(index: Any, error: type[Exception], message: str) -> None:
     x = np.ones((5, 3))
-    with pytest.raises(error):
+    with pytest.raises(error, match=message):
         x[index]
     with pytest.raises(error, match=message):
         vires.jit(lambda x: x[index])(x)
