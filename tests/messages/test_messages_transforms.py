@@ -117,6 +117,9 @@ CALLS = {
     "axis name": (lambda: lax.psum(a(2), "i"), NameError, r"needs the name of an axis in scope \(none\); got 'i'; try vmap\(..., axis_name='i'\)"),
     "axis name of a number": (lambda: lax.psum(2, "i"), NameError, "^psum: needs the name of an axis"),
     "axis name of a mean": (lambda: lax.pmean(a(2), "i"), NameError, "^pmean: needs the name of an axis"),
+    "axis name without a hash": (lambda: lax.pmean(a(2), {}), NameError, r"^pmean: needs the name of an axis in scope \(none\); got \{\}"),
+    "custom_jvp of a number": (lambda: vires.custom_jvp(3), TypeError, "^custom_jvp: needs a function; got int"),
+    "custom_vjp of a number": (lambda: vires.custom_vjp(3), TypeError, "^custom_vjp: needs a function; got int"),
     "other axis name": (lambda: vmap(lambda x: lax.psum(x, "j"), axis_name="i")(a(3)), NameError, r"^psum: needs the name of an axis in scope \('i'\); got 'j'"),
     "axis name in jit": (lambda: jit(lambda x: lax.pmax(x, "j"))(a(3)), NameError, "^pmax: needs the name of an axis"),
     "axis_index": (lambda: lax.axis_index("q"), NameError, "^axis_index: needs the name of an axis"),
@@ -125,6 +128,7 @@ CALLS = {
     "trees of other types": (lambda: vires.tree_util.tree_map(lambda x, y: x, [1, 2], (1, 2)), ValueError, "^tree_map: needs trees of the structure of the first"),
     "too few leaves": (lambda: vires.tree.unflatten(vires.tree.structure([1, 2]), [1]), ValueError, "^tree_unflatten: needs 2 leaves .*; got 1"),
     "option": (lambda: vires.config.update("foo", 1), AttributeError, "^config: needs one of the options .*enable_x64.*; got 'foo'"),
+    "option by number": (lambda: vires.config.update(1, 2), AttributeError, "^config: needs one of the options .*; got 1"),
     "option value": (lambda: vires.config.update("enable_x64", 7), ValueError, "^config.enable_x64: needs True, False or 'auto'; got 7"),
 }
 
