@@ -9,6 +9,9 @@ do not concern it.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # isinstance(x, np.ndarray) leaves the type parameters of NumPy's arrays unknown.
 
+# pyright: reportPrivateUsage=false
+# `_trace` is private for users; messages ask whether it has ended.
+
 from __future__ import annotations
 
 import threading
