@@ -169,6 +169,25 @@ def test_no_tangent_survives_in_a_closure():
         kept[0] + 1.0
 
 
+def test_real_functions_of_complex_inputs() -> None:
+    z = onp.array([1 + 2j, 0.5 - 1j], "complex64")
+
+    def f(z, scale):
+        return (scale * np.abs(z) ** 2 + np.real(z**3)).sum()
+
+    # df/dx - i df/dy of |z|^2 is 2 conj(z), that of the real part of a holomorphic g is g'.
+    want = 2 * 2 * onp.conj(z) + 3 * z**2
+    for transform in (grad, vires.jacrev, lambda f: vires.jit(grad(f))):
+        onp.testing.assert_allclose(transform(f)(z, 2.0), want, rtol=1e-5)
+    value, (by_z, by_scale) = vires.value_and_grad(f, (0, 1))(z, 2.0)
+    onp.testing.assert_allclose(by_z, want, rtol=1e-5)
+    assert by_z.dtype == onp.complex64 and by_scale.dtype == onp.float32
+    assert float(value) == pytest.approx(float(f(z, 2.0)))
+    onp.testing.assert_allclose(by_scale, (onp.abs(z) ** 2).sum(), rtol=1e-6)
+    mapped = vires.vmap(grad(lambda z: np.real(z**3)))(z)
+    onp.testing.assert_allclose(mapped, 3 * z**2, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -182,7 +201,11 @@ def test_no_tangent_survives_in_a_closure():
             r"grad: needs a function with a scalar result.*structure",
         ),
         (lambda: grad(lambda x: x > 0)(1.0), r"grad: needs a real result; got bool"),
-        (lambda: grad(lambda x: x)(1j), r"grad: needs real inputs; got complex64.*holomorphic"),
+        (lambda: grad(lambda x: x)(1j), r"grad: needs a real result; got complex64.*holomorphic"),
+        (
+            lambda: vires.jacfwd(np.real)(np.ones(2) * 1j),
+            r"jacfwd: needs real inputs; got complex64; try holomorphic=True",
+        ),
         (lambda: grad(lambda x: x, 2)(1.0), r"grad: needs an argument at position 2"),
         (lambda: grad(3), r"grad: needs a function; got int"),
         (

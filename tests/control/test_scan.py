@@ -206,6 +206,30 @@ def test_linear_transpose_with_a_counter():
     assert_close(ct, 6.0)
 
 
+def test_linear_transpose_with_constants_and_results():
+    """A loop that counts, and is linear in what it closes over."""
+
+    def f(x, zs):
+        def body(c, yz):
+            (n, total), (y, z) = c, yz
+            return (n + 1.0, total + n * y * x + z), total * n
+
+        start = (1.0, onp.zeros(2))
+        (_, total), seen = lax.scan(body, start, (np.arange(1.0, 4.0), zs))
+        return total, seen
+
+    x, zs = RNG.standard_normal(2), RNG.standard_normal((3, 2))
+    cts = (RNG.standard_normal(2), RNG.standard_normal((3, 2)))
+    found = vires.linear_transpose(f, x, zs)(cts)
+    # f(a) . ct is the inner product of a and the transpose's answer, for unit vectors a.
+    for k, operand in enumerate((x, zs)):
+        for place in onp.ndindex(*operand.shape):
+            unit = [onp.zeros_like(x), onp.zeros_like(zs)]
+            unit[k][place] = 1.0
+            want = sum((onp.asarray(r) * c).sum() for r, c in zip(f(*unit), cts, strict=True))
+            assert_close(found[k][place], want, rtol=1e-6)
+
+
 def test_results_that_are_not_used_are_not_computed():
     def f(x):
         (a, _), _ = lax.scan(lambda c, x: ((c[0] * x, np.sin(c[1])), np.cos(x)), (1.0, 1.0), x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -187,9 +188,17 @@ def test_stages_are_printed(monkeypatch, capsys):
     monkeypatch.setenv("VIRES_DUMP", "all")
     vires.jit(lambda x: np.sin(x).sum() + np.sort(x)[0])(np.arange(10.0))
     printed = capsys.readouterr().err
-    for stage in ("jaxpr", "simplify", "schedule", "memory", "llvm"):
-        assert f"--- {stage}" in printed
+    for stage in ("jaxpr", "simplify", "fuse", "schedule", "memory", "llvm", "asm"):
+        assert printed.count(f"--- {stage}: <lambda>") == 1
     assert "sin:float32" in printed and "define" in printed
+    assert re.search(r"kernel over \[10\]: reduce_sum#\d+\nsort", printed)
+    monkeypatch.setenv("VIRES_DUMP", "fuse")
+    vires.jit(lambda x: vires.lax.scan(lambda c, r: (np.sort(c * r), None), x[0], x)[0])(
+        np.ones((4, 50))
+    )
+    printed = capsys.readouterr().err
+    assert re.search(r"--- fuse: <lambda>, inside .*\nkernel over \[50\]: .*mul", printed)
+    assert "--- llvm" not in printed
     monkeypatch.setenv("VIRES_DUMP", "nonsense")
     with pytest.raises(ValueError, match="VIRES_DUMP"):
         vires.jit(lambda x: x + 1)(np.arange(11.0))

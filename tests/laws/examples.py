@@ -64,7 +64,7 @@ ELSEWHERE = {
             "reduce_scatter",
             "pbroadcast",
         ),
-        "tests/ops/test_collective.py: they need a named axis",
+        "tests/ops/test_ops_collective.py: they need a named axis",
     ),
 }
 

@@ -152,7 +152,8 @@ def at_dim(x: Any, dim: int | None, size: int) -> Any:
     if values.dtype.kind == "b":
         batch = [values if k % 2 == 0 else ~values for k in range(size)]
     elif dtypes.is_integer(values.dtype) and not hasattr(x, "bits"):
-        batch = [values for _ in range(size)]
+        # Smaller by one where that stays positive: indices stay inside what they point into.
+        batch = [np.where(values > 0, values - (k % 2), values) for k in range(size)]
     else:
         batch = [values + np.asarray(k * step).astype(values.dtype) for k in range(size)]
     stacked = np.stack(batch, dim).astype(values.dtype)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import optree
 
 import vires
 
-_LIBRARIES = (os.path.dirname(vires.__file__), sysconfig.get_path("purelib"))
+_FOLDERS = [os.path.dirname(module.__file__ or "") for module in (vires, np, optree)]
+_LIBRARIES = (*_FOLDERS, sysconfig.get_path("purelib"))
 
 
 class Case(NamedTuple):

@@ -51,6 +51,7 @@ CALLS = {
     "pure_callback": (lambda: vires.pure_callback(lambda x: onp.ones(2, "float32"), vires.ShapeDtypeStruct((3,), "float32"), a(3)), TypeError, r"^pure_callback: needs .*; got float32\[2\] for result 0, f32\[3\]"),
     # random
     "seed": (lambda: random.key("a"), TypeError, "^key: needs an integer seed; got str"),
+    "no seed": (lambda: random.key(None), TypeError, "^key: needs an integer seed; got NoneType; try"),
     "seed of PRNGKey": (lambda: random.PRNGKey(1.5), TypeError, "^PRNGKey: needs an integer seed; got float"),
     "seeds": (lambda: random.key(ints(1, 2)), TypeError, r"^key: needs one integer seed; got int32\[2\]; try vires.vmap"),
     "no key": (lambda: random.normal((3,)), TypeError, "^normal: needs a random key .*; got tuple; try vires.random.key"),

@@ -58,7 +58,20 @@ CALLS = {
     "nonzero": (lambda: jit(lambda x: np.nonzero(x))(a(3)), ConcretizationTypeError, "^nonzero.*size=.*needs a concrete value"),
     "unique": (lambda: jit(lambda x: np.unique(x))(a(3)), ConcretizationTypeError, "^unique.*size=.*needs a concrete value"),
     "iteration": (lambda: jit(lambda x: list(x))(1.0), TypeError, "^iter: needs an array of at least 1 axis; got a 0-d array"),
-    "hash of a tracer": (lambda: jit(lambda x: {x: 1})(1.0), TypeError, "unhashable type"),
+    "slice": (lambda: jit(lambda x, n: x[:n])(a(3), 2), IndexError, r"^getitem: needs static start, stop and step of a slice; got the traced value i32\[\] \(argument n of .*\); try lax.dynamic_slice_in_dim"),
+    "axis": (lambda: jit(lambda x, d: np.sum(x, axis=d))(a(3), 0), TracerIntegerConversionError, r"^index: needs a concrete integer; got the traced value i32\[\] \(argument d of .*\); try"),
+    "random shape": (lambda: jit(lambda n: vires.random.normal(vires.random.key(0), (n,)))(3), TracerIntegerConversionError, r"got the traced value i32\[\] \(argument n of"),
+    "number of keys": (lambda: jit(lambda n: vires.random.split(vires.random.key(0), n))(3), TracerIntegerConversionError, "got the traced value .*argument n of"),
+    "number to permute": (lambda: jit(lambda n: vires.random.permutation(vires.random.key(0), n))(3), TracerIntegerConversionError, "got the traced value .*argument n of"),
+    "length of a scan": (lambda: jit(lambda n: lax.scan(lambda c, _: (c, c), 0.0, None, length=n))(3), TracerIntegerConversionError, "got the traced value .*argument n of"),
+    "sizes of a slice": (lambda: jit(lambda x, n: lax.dynamic_slice(x, (0,), (n,)))(a(3), 2), TracerIntegerConversionError, "got the traced value .*argument n of"),
+    "size of nonzero": (lambda: jit(lambda x, n: np.nonzero(x, size=n))(a(3), 2), TracerIntegerConversionError, "got the traced value .*argument n of"),
+    "size of unique": (lambda: jit(lambda x, n: np.unique(x, size=n))(a(3), 2), TracerIntegerConversionError, "got the traced value .*argument n of"),
+    "length of bincount": (lambda: jit(lambda n: np.bincount(ints(1, 2), length=n))(3), TracerIntegerConversionError, "got the traced value .*argument n of"),
+    "fractional size": (lambda: np.nonzero(a(3), size=1.5), TypeError, "^nonzero: needs an integer size; got 1.5"),
+    "negative size": (lambda: np.unique(a(3), size=-1), ValueError, "^unique: needs a size >= 0; got -1"),
+    "format": (lambda: jit(lambda x: f"{x:.2f}")(1.0), ConcretizationTypeError, r"^format: needs a concrete value; got the traced value f32\[\] \(argument x of .*\); try"),
+    "hash of a tracer": (lambda: jit(lambda x: {x: 1})(1.0), TypeError, r"^unhashable type: 'vires.Array' \(got the traced value f32\[\] \(argument x of .*\)\); try"),
     "hash of an array": (lambda: hash(a(2)), TypeError, r"unhashable type: 'vires.Array' \(float32\[2\]\)"),
     "truth of an array": (lambda: bool(a(2)), ValueError, r"^bool: needs an array of one element; got float32\[2\]; try x.any\(\) or x.all\(\)"),
     "float of an array": (lambda: float(a(2)), TypeError, r"^float: needs an array of one element; got float32\[2\]"),
@@ -70,7 +83,7 @@ CALLS = {
     "grad by an integer": (lambda: grad(lambda x: x * 2)(3), TypeError, "^grad: needs real- or complex-valued inputs; got int32; try"),
     "grad by integers": (lambda: grad(lambda x: (x * 2.0).sum())(ints(1, 2)), TypeError, "^grad: needs real- or complex-valued inputs; got int32"),
     "grad of an integer": (lambda: grad(lambda x: np.argmax(x))(a(3)), TypeError, "^grad: needs a real result; got int32 from"),
-    "grad by a complex number": (lambda: grad(lambda x: x * x)(1j), TypeError, "^grad: needs real inputs; got complex64; try holomorphic=True"),
+    "grad by a complex number": (lambda: grad(lambda x: x * x)(1j), TypeError, "^grad: needs a real result; got complex64 .*try holomorphic=True"),
     "grad of a complex number": (lambda: grad(lambda x: x * 1j)(1.0), TypeError, "^grad: needs a real result; got complex64 from"),
     "grad by a string": (lambda: grad(lambda x: x)("a"), TypeError, "^grad: needs arrays or numbers; got str"),
     "grad argnums": (lambda: grad(lambda x: x, argnums=2)(1.0), TypeError, r"^grad: needs an argument at position 2 \(argnums=2\); got 1 positional"),
@@ -98,10 +111,15 @@ CALLS = {
     "vmap out_axes": (lambda: vmap(lambda x: x, out_axes=3)(a(3)), ValueError, "^vmap: needs out_axes within the result's 1 axes; got 3"),
     "vmap out_axes None": (lambda: vmap(lambda x: x, out_axes=None)(a(3)), ValueError, "^vmap: needs a result that is the same for all examples"),
     "vmap axis_size": (lambda: vmap(lambda x: x, axis_size=4)(a(3)), ValueError, "^vmap: needs one size .*axis_size=4"),
+    "vmap traced axis": (lambda: jit(lambda x, d: vmap(lambda y: y, in_axes=d)(x))(a(3), 0), TypeError, r"^vmap: needs axes as int or None; got the traced value i32\[\] \(argument d"),
+    "vmap axis_name": (lambda: vmap(lambda x: x, axis_name=["i"])(a(3)), TypeError, r"^vmap: needs a hashable axis_name; got list \['i'\]; try a string"),
     "vmap if": (lambda: vmap(lambda x: x if x > 0 else -x)(a(3)), TracerBoolConversionError, r"^bool: needs .*\(one of 3 mapped by vmap\)"),
     "axis name": (lambda: lax.psum(a(2), "i"), NameError, r"needs the name of an axis in scope \(none\); got 'i'; try vmap\(..., axis_name='i'\)"),
     "axis name of a number": (lambda: lax.psum(2, "i"), NameError, "^psum: needs the name of an axis"),
     "axis name of a mean": (lambda: lax.pmean(a(2), "i"), NameError, "^pmean: needs the name of an axis"),
+    "axis name without a hash": (lambda: lax.pmean(a(2), {}), NameError, r"^pmean: needs the name of an axis in scope \(none\); got \{\}"),
+    "custom_jvp of a number": (lambda: vires.custom_jvp(3), TypeError, "^custom_jvp: needs a function; got int"),
+    "custom_vjp of a number": (lambda: vires.custom_vjp(3), TypeError, "^custom_vjp: needs a function; got int"),
     "other axis name": (lambda: vmap(lambda x: lax.psum(x, "j"), axis_name="i")(a(3)), NameError, r"^psum: needs the name of an axis in scope \('i'\); got 'j'"),
     "axis name in jit": (lambda: jit(lambda x: lax.pmax(x, "j"))(a(3)), NameError, "^pmax: needs the name of an axis"),
     "axis_index": (lambda: lax.axis_index("q"), NameError, "^axis_index: needs the name of an axis"),
@@ -110,6 +128,7 @@ CALLS = {
     "trees of other types": (lambda: vires.tree_util.tree_map(lambda x, y: x, [1, 2], (1, 2)), ValueError, "^tree_map: needs trees of the structure of the first"),
     "too few leaves": (lambda: vires.tree.unflatten(vires.tree.structure([1, 2]), [1]), ValueError, "^tree_unflatten: needs 2 leaves .*; got 1"),
     "option": (lambda: vires.config.update("foo", 1), AttributeError, "^config: needs one of the options .*enable_x64.*; got 'foo'"),
+    "option by number": (lambda: vires.config.update(1, 2), AttributeError, "^config: needs one of the options .*; got 1"),
     "option value": (lambda: vires.config.update("enable_x64", 7), ValueError, "^config.enable_x64: needs True, False or 'auto'; got 7"),
 }
 
@@ -152,6 +171,7 @@ USES = {
     "function": lambda x: np.sin(x),
     "method": lambda x: x.sum(),
     "index": lambda x: x[0],
+    "NumPy": lambda x: onp.asarray(x),
     "into jit": lambda x: jit(lambda y: y + 1)(x),
     "closed over by jit": lambda x: jit(lambda y: x + y)(a(1)),
     "closed over by grad": lambda x: grad(lambda y: (x * y).sum())(a(1)),
@@ -168,6 +188,35 @@ def test_traced_value_used_too_late(transformation: str, use: str) -> None:
     assert re.search("^tracer: needs to be used inside the function that was traced; got .*; try to return the value", str(found))
     assert f'"{use}"' in line
     repr(leaked[-1]), leaked[-1].shape, leaked[-1].dtype  # looking is allowed
+
+
+CONVERSIONS = {
+    "bool": lambda x: bool(x),
+    "float": lambda x: float(x),
+    "int": lambda x: int(x),
+    "complex": lambda x: complex(x),
+    "range": lambda x: range(x),
+    "item": lambda x: x.item(),
+    "format": lambda x: f"{x:d}",
+}
+
+
+@pytest.mark.parametrize("use", CONVERSIONS)
+def test_traced_value_converted_too_late(use: str) -> None:
+    leaked.clear()
+    jit(lambda n: leaked.append(n))(3)
+    found, line = refusal(CONVERSIONS[use], leaked[0])
+    assert isinstance(found, UnexpectedTracerError), f"{type(found).__name__}: {found}"
+    assert re.search(r"^tracer: needs to be used inside the function that was traced; got i32\[\] \(argument n of", str(found))
+    assert f'"{use}"' in line
+
+
+def test_a_bad_axis_name_leaves_nothing_behind():
+    for name in (["i"], {"i"}, ("i", ["j"])):
+        with pytest.raises(TypeError, match=r"^vmap: needs a hashable axis_name"):
+            vmap(lambda x: x, axis_name=name)(a(3))
+    assert float(jit(lambda x: x + 1)(1.0)) == 2.0
+    assert vmap(lambda x: lax.psum(x, "i"), axis_name="i")(a(3)).tolist() == [3, 3, 3]
 
 
 def test_everything_works_after_an_error_while_tracing():

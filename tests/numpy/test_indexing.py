@@ -167,6 +167,13 @@ def test_modes() -> None:
     assert_close(x.at[index].get(mode="fill", fill_value=-1), onp.array([-1, 3, 2, -1]))
     assert_close(x.at[index].get(mode="clip"), onp.array([0, 3, 2, 3]))
     assert_close(x.at[index].get(mode="wrap"), onp.array([3, 3, 2, 1]))
+    for outside, inside in (
+        ((Ellipsis, 7), (Ellipsis, 2)),
+        ((0, Ellipsis, 7), (0, Ellipsis, 2)),
+        ((Ellipsis, -6, None), (Ellipsis, 4, None)),
+        ((None, 3, Ellipsis, 5, slice(1, 3)), (None, 1, Ellipsis, 1, slice(1, 3))),
+    ):
+        assert_close(np.asarray(X).at[outside].get(mode="wrap"), X[inside])
     assert_close(x.at[index].set(7, mode="drop"), onp.array([0, 1, 7, 7]))
     assert_close(x.at[index].add(1, mode="clip"), onp.array([1, 1, 3, 5]))
     assert_close(x.at[7].set(1, mode="drop"), onp.arange(4.0))
@@ -216,7 +223,7 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
 @pytest.mark.parametrize("index,error,message", ERRORS, ids=[ident(e[0]) for e in ERRORS])
 def test_index_errors(index: Any, error: type[Exception], message: str) -> None:
     x = np.ones((5, 3))
-    with pytest.raises(error):
+    with pytest.raises(error, match=message):
         x[index]
     with pytest.raises(error, match=message):
         vires.jit(lambda x: x[index])(x)

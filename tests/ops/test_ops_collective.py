@@ -62,6 +62,30 @@ def test_values(case, jitted):
 
 
 @pytest.mark.parametrize("case", CASES)
+def test_shapes_that_traces_see(case):
+    function, shape, truth = case
+    x, seen = normal(*shape), []
+
+    def noted(x):
+        seen.append(function(x).shape)
+        return x
+
+    mapped(vires.jit(noted))(x)
+    assert seen == [truth(x).shape[1:]]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_examples_of_another_axis_stay_apart(case):
+    function, shape, truth = case
+    x = normal(*shape)
+    for place in range(x.ndim):
+        both = np.stack([x, 2 * x - 1], place + 1)
+        found = np.asarray(mapped(vires.vmap(function, in_axes=place))(both))
+        np.testing.assert_allclose(found[:, 0], truth(x), rtol=1e-12)
+        np.testing.assert_allclose(found[:, 1], truth(2 * x - 1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_gradients(case):
     function, shape, truth = case
     x, step = normal(*shape), normal(*shape)[::-1]

@@ -20,12 +20,15 @@ import vires
 from vires import random
 
 FOLDER = Path(__file__).parent
-#: Results of compositions, whose roundings add up, in units in the last place; 4 for the others.
+#: What is allowed, in units in the last place of each number; 4 where the formula is elementary.
+#: These are compositions, whose roundings add up. That of gumbel's: near 1 the outer logarithm
+#: magnifies what the inner one rounds, and JAX's is off by one unit there.
 ULPS = {
-    "ball": 32, "beta": 32, "chisquare": 32, "dirichlet": 64, "f": 64, "gamma": 32,
-    "generalized_normal": 32, "logistic": 16, "loggamma": 32, "multivariate_normal": 64,
-    "orthogonal": 256, "t": 32, "triangular": 16, "wald": 64,
+    "ball": 8, "beta": 16, "chisquare": 16, "dirichlet": 32, "f": 16, "gamma": 8, "gumbel": 6,
+    "loggamma": 32,
 }  # fmt: skip
+#: Results of linear algebra, whose rounding is that of the largest element.
+RELATIVE_TO_LARGEST = {"multivariate_normal": 64, "orthogonal": 256}
 
 
 @functools.cache
@@ -63,14 +66,21 @@ def check(case: dict[str, Any]) -> None:
     if expected.dtype.kind in "iub":
         np.testing.assert_array_equal(got, expected, err_msg=label)
         return
-    eps = float(ml_dtypes.finfo(got.dtype).eps)
+    if got.dtype.kind == "c":
+        got, expected = (np.stack([x.real, x.imag]) for x in (got, expected))
+    info = ml_dtypes.finfo(got.dtype)
+    found, wanted = got.astype(np.float64), expected.astype(np.float64)
+    size = np.abs(wanted)
+    if function in RELATIVE_TO_LARGEST:
+        size = np.full_like(size, size.max(initial=0.0))
+    unit = np.exp2(np.floor(np.log2(np.maximum(size, float(info.tiny))))) * float(info.eps)
     # The recorded float64 logarithms are off by up to 100 units in the last place.
-    ulps = ULPS.get(function, 4) + (256 if case.get("x64") else 0)
-    wide = np.complex128 if got.dtype.kind == "c" else np.float64
-    np.testing.assert_allclose(
-        got.astype(wide), expected.astype(wide), rtol=ulps * eps, atol=4 * eps,
-        err_msg=label,
-    )  # fmt: skip
+    allowed = RELATIVE_TO_LARGEST.get(function) or ULPS.get(function, 4)
+    allowed += 256 if case.get("x64") else 0
+    finite = np.isfinite(wanted)
+    np.testing.assert_array_equal(found[~finite], wanted[~finite], err_msg=label)
+    off = np.abs(found - wanted)[finite] / unit[finite]
+    assert off.max(initial=0.0) <= allowed, f"{label}: {off.max()} units: {got} for {expected}"
 
 
 @pytest.mark.parametrize("function", cases("reference.json.gz"))

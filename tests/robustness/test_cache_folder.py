@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from processes import finish, run, start
@@ -67,6 +68,26 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
         assert "cache: needs a directory that can be written; got" in errors
         assert "<string>" in errors  # the user's line
     assert file.read_text() == "in the way"
+
+
+def test_folder_that_may_only_be_read() -> None:
+    # Root may write everywhere: it becomes nobody once everything is imported.
+    as_nobody = "import os, numpy.testing\nif os.geteuid() == 0: os.setuid(65534)\n"
+    with tempfile.TemporaryDirectory() as folder:
+        run(_program(), VIRES_CACHE_DIR=folder)
+        before = _files(Path(folder))
+        assert len(before) >= 3
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o444 if path.is_file() else 0o555)
+        output, errors = run(as_nobody + _program(), VIRES_CACHE_DIR=folder)
+        assert output == "done\n" and errors.count("CacheWarning") <= 1
+        output, errors = run(as_nobody + _program(2), VIRES_CACHE_DIR=folder)
+        assert output == "done\n"
+        assert errors.count("CacheWarning") == 1
+        assert f"needs a directory that can be written; got {folder} (Permission denied)" in errors
+        assert _files(Path(folder)) == before
+        for path in (Path(folder), *(p for p in Path(folder).rglob("*") if p.is_dir())):
+            path.chmod(0o755)
 
 
 def test_switched_off(tmp_path: Path) -> None:

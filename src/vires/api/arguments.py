@@ -19,6 +19,15 @@ def check_callable(function: Any, operation: str) -> None:
         raise TypeError(f"{operation}: needs a function; got {type(function).__name__}")
 
 
+def is_hashable(value: Any) -> bool:
+    """Whether it can be a key: `isinstance(..., Hashable)` does not look inside tuples."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
 def as_positions(positions: int | Sequence[int] | None, operation: str) -> tuple[int, ...]:
     """Argument positions as a tuple."""
     if positions is None:

@@ -17,8 +17,13 @@ from vires.transform.transpose import backward
 
 
 def check_differentiable(
-    leaves: Sequence[Any], operation: str, holomorphic: bool, allow_int: bool
+    leaves: Sequence[Any],
+    operation: str,
+    holomorphic: bool,
+    allow_int: bool,
+    real: bool = False,
 ) -> None:
+    """Refuse inputs of other types; `real`: forward mode, one tangent for each element."""
     for x in leaves:
         dtype = aval_of(x).dtype
         kind = dtypes.kind(dtype)
@@ -26,10 +31,10 @@ def check_differentiable(
             raise TypeError(
                 f"{operation}: with holomorphic=True needs complex inputs; got {dtype.name}"
             )
-        if kind == "complex" and not holomorphic:
+        if real and kind == "complex" and not holomorphic:
             raise TypeError(
                 f"{operation}: needs real inputs; got {dtype.name}; try holomorphic=True for a "
-                "holomorphic function, or vjp for a general one"
+                "holomorphic function, or jacrev for one with real results"
             )
         if kind not in ("float", "complex") and not allow_int:
             raise TypeError(
@@ -50,7 +55,8 @@ def value_and_grad(
 
     `fun` maps arrays or pytrees to a scalar. The gradient has the structure of the argument (a
     tuple of them when `argnums` is a tuple), by reverse mode: one forward and one backward pass,
-    whatever the number of inputs.
+    whatever the number of inputs. For a complex input z = x + iy the gradient of a real value f is
+    df/dx - i df/dy: its conjugate is the direction of steepest ascent.
 
     Args:
       fun: the function; it returns a scalar, or (scalar, aux) with `has_aux`.

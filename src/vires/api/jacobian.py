@@ -89,7 +89,7 @@ def jacfwd(
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         selected = Selected(fun, argnums, args, kwargs, "jacfwd")
         primals = values_of(selected.leaves, "jacfwd")
-        check_differentiable(primals, "jacfwd", holomorphic, False)
+        check_differentiable(primals, "jacfwd", holomorphic, False, real=True)
         moving = [True] * len(primals)
         results, _, program = linearize_flat(
             lambda *xs: tracked(selected(*xs, has_aux=has_aux)), primals, moving, True

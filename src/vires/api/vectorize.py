@@ -6,8 +6,15 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vires.api.arguments import argument_names, check_callable, is_arraylike, name_of
+from vires.api.arguments import (
+    argument_names,
+    check_callable,
+    is_arraylike,
+    is_hashable,
+    name_of,
+)
 from vires.core import tree
+from vires.core.errors import describe
 from vires.core.primitive import AxisData
 from vires.core.trace import Tracer, as_array, aval_of
 from vires.transform.vmap import batch, bring_to
@@ -50,6 +57,11 @@ def vmap(
     known = in_axes is None or isinstance(in_axes, (int, tuple, dict))
     if not known and not tree.leaves(in_axes, is_leaf=_none):
         raise TypeError(f"vmap: needs in_axes as an int, None or a tuple of them; got {in_axes!r}")
+    if not is_hashable(axis_name):
+        raise TypeError(
+            f"vmap: needs a hashable axis_name; got {type(axis_name).__name__} {axis_name!r}; "
+            "try a string"
+        )
 
     @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     def mapped(*args: Any, **kwargs: Any) -> Any:
@@ -122,7 +134,8 @@ class _Axis:
 
     def __init__(self, value: int | None) -> None:
         if value is not None and not isinstance(value, int):
-            raise TypeError(f"vmap: needs axes as int or None; got {value!r}")
+            got = describe(value) if isinstance(value, Tracer) else repr(value)
+            raise TypeError(f"vmap: needs axes as int or None; got {got}")
         self.value = value
 
 

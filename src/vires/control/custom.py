@@ -59,6 +59,8 @@ class CustomDerivative:
         nondiff_argnums: Sequence[int] = (),
         nondiff_argnames: Sequence[str] = (),
     ) -> None:
+        if not callable(fun):
+            raise TypeError(f"{self.operation}: needs a function; got {type(fun).__name__}")
         functools.update_wrapper(self, fun)
         self.fun = fun
         try:

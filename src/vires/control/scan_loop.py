@@ -11,6 +11,7 @@ from vires.control.scan import scan_call
 from vires.core import tree
 from vires.core.avals import ShapedArray
 from vires.core.config import config
+from vires.core.errors import TracerIntegerConversionError
 from vires.core.trace import aval_of
 from vires.ops.join import concatenate
 from vires.ops.parts import slice as slice_
@@ -108,6 +109,8 @@ def common_length(xs: Sequence[Any], given: int | None) -> int:
     if given is not None:
         try:
             given = given.__index__()
+        except TracerIntegerConversionError:
+            raise  # says which value was traced, and where it comes from
         except (AttributeError, TypeError) as error:
             raise TypeError(f"scan: needs length as an int; got {given!r:.60}") from error
         if given < 0:

@@ -65,7 +65,7 @@ class Config:
         self._options[name] = Option(value, accepts, needs, affects_programs, doc)
 
     def _find(self, name: str) -> tuple[str, Option]:
-        short = name.removeprefix("jax_")
+        short = str(name).removeprefix("jax_")
         option = self._options.get(short)
         if option is None:
             known = ", ".join(sorted(self._options))

@@ -17,11 +17,10 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.check import check_program
 from vires.core.config import config
-from vires.core.errors import UnexpectedTracerError
 from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.primitive import Primitive
 from vires.core.source import here
-from vires.core.trace import Trace, Tracer, as_array, aval_of, set_trace, thread
+from vires.core.trace import Trace, Tracer, as_array, aval_of, leaked, set_trace, thread
 
 
 class StagedTracer(Tracer):
@@ -124,15 +123,6 @@ class StagingTrace(Trace):
         return f"(in {self.name})"
 
 
-def leaked(tracer: Tracer) -> UnexpectedTracerError:
-    """The error for a tracer used after its transformation has ended."""
-    return UnexpectedTracerError(
-        "tracer: needs to be used inside the function that was traced; got "
-        f"{tracer.aval.str_short()} {tracer.origin()}, whose trace has ended; try to return the "
-        "value from the function instead of storing it in a global, an attribute or a list"
-    )
-
-
 def stage(
     function: Callable[..., Sequence[Any]],
     avals: Sequence[ShapedArray],
@@ -168,4 +158,4 @@ def close_over(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
     return ClosedJaxpr(opened, []), closed.consts
 
 
-__all__ = ["StagedTracer", "StagingTrace", "close_over", "leaked", "stage"]
+__all__ = ["StagedTracer", "StagingTrace", "close_over", "stage"]

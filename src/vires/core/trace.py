@@ -9,6 +9,9 @@ do not concern it.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # isinstance(x, np.ndarray) leaves the type parameters of NumPy's arrays unknown.
 
+# pyright: reportPrivateUsage=false
+# `_trace` is private for users; messages ask whether it has ended.
+
 from __future__ import annotations
 
 import threading
@@ -27,6 +30,8 @@ from vires.core.errors import (
     TracerArrayConversionError,
     TracerBoolConversionError,
     TracerIntegerConversionError,
+    UnexpectedTracerError,
+    describe,
 )
 
 if TYPE_CHECKING:
@@ -129,7 +134,6 @@ class Tracer:
 
     __slots__ = ("__weakref__", "_trace", "aval")
     __array_priority__ = 1000
-    __hash__ = None  # type: ignore[assignment] - equality is elementwise, as that of arrays
     _trace: Trace
     aval: ShapedArray
 
@@ -182,13 +186,13 @@ class Tracer:
     def __bool__(self) -> bool:
         value = self.concrete()
         if value is None:
-            raise TracerBoolConversionError(self)
+            raise unknown(self, TracerBoolConversionError(self))
         return bool(value)
 
     def __index__(self) -> int:
         value = self.concrete()
         if value is None:
-            raise TracerIntegerConversionError(self)
+            raise unknown(self, TracerIntegerConversionError(self))
         return value.__index__()
 
     def __int__(self) -> int:
@@ -210,22 +214,31 @@ class Tracer:
     def _scalar(self, context: str) -> Any:
         value = self.concrete()
         if value is None:
-            raise ConcretizationTypeError(self, context)
+            raise unknown(self, ConcretizationTypeError(self, context))
         return value
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         value = self.concrete()
         # What NumPy computes has no derivative: for a real or complex value a wrong one.
         if value is None or dtypes.is_inexact(self.aval.dtype):
-            raise TracerArrayConversionError(self)
+            raise unknown(self, TracerArrayConversionError(self))
         return value.__array__(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}<{self.aval.str_short()}>"
 
     def __format__(self, spec: str) -> str:
+        if spec:
+            return format(self._scalar("format"), spec)
         value = self.concrete()
-        return repr(self) if value is None else format(value, spec)
+        return repr(self) if value is None else format(value)
+
+    def __hash__(self) -> int:
+        # Equality is elementwise, as that of arrays, which have no hash either.
+        raise TypeError(
+            f"unhashable type: 'vires.Array' (got {describe(self)}); try jit(..., "
+            "static_argnums=...) for a key of a dictionary, or vires.lax.switch for a choice"
+        )
 
     def __copy__(self) -> Tracer:
         return self
@@ -238,6 +251,20 @@ class Tracer:
             "'vires.Array' object does not support item assignment: arrays are immutable; "
             "instead of x[i] = y, write x = x.at[i].set(y)"
         )
+
+
+def leaked(tracer: Tracer) -> UnexpectedTracerError:
+    """The error for a tracer used after its transformation has ended."""
+    return UnexpectedTracerError(
+        "tracer: needs to be used inside the function that was traced; got "
+        f"{tracer.aval.str_short()} {tracer.origin()}, whose trace has ended; try to return the "
+        "value from the function instead of storing it in a global, an attribute or a list"
+    )
+
+
+def unknown(tracer: Tracer, error: ConcretizationTypeError) -> Exception:
+    """The error for a value that Python needs: that its trace has ended where that is why."""
+    return leaked(tracer) if tracer._trace.finished else error
 
 
 # --- operands
@@ -288,7 +315,7 @@ def as_array(x: Any) -> Array:
         value = x.concrete()
         if value is not None:
             return value
-        raise ConcretizationTypeError(x, "array")
+        raise unknown(x, ConcretizationTypeError(x, "array"))
     raise TypeError(
         f"operand: needs an array or a number; got {type(x).__name__}; try vires.numpy.asarray"
     )

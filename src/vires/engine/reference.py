@@ -16,8 +16,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr
 from vires.core.primitive import Primitive
-from vires.core.staging import leaked
-from vires.core.trace import Tracer, as_array
+from vires.core.trace import Tracer, as_array, leaked
 
 
 def storage(dtype: Any) -> np.dtype[Any]:

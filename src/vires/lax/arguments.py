@@ -12,6 +12,7 @@ from vires import _native
 from vires._native import Array
 from vires.core import dtypes
 from vires.core.dtypes import DType
+from vires.core.errors import TracerIntegerConversionError
 from vires.core.trace import Tracer, as_array, aval_of
 from vires.ops.accept import refuse, typed_all
 from vires.ops.convert import convert_numpy
@@ -126,6 +127,8 @@ def sizes(name: str, shape: Any) -> tuple[int, ...]:
             if not hasattr(shape, "__index__")
             else (operator.index(shape),)
         )
+    except TracerIntegerConversionError:
+        raise  # says which value was traced, and where it comes from
     except TypeError as error:
         raise refuse(name, "a shape of concrete integers", repr(shape), "", TypeError) from error
 

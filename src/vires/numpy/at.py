@@ -49,7 +49,14 @@ _OPERATIONS: dict[str, tuple[Any, Callable[[Any, Any], Any], Any]] = {
 
 def parse_mode(mode: Any) -> GatherScatterMode:
     """The mode of a name; None: indices outside the array raise IndexError."""
-    return GatherScatterMode.ERROR if mode is None else GatherScatterMode.from_any(mode)
+    if mode is None:
+        return GatherScatterMode.ERROR
+    try:
+        return GatherScatterMode.from_any(mode)
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"mode: needs one of clip, fill, drop, wrap, promise_in_bounds, error; got {mode!r}"
+        ) from None
 
 
 class At(_native.At):
@@ -188,13 +195,24 @@ def _wrapped(x: Any, index: Any, mode: Any) -> tuple[Any, Any]:
             axis = x.aval.ndim - sum(e is not None for e in entries[i + 1 :])
             continue
         if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
-            entries[i] = int(entry) % x.aval.shape[axis]
+            entries[i] = int(entry) % _turn(x, axis)
         elif isinstance(entry, (Array, Tracer, np.ndarray)) and dtypes.is_integer(
             dtypes.canonical(entry.dtype)
-        ):
-            entries[i] = arithmetic.remainder(entry, x.aval.shape[axis])
+        ):  # an empty index looks nothing up, whatever the axis
+            entries[i] = arithmetic.remainder(entry, _turn(x, axis) if np.size(entry) else 1)
         axis += 1
     return tuple(entries), "promise_in_bounds"
+
+
+def _turn(x: Any, axis: int) -> int:
+    """The size of an axis, which indices count around."""
+    size = x.aval.shape[axis]
+    if not size:
+        raise IndexError(
+            f'getitem: needs elements along axis {axis} to count around with mode="wrap"; got '
+            f"shape {x.aval.shape}"
+        )
+    return size
 
 
 def _bounded(plan: Plan, mode: GatherScatterMode) -> Plan:
@@ -211,7 +229,7 @@ def _bounded(plan: Plan, mode: GatherScatterMode) -> Plan:
     place = sum(
         not isinstance(item, Looked) for item in plan.items[: plan.items.index(plan.looked[0])]
     )
-    return Plan(plan.shape, plan.items, plan.looked, True, (), place)
+    return Plan(plan.shape, plan.items, plan.looked, True, (), place, plan.operation)
 
 
 # --- updates
@@ -268,9 +286,12 @@ def _update(
             try:
                 return _host_update(operation, x, host, y)
             except (IndexError, TypeError):
-                make_plan(x.shape, index)  # says what is wrong in our words
+                make_plan(
+                    x.shape, index, operation=f"at.{operation}"
+                )  # says what is wrong in our words
                 raise
-    plan = make_plan(x.aval.shape, index, checked=parsed is GatherScatterMode.ERROR)
+    checked = parsed is GatherScatterMode.ERROR
+    plan = make_plan(x.aval.shape, index, checked, f"at.{operation}")
     plan = _bounded(plan, parsed)
     y = _value_for(operation, y, plan.result_shape)
     if 0 in plan.result_shape:

@@ -26,6 +26,7 @@ from vires.numpy.operands import (
     promote,
     sequence_operands,
     shape_tuple,
+    size_argument,
 )
 from vires.numpy.planned import shortcut
 from vires.numpy.reductions import sum as sum_
@@ -162,6 +163,7 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
     if not x.aval.ndim:
         raise ValueError("nonzero: needs at least 1 axis; got a 0-d array; try numpy.atleast_1d(x)")
     fills = fill_value if isinstance(fill_value, tuple) else (fill_value,) * x.aval.ndim
+    size = None if size is None else size_argument("nonzero", size)
     value = x.concrete() if isinstance(x, Tracer) else x
     if value is None:
         if size is None:

@@ -165,12 +165,13 @@ class Addresses(NamedTuple):
 class _OutOfBounds(NamedTuple):
     """What a traced index outside its axis raises."""
 
+    operation: str
     axes: tuple[int, ...]
     sizes: tuple[int, ...]
 
     def error(self, position: int, shown: int) -> IndexError:
         k = position % len(self.axes)
-        return out_of_bounds(shown, self.axes[k], self.sizes[k])
+        return out_of_bounds(shown, self.axes[k], self.sizes[k], self.operation)
 
 
 def addresses(plan: Plan, mode: GatherScatterMode, wrap_negative: bool = True) -> Addresses:
@@ -299,7 +300,7 @@ def _stack(
         counted = select_n(compare.lt(indices, zero), indices, ops.add(indices, limit))
     if mode is GatherScatterMode.ERROR and indices.aval.size:
         inside = and_(compare.ge(counted, zero), compare.lt(counted, limit))
-        failure = _OutOfBounds(axes, tuple(plan.shape[axis] for axis in axes))
+        failure = _OutOfBounds(plan.operation, axes, tuple(plan.shape[axis] for axis in axes))
         counted = check(counted, inside, convert(indices, dtypes.int64), failure=failure)
     return counted
 

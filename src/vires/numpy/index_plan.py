@@ -15,7 +15,7 @@ import numpy as np
 
 from vires._native import Array
 from vires.core import dtypes
-from vires.core.errors import NonConcreteBooleanIndexError
+from vires.core.errors import NonConcreteBooleanIndexError, describe
 from vires.core.trace import Tracer
 from vires.numpy.operands import Shape, ShapeError, common_shape
 
@@ -60,6 +60,7 @@ class Plan:
     advanced: bool = False
     batch: Shape = ()
     place: int = 0
+    operation: str = "getitem"  #: for messages: that, or "at.set" and its kin
 
     @property
     def basic_shape(self) -> Shape:
@@ -191,31 +192,37 @@ def _whole_slice(entry: slice, axis: int, size: int) -> Strided:
         )
         if bad is not None:
             raise IndexError(
-                "getitem: needs static start, stop and step of a slice; got the traced value "
-                f"{bad.aval.str_short()}; "
+                "getitem: needs static start, stop and step of a slice; got "
+                f"{describe(bad)}; "
                 "try lax.dynamic_slice_in_dim(x, start, size), or numpy.where with a mask"
             ) from error
         raise TypeError(f"getitem: needs integers in a slice; got {entry}") from error
     return Strided(axis, start, len(range(start, stop, step)), step)
 
 
-def check_bounds(index: int, axis: int, size: int) -> int:
+def check_bounds(index: int, axis: int, size: int, operation: str) -> int:
     """A static index as a number in [0, size)."""
     if not -size <= index < size:
-        raise out_of_bounds(index, axis, size)
+        raise out_of_bounds(index, axis, size, operation)
     return index + size if index < 0 else index
 
 
-def out_of_bounds(index: Any, axis: int, size: int) -> IndexError:
+def out_of_bounds(index: Any, axis: int, size: int, operation: str) -> IndexError:
     """The error of an index that an axis does not have."""
     needed = f"an index from {-size} to {size - 1}" if size else "no index"
+    method = operation.removeprefix("at.")
+    remedy = (
+        'x.at[index].get(mode="clip") or .get(mode="fill")'
+        if operation == "getitem"
+        else f'x.at[index].{method}(..., mode="drop") or .{method}(..., mode="clip")'
+    )
     return IndexError(
-        f"getitem: needs {needed} for axis {axis} of size {size}; got {index}; try "
-        'x.at[index].get(mode="clip") or .get(mode="fill") if that is meant'
+        f"{operation}: needs {needed} for axis {axis} of size {size}; got {index}; try {remedy} "
+        "if that is meant"
     )
 
 
-def make_plan(shape: Shape, index: Any, checked: bool = True) -> Plan:
+def make_plan(shape: Shape, index: Any, checked: bool = True, operation: str = "getitem") -> Plan:
     """The plan of an index expression. `checked`: concrete indices outside their axis raise
     IndexError."""
     if isinstance(index, list):
@@ -251,13 +258,14 @@ def make_plan(shape: Shape, index: Any, checked: bool = True) -> Plan:
             arrays = True
             axis += entry.mask.ndim
         else:
-            items.append(Looked(axis, _index(entry, axis, shape[axis], checked)))
+            items.append(Looked(axis, _index(entry, axis, shape[axis], checked, operation)))
             groups.append(position)
             arrays = arrays or not isinstance(entry, int)
             axis += 1
     looked = [item for item in items if isinstance(item, Looked)]
     if not arrays:
-        return Plan(shape, [item for item in items if item is not _GAP], looked)
+        items = [item for item in items if item is not _GAP]
+        return Plan(shape, items, looked, operation=operation)
     shapes = [
         np.shape(item.index) if not isinstance(item.index, Tracer) else item.index.aval.shape
         for item in looked
@@ -273,27 +281,27 @@ def make_plan(shape: Shape, index: Any, checked: bool = True) -> Plan:
     before = sum(not isinstance(item, (Looked, _Gap)) for item in items[: _first_looked(items)])
     items = [item for item in items if item is not _GAP]
     looked = [item for item in looked if item.axis >= 0]
-    return Plan(shape, items, looked, True, batch, before if contiguous else 0)
+    return Plan(shape, items, looked, True, batch, before if contiguous else 0, operation)
 
 
 def _first_looked(items: list[Any]) -> int:
     return next(i for i, item in enumerate(items) if isinstance(item, Looked))
 
 
-def _index(entry: Any, axis: int, size: int, checked: bool) -> Any:
+def _index(entry: Any, axis: int, size: int, checked: bool, operation: str) -> Any:
     """An integer index, counted from the start of the axis when it is concrete."""
     if isinstance(entry, Tracer):
         if checked and not size and entry.aval.size:
-            raise out_of_bounds("an index", axis, size)
+            raise out_of_bounds("an index", axis, size, operation)
         return entry
     if isinstance(entry, int):
         if checked:
-            return check_bounds(entry, axis, size)
+            return check_bounds(entry, axis, size, operation)
         return entry + size if entry < 0 else entry
     if entry.size and checked:
         low, high = int(entry.min()), int(entry.max())
         if low < -size or high >= size:
-            raise out_of_bounds(low if low < -size else high, axis, size)
+            raise out_of_bounds(low if low < -size else high, axis, size, operation)
     if entry.dtype.kind == "u":
         return entry
     return np.where(entry < 0, entry + np.asarray(size, np.int64), entry)

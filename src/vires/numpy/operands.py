@@ -210,11 +210,26 @@ def check_rank_promotion(function: str, shapes: Sequence[Shape]) -> None:
         warnings.warn(message, stacklevel=3)
 
 
+def size_argument(function: str, size: Any) -> int:
+    """A number of elements that the caller fixes, as in `nonzero(x, size=3)`."""
+    try:
+        count = operator.index(size)
+    except TypeError:
+        if isinstance(size, Tracer):
+            raise  # the tracer's own message says where it comes from
+        raise TypeError(f"{function}: needs an integer size; got {size!r}") from None
+    if count < 0:
+        raise ValueError(f"{function}: needs a size >= 0; got {count}")
+    return count
+
+
 def axis_index(function: str, axis: Any, ndim: int) -> int:
     """A single axis as a number in [0, ndim)."""
     try:
         index = operator.index(axis)
     except TypeError:
+        if isinstance(axis, Tracer):
+            raise  # the tracer's own message says where it comes from
         raise TypeError(f"{function}: needs an integer axis; got {type(axis).__name__}") from None
     if not -ndim <= index < ndim:
         raise AxisError(function, index, ndim)

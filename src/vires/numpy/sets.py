@@ -20,7 +20,7 @@ from vires.numpy.creation import asarray, flat
 from vires.numpy.cumulative import cumsum
 from vires.numpy.float_parts import isnan
 from vires.numpy.joining import concatenate
-from vires.numpy.operands import axis_index, convert, operand, promote
+from vires.numpy.operands import axis_index, convert, operand, promote, size_argument
 from vires.numpy.planned import shortcut
 from vires.numpy.reductions import any as any_
 from vires.numpy.shaping import moveaxis
@@ -74,6 +74,7 @@ def _unique(
 ) -> tuple[Any, Any, Any, Any]:
     """(values, first indices, inverse, counts)."""
     x = operand(ar, "unique", "ar")
+    size = None if size is None else size_argument("unique", size)
     _need_size("unique", size, x)
     if axis is None:
         rows, shape = flat(x), None

@@ -23,6 +23,7 @@ from vires.numpy.operands import (
     promote,
     promote_inexact,
     sequence_operands,
+    size_argument,
     value_or_operand,
 )
 from vires.numpy.planned import planned, shortcut
@@ -243,6 +244,7 @@ def bincount(
             raise ValueError(f"bincount: needs integers >= 0; got {int(host.min())}")
         length = max(int(host.max()) + 1 if host.size else 0, operator.index(minlength))
     else:
+        length = size_argument("bincount", length)
         values = clip(values, 0, None)
     if weights is None:
         amounts = asarray(np.ones(values.aval.shape, dtypes.default_int()))

@@ -23,7 +23,10 @@ Name = Any  # any hashable object names an axis
 
 def named_size(operation: str, name: Name) -> int:
     """The size of a named axis in scope."""
-    size = thread.axes.get(name)
+    try:
+        size = thread.axes.get(name)
+    except TypeError:  # it has no hash: nothing has that name
+        size = None
     if size is None:
         known = ", ".join(map(repr, thread.axes)) or "none"
         raise NameError(

@@ -11,6 +11,7 @@ import numpy
 from vires.core import dtypes
 from vires.core.config import x64_mode
 from vires.core.dtypes import DType
+from vires.core.errors import TracerIntegerConversionError
 from vires.core.trace import Array, Tracer, aval_of
 
 Shape = Sequence[int] | int
@@ -72,6 +73,8 @@ def fixed_shape(shape: Shape, name: str) -> tuple[int, ...]:
             raise TypeError
         sizes = shape if isinstance(shape, (tuple, list)) else _as_sizes(shape)
         result = tuple(operator.index(size) for size in sizes)
+    except TracerIntegerConversionError:
+        raise  # says which value was traced, and where it comes from
     except TypeError:
         raise TypeError(
             f"{name}: needs a shape (a tuple of ints known before tracing); got {shape!r}; "

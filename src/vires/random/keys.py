@@ -76,10 +76,12 @@ def PRNGKey(seed: Any, *, impl: Any = None) -> Any:
 
 def _seed_words(seed: Any, name: str) -> tuple[int, int] | None:
     """The two words of a seed; None when it is traced, of unknown value."""
-    value = seed.concrete() if isinstance(seed, Tracer) else seed
-    if value is None:
-        _check_seed(seed.shape, seed.dtype, seed, name)
-        return None
+    value = seed
+    if isinstance(seed, Tracer):
+        value = seed.concrete()
+        if value is None:
+            _check_seed(seed.shape, seed.dtype, seed, name)
+            return None
     if value.__class__ is not int and value.__class__ is not bool:
         shape = getattr(value, "shape", None)
         if shape is None or not hasattr(value, "dtype"):

@@ -13,7 +13,7 @@ from vires import lax
 from vires.api.jit import jit
 from vires.core import dtypes
 from vires.core.dtypes import DType
-from vires.core.trace import Tracer
+from vires.core.errors import TracerIntegerConversionError
 from vires.random.arguments import Shape, fixed_shape, parameter, promoted_float, type_text
 from vires.random.continuous import draw_gumbel, gumbel_mode
 from vires.random.keys import consume
@@ -73,9 +73,9 @@ def _population(x: Any, axis: int, name: str, argument: str) -> tuple[Any, int, 
         x = parameter(x, name, argument)
     if not numpy.shape(x):
         try:
-            if isinstance(x, Tracer) and x.concrete() is None:
-                raise TypeError
             count = operator.index(x)
+        except TracerIntegerConversionError:
+            raise  # says which value was traced, and where it comes from
         except TypeError:
             raise TypeError(
                 f"{name}: needs an array or an integer known before tracing; got {type_text(x)}"

@@ -13,6 +13,7 @@ from vires import lax
 from vires.core import dtypes
 from vires.core.dtypes import DType
 from vires.core.trace import aval_of
+from vires.ops.convert import convert
 from vires.ops.random_bits import random_bits, random_split
 from vires.random.arguments import (
     Shape,
@@ -60,8 +61,24 @@ def draw_uniform(key: Any, shape: tuple[int, ...], dtype: DType, minval: Any, ma
     """Uniform numbers of [minval, maxval)."""
     low = lax.convert_element_type(minval, dtype)
     high = lax.convert_element_type(maxval, dtype)
+    unit, span = draw_unit(key, shape, dtype), high - low
+    if dtype == dtypes.float32 and not _scales_exactly(minval, maxval):
+        # One rounding, as in JAX's compiled code: with two of them numbers near 0 differ from
+        # JAX's by more than a few units in the last place. 53 bits hold the product.
+        wide = convert(unit, dtypes.float64) * convert(span, dtypes.float64)
+        scaled = convert(wide + convert(low, dtypes.float64), dtype)
+    else:
+        scaled = unit * span + low
     # Rounding may give less than minval, never more than it should.
-    return np.maximum(low, draw_unit(key, shape, dtype) * (high - low) + low)
+    return np.maximum(low, scaled)
+
+
+def _scales_exactly(minval: Any, maxval: Any) -> bool:
+    """Whether the span is known to be a power of two, whose products are exact."""
+    if not isinstance(minval, numpy.ndarray) or not isinstance(maxval, numpy.ndarray):
+        return False
+    mantissa, _ = numpy.frexp(maxval - minval)
+    return bool(numpy.all(mantissa == 0.5))
 
 
 def draw_integers(

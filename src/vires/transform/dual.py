@@ -15,8 +15,7 @@ from typing import Any
 
 from vires.core.primitive import Primitive, Zero
 from vires.core.source import here
-from vires.core.staging import leaked
-from vires.core.trace import Trace, Tracer, aval_of, set_trace, thread
+from vires.core.trace import Trace, Tracer, aval_of, leaked, set_trace, thread
 from vires.ops.filled import zeros
 from vires.transform.custom_tangent import custom_vjp_tangent
 

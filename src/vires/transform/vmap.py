@@ -17,8 +17,8 @@ from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, evaluate
 from vires.core.primitive import AxisData, Primitive
 from vires.core.source import here
-from vires.core.staging import leaked, stage
-from vires.core.trace import Trace, Tracer, aval_of, set_trace, thread
+from vires.core.staging import stage
+from vires.core.trace import Trace, Tracer, aval_of, leaked, set_trace, thread
 from vires.ops.shape import broadcast, move_axis
 
 
@@ -147,10 +147,10 @@ def batch(
         x if d is None else BatchTracer(trace, x, d) for x, d in zip(values, dims, strict=True)
     ]
     axes = thread.axes
+    named = axes if axis.name is None else {**axes, axis.name: axis.size}
     before = set_trace(trace)
-    if axis.name is not None:
-        thread.axes = {**axes, axis.name: axis.size}
     try:
+        thread.axes = named
         outputs = function(*arguments)
     finally:
         thread.axes = axes

@@ -12,7 +12,7 @@ from vires.engine.llvm.blocks import EMITTERS, ON_HOST
 from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
 from vires.engine.llvm.program import Block, Kernel, Region
 
-STAGES = ("jaxpr", "roll", "simplify", "schedule", "memory", "llvm", "asm")
+STAGES = ("jaxpr", "roll", "simplify", "fuse", "schedule", "memory", "llvm", "asm")
 
 
 def stages() -> frozenset[str]:
@@ -40,6 +40,18 @@ def nodes_text(region: Region) -> str:
         shape = ",".join(map(str, node.shape))
         operands = " ".join(map(repr, node.operands))
         lines.append(f"{node!r}: {node.dtype.name}[{shape}] = {node.kind} {operands}")
+    return "\n".join(lines)
+
+
+def fused_text(region: Region) -> str:
+    """Which values share a kernel, and which blocks stand between the kernels."""
+    lines: list[str] = []
+    for step in region.steps:
+        if isinstance(step, Kernel):
+            shape = ",".join(map(str, step.domain))
+            lines.append(f"kernel over [{shape}]: {' '.join(map(repr, step.nodes))}")
+        else:
+            lines.append(repr(step))
     return "\n".join(lines)
 
 

@@ -80,10 +80,8 @@ class ProgramBuilder(Builder):
 def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) -> Any:
     """An executable of the native core for a staged program."""
     dump.show("jaxpr", name, lambda: repr(closed))
-    rolled = roll(closed)
-    if rolled is not closed:
-        dump.show("roll", name, lambda: repr(rolled))
-        closed = rolled
+    rolled = closed = roll(closed)
+    dump.show("roll", name, lambda: repr(rolled))
     dumped = bool(dump.stages())
     try:
         key = "" if dumped else key_of(closed, donate)
@@ -179,7 +177,7 @@ def arrange(
     own_outputs(builder, region, written)
     dump.show("simplify", name, lambda: dump.nodes_text(region))
     check_nodes(region, "simplify")
-    lower_region(builder, region, lap)
+    lower_region(builder, region, lap, name)
     settle(region)
     check_region(region, "schedule")
     check_order(region, "schedule")
@@ -329,12 +327,15 @@ def arrays(closed: ClosedJaxpr) -> list[Any]:
     return found
 
 
-def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
+def lower_region(
+    builder: Builder, region: Region, lap: Lap = no_lap, name: str = "function"
+) -> None:
     """Fuse a region into steps; express and schedule its kernels, and those of the regions
     inside.
     """
     fuse(region)
     check_stored(region, "fuse")
+    dump.show("fuse", name, lambda: dump.fused_text(region))
     lap("fuse")
     vector_bytes = machine.host().vector_bytes
     attach(builder, region, vector_bytes)
@@ -362,7 +363,7 @@ def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
     for step in region.steps:
         if not isinstance(step, Kernel):
             for inner in step.regions:
-                lower_region(builder, inner, lap)
+                lower_region(builder, inner, lap, f"{name}, inside {step!r}")
 
 
 def assign(builder: ProgramBuilder, region: Region) -> int:
