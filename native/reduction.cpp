@@ -328,11 +328,7 @@ PyObject* reduce(Array* array, const Layout& layout, Array* result) {
   const auto* x = reinterpret_cast<const T*>(array->data);
   auto* out = reinterpret_cast<T*>(result->data);
   if constexpr (std::is_same_v<T, Sum>) {
-    // The identity of a sum is -0.0, which changes no element, not even a negative zero.
-    Sum start = identity<kind, Sum>();
-    if constexpr (kind == Reduce::kSum && std::is_floating_point_v<Sum>)
-      if (array->size) start = Sum(-0.0);
-    std::fill(out, out + result->size, start);
+    std::fill(out, out + result->size, identity<kind, Sum>());
     if (array->size) Job<T, kind>{layout, x, out, array->size}.run();
   } else {
     const size_t size = static_cast<size_t>(result->size);

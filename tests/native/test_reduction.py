@@ -96,7 +96,9 @@ def test_nan_and_signed_zeros():
     assert np.isnan(native(x, "max", (1,))[0]) and np.isnan(native(x, "min", (1,))[0])
     assert not np.signbit(native(x, "max", (1,))[1:]).any()
     assert np.signbit(native(x, "min", (1,))[1:]).all()
-    assert np.signbit(native(np.float32([-0.0, -0.0]), "sum", (0,)))
+    # As NumPy's, sums begin with 0.0.
+    assert not np.signbit(native(np.float32([-0.0, -0.0]), "sum", (0,)))
+    assert not np.signbit(native(np.float32([[-0.0, -0.0]]), "sum", (0,))).any()
     assert not np.signbit(native(np.float32([]), "sum", (0,)))
 
 

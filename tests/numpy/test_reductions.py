@@ -438,3 +438,12 @@ def test_gradients_of_reductions() -> None:
     assert_close(
         vires.grad(lambda x: np.nanmean(x))(np.array([1.0, np.nan, 3.0])), onp.array([0.5, 0, 0.5])
     )
+
+
+@pytest.mark.parametrize("how", [lambda f: f, vires.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+def test_sums_of_negative_zeros(how, dtype):
+    x = -onp.zeros(70, dtype)
+    sums = [how(np.sum)(x), how(np.cumsum)(x)]
+    for found, expected in zip(sums, [onp.sum(x), onp.cumsum(x)], strict=True):
+        onp.testing.assert_array_equal(onp.signbit(found.real), onp.signbit(expected.real))

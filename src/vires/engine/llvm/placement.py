@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from vires.engine.llvm.code import Code, Val
-from vires.engine.llvm.expressions import Expr, Index, LoopVar, Terms, walk
+from vires.engine.llvm.expressions import INT64, Expr, Index, LoopVar, Terms, walk
 from vires.engine.llvm.lanes import apply, is_single, reverse
 from vires.engine.llvm.memory import within_reach
 from vires.engine.llvm.program import Buffer, Kernel, Store, Turns
 
+#: Comparisons, and the integers with which they are as good where indices are small.
+_COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
+_SMALL = 1 << 30
+_MANY_LANES = 8
+INT32 = np.dtype(np.int32)
 #: A buffer, and the terms of an offset in it that are known at some loop level.
 Place = tuple[Buffer, Terms]
 
@@ -43,6 +50,8 @@ class Placement:
         self.bounds: tuple[Val, Val] | None = None
         #: Loads that are stored lane by lane, and only that.
         self.single: set[Expr] = set()
+        #: Comparisons of indices that have no need of 64 bits.
+        self.narrow: set[Expr] = set()
         self._levels: dict[int, int] = {0: 0}
         self._plan()
 
@@ -89,6 +98,9 @@ class Placement:
                 args = args[1:]
             elif x.op == "index":
                 continue
+            elif self._is_narrow(x):
+                self.narrow.add(x)
+                continue
             for a in args:
                 if a.__class__ is Index:
                     as_values.add(a)
@@ -123,6 +135,19 @@ class Placement:
                     self._plan_address(buffer, fold.offset)
         if kernel.turns is not None:
             self._plan_turns(kernel.turns)
+
+    def _is_narrow(self, x: Expr) -> bool:
+        """Whether a vector of indices is compared that 32 bits can hold, in fewer registers."""
+        if x.op not in _COMPARISONS or not x.vars & self.vector_bit or self.lanes < _MANY_LANES:
+            return False
+        for a in x.args:
+            if a.op != "const" and (a.__class__ is not Index or self._split(a)[2]):
+                return False
+            if a.dtype is not INT64 or a.range is None:
+                return False
+            if a.range[0] < -_SMALL or a.range[1] > _SMALL:
+                return False
+        return True
 
     def _is_strided(self, x: Expr) -> bool:
         """Whether a load reads one lane's element apart from another's, without a condition."""
@@ -248,6 +273,8 @@ class Placement:
             return self._load(x)
         if isinstance(x, Index):
             return self._index(x)
+        if x in self.narrow:
+            return apply(code, x, [self._narrow_index(a) for a in x.args])
         operands = [self.operand(a, vector) for a in x.args]
         if vector and all(v.lanes == 1 for v in operands):
             operands[0] = code.splat(operands[0], self.lanes)
@@ -264,6 +291,15 @@ class Placement:
         for atom, factor in various:
             total = total + self.values[atom] * factor
         return total
+
+    def _narrow_index(self, x: Expr) -> Val:
+        """A small index in every lane, in 32 bits."""
+        code = self.code
+        if not isinstance(x, Index):
+            return code.constant(x.attr, INT32, self.lanes)
+        uniform, stride, _ = self._split(x)
+        scalar = code.splat(code.convert(self._sum(uniform, x.const), INT32), self.lanes)
+        return scalar + code.iota(self.lanes, INT32, stride) if stride else scalar
 
     def _mask(self, x: Expr, vector: bool) -> Val | None:
         mask = self.operand(x.args[1], vector) if len(x.args) > 1 else None

@@ -215,7 +215,7 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
         widest = max(widest, *[min(dtype.itemsize, 8) for dtype in fold.dtypes])
     lanes = max(vector_bytes // widest, 1)
     # Light bodies do several registers at once, which hides latency and the loop's own cost.
-    if weight <= 8 and lanes <= 32:
+    if weight <= 8 and lanes <= 32 and not any(_is_gathered(x, var) for x in nodes):
         lanes *= 4 if kernel.folds else 2
     if kernel.turns is not None:
         lanes = max(vector_bytes // widest, 1)
@@ -232,6 +232,13 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
         while lanes > 8 and var.size % lanes:
             lanes //= 2
     return lanes
+
+
+def _is_gathered(x: Expr, var: LoopVar) -> bool:
+    """Whether a load reads the elements of a vector one by one."""
+    if x.op != "load" or not x.vars & var.bit:
+        return False
+    return _strides([x.offset], var)[1] > 0
 
 
 def _vectors_at_once(kernel: Kernel, nodes: list[Expr], weight: float, lanes: int) -> int:

@@ -99,8 +99,11 @@ def cumulate(builder: Builder, x: Node, *, axis: int, reverse: bool, combine: st
 
 
 def _neutral(combine: str, dtype: Any) -> Any:
-    if combine in ("add", "mul"):
-        return 0 if combine == "add" else 1
+    if combine == "mul":
+        return 1
+    if combine == "add":
+        # The first element may be a negative zero, and stays one.
+        return {"c": complex(-0.0, -0.0)}.get(dtype.kind, 0 if dtype.kind in "biu" else -0.0)
     largest = combine == "min"
     if dtype.kind == "b":
         return largest
