@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vires.core.config import config
-from vires.engine.llvm.expressions import PREDICATES, Expr, Index, LoopVar, walk
+from vires.engine.llvm.expressions import PREDICATES, Expr, Index, LoopVar
 from vires.engine.llvm.program import Block, Buffer, Kernel, Region, Store
 
 
@@ -48,7 +48,7 @@ def _check_kernel(kernel: Kernel, passed: str) -> None:
         )
     if any(v.size == 0 for v in variables):
         return
-    for x in walk(kernel.roots()):
+    for x in kernel.expressions():
         if isinstance(x, LoopVar):
             known = x in variables or x.size == 1
             need(

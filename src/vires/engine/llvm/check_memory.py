@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from vires.core.config import config
 from vires.engine.llvm.check import need
-from vires.engine.llvm.expressions import walk
 from vires.engine.llvm.plan import reads, temporaries, writes
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Region
 
@@ -94,7 +93,7 @@ def _check_places(kernel: Kernel, passed: str) -> None:
     folded = {b.find() for fold in kernel.folds for b in fold.buffers if b is not None}
     if kernel.scatters:
         return
-    for x in walk(kernel.roots()):
+    for x in kernel.expressions():
         if x.op != "load":
             continue
         root = x.attr.find()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from vires.engine.llvm.blocks import EMITTERS, ON_HOST
-from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
+from vires.engine.llvm.expressions import Expr, Index, LoopVar
 from vires.engine.llvm.program import Block, Kernel, Region
 
 STAGES = ("jaxpr", "roll", "simplify", "fuse", "schedule", "memory", "llvm", "asm")
@@ -94,7 +94,7 @@ def kernel_text(kernel: Kernel) -> str:
     )
     lines = [f"kernel {kernel.name} for {loops or '(once)'}, cost {kernel.work:.0f}"]
     names: dict[Expr, str] = {}
-    for x in walk(kernel.roots()):
+    for x in kernel.expressions():
         if x.op in ("const", "var", "index", "argument"):
             continue
         names[x] = f"t{len(names)}"

@@ -15,7 +15,7 @@ from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.code import Val
 from vires.engine.llvm.emit import Writer
 from vires.engine.llvm.express import express_groups
-from vires.engine.llvm.expressions import LoopVar, walk
+from vires.engine.llvm.expressions import LoopVar
 from vires.engine.llvm.gemm import Product
 from vires.engine.llvm.kinds import INT64
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Region
@@ -67,7 +67,7 @@ def _fit_lanes(kernel: Kernel, loops: Sequence[LoopVar | None], work: Product) -
 def _is_in_place(buffer: Buffer, kernel: Kernel) -> bool:
     """Whether a kernel reads a buffer only where it writes."""
     places = {store.offset for store in kernel.stores}
-    loads = [x for x in walk(kernel.roots()) if x.op == "load" and x.attr is buffer]
+    loads = [x for x in kernel.expressions() if x.op == "load" and x.attr is buffer]
     return len(places) == 1 and all(x.offset in places for x in loads)
 
 

@@ -48,7 +48,7 @@ def kernel_reads(kernel: Kernel) -> list[Access]:
     sizes = sizes_of(kernel)
     places: dict[Buffer, set[Expr]] = {}
     shown: dict[Buffer, Buffer] = {}
-    for x in walk(kernel.roots()):
+    for x in kernel.expressions():
         if x.op == "load":
             root = x.attr.find()
             shown.setdefault(root, x.attr)
@@ -93,7 +93,7 @@ def kernel_operations(kernel: Kernel) -> float:
     for one turn.
     """
     sizes = sizes_of(kernel)
-    total = sum(_cost(x) * _times(x.vars, sizes) for x in walk(kernel.roots()))
+    total = sum(_cost(x) * _times(x.vars, sizes) for x in kernel.expressions())
     # Partial results divide a loop among them: they are no loop besides.
     everywhere = math.prod([sizes[v.bit] for v in (*kernel.loops, *kernel.reduced)])
     for fold in kernel.folds:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vires.engine.llvm.builder import Builder
-from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
+from vires.engine.llvm.expressions import Expr, Index, LoopVar
 from vires.engine.llvm.program import Fold, Kernel, Reduction, Shape, Store
 
 
@@ -35,7 +35,7 @@ def express_groups(
     a group has no axis; None if that cannot be.
     """
     _pull(builder, kernel, flat=False)
-    indices = [x for x in walk(kernel.roots()) if isinstance(x, Index)]
+    indices = [x for x in kernel.expressions() if isinstance(x, Index)]
     found: list[LoopVar | None] = []
     start = 0
     for count in groups:
@@ -141,14 +141,14 @@ def _merge(kernel: Kernel) -> None:
     """Make one loop of two neighbours where every index that depends on them sees one position."""
     if len(kernel.loops) + len(kernel.reduced) < 2:
         return
-    indices = [x for x in walk(kernel.roots()) if isinstance(x, Index)]
+    indices = [x for x in kernel.expressions() if isinstance(x, Index)]
     kernel.loops = _merged(kernel.loops, indices)
     kernel.reduced = _merged(kernel.reduced, indices)
 
 
 def merge_loops(kernel: Kernel, runs: Sequence[list[LoopVar]]) -> list[LoopVar]:
     """The loops of some runs of neighbours, merged inside each run where one loop will do."""
-    indices = [x for x in walk(kernel.roots()) if isinstance(x, Index)]
+    indices = [x for x in kernel.expressions() if isinstance(x, Index)]
     return [v for run in runs for v in _merged(run, indices)]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vires.engine.llvm.control import Carry
-from vires.engine.llvm.expressions import walk
 from vires.engine.llvm.plan import reads, writes
 from vires.engine.llvm.program import UPDATES, Block, Buffer, Kernel, Region, Store
 
@@ -182,7 +181,7 @@ def _same_place(step: Kernel | Block, old: Buffer, new: Buffer) -> bool:
     store = next((s for s in step.stores if s.buffer.find() is new), None)
     if store is None or step.folds:
         return False
-    for x in walk(step.roots()):
+    for x in step.expressions():
         if x.op == "load" and x.attr.find() is old and x.args[0] is not store.offset:
             return False
     step.exact = True

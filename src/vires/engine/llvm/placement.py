@@ -81,12 +81,12 @@ class Placement:
         }
         if self.products:
             self.products.difference_update(store.expr for store in kernel.stores)
-            self.products.difference_update(a for x in walk(roots) for a in x.args)
+            self.products.difference_update(a for x in kernel.expressions() for a in x.args)
             for fold in kernel.folds:
                 if not fold.contraction:
                     self.products.difference_update(fold.exprs)
         as_values = {x for x in roots if x.__class__ is Index and not self._only_offset(x)}
-        nodes = walk(roots)
+        nodes = kernel.expressions()
         if kernel.one_by_one:
             used = {a for x in nodes for a in x.args}
             self.single = {s.expr for s in kernel.stores if self._is_strided(s.expr)} - used
@@ -141,7 +141,10 @@ class Placement:
         if x.op not in _COMPARISONS or not x.vars & self.vector_bit or self.lanes < _MANY_LANES:
             return False
         for a in x.args:
-            if a.op != "const" and (a.__class__ is not Index or self._split(a)[2]):
+            if isinstance(a, Index):
+                if self._split(a)[2]:
+                    return False
+            elif a.op != "const":
                 return False
             if a.dtype is not INT64 or a.range is None:
                 return False

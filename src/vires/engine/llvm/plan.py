@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vires.engine.llvm.expressions import walk
 from vires.engine.llvm.program import Block, Buffer, Kernel, Region
 
 ALIGNMENT = 64
@@ -20,11 +19,7 @@ ALIGNMENT = 64
 def reads(step: Kernel | Block) -> list[Buffer]:
     """The buffers that a step reads, regions inside it included."""
     if isinstance(step, Kernel):
-        roots = step.roots()
-        if step.searched != roots:
-            step.searched = roots
-            step.loaded = list(dict.fromkeys([x.attr for x in walk(roots) if x.op == "load"]))
-        return list(step.loaded)
+        return list(step.loaded())
     found = [x.buffer for x in step.operands if x.buffer is not None]
     if "kernel" in step.params:
         found += reads(step.params["kernel"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vires.engine.llvm import costs
-from vires.engine.llvm.expressions import Expr, Index, LoopVar, canonical
+from vires.engine.llvm.expressions import Expr, Index, LoopVar, canonical, walk
 
 Shape = tuple[int, ...]
 _WIDE = np.dtype(np.float32)
@@ -341,7 +341,6 @@ class Kernel:
         "folds",
         "lanes",
         "level",
-        "loaded",
         "loops",
         "name",
         "near",
@@ -394,9 +393,8 @@ class Kernel:
         #: The effort of the code generator: in the end, and when somebody waits.
         self.level = self.quick = 0
         self.work = 0.0
-        #: The buffers that expressions load from, and the expressions for which that was found.
-        self.loaded: list[Buffer] = []
-        self.searched: list[Expr] = []
+        #: What was found of expressions: the roots, all below them, the buffers that they load.
+        self.searched: tuple[list[Expr], list[Expr], list[Buffer]] = [], [], []
         #: Stores may meet: the loops keep their order, but for those whose turns are known to write
         #: different elements.
         self.scatters = False
@@ -409,6 +407,22 @@ class Kernel:
     def is_long(self) -> bool:
         """Whether its tasks take so long that they ask for signals (loops in registers do too)."""
         return self.turns is None and self.work > costs.LONG_TASK * self.tasks
+
+    def expressions(self) -> list[Expr]:
+        """All expressions of the kernel, operands before what uses them."""
+        return self._search()[1]
+
+    def loaded(self) -> list[Buffer]:
+        """The buffers that its expressions load from."""
+        return self._search()[2]
+
+    def _search(self) -> tuple[list[Expr], list[Expr], list[Buffer]]:
+        roots = self.roots()
+        if self.searched[0] != roots:
+            below = walk(roots)
+            loaded = list(dict.fromkeys([x.attr for x in below if x.op == "load"]))
+            self.searched = roots, below, loaded
+        return self.searched
 
     def roots(self) -> list[Expr]:
         """The expressions that the kernel needs."""

@@ -54,7 +54,7 @@ def schedule_small(kernel: Kernel) -> None:
 
 
 def _schedule(kernel: Kernel, vector_bytes: int) -> None:
-    nodes = walk(kernel.roots())
+    nodes = kernel.expressions()
     weight = (
         sum(costs.OPERATIONS.get(x.op, 1.0) for x in nodes)
         + 1.5 * len(kernel.stores)

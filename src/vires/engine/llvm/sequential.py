@@ -17,7 +17,7 @@ from typing import Any
 
 from vires.engine.llvm.builder import Builder, NotInRegisters
 from vires.engine.llvm.control import Carry
-from vires.engine.llvm.expressions import Expr, Index, walk
+from vires.engine.llvm.expressions import Expr, Index
 from vires.engine.llvm.program import (
     Block,
     Kernel,
@@ -144,7 +144,7 @@ class _Sequential:
             start = position * inner.size
             for offset, x in zip(self._offsets(inner.shape), self._at(inner), strict=True):
                 kernel.stores.append(Store(outer.buffer, start + offset, x))
-        if len(walk(kernel.roots())) > _OPERATIONS:
+        if len(kernel.expressions()) > _OPERATIONS:
             raise NotInRegisters
         return kernel
 
