@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
+from vires.core.jaxpr import JaxprEqn
 from vires.engine.llvm.numbering import Numbering
 
 #: Operations that a run must save, turns that it must have, and operations of a turn.
@@ -36,6 +37,38 @@ class Run:
     @property
     def end(self) -> int:
         return self.start + self.period * self.turns
+
+
+def may_have_runs(eqns: Sequence[JaxprEqn]) -> bool:
+    """Whether a closer look at a program is worth its time: primitives repeat with a period, and
+    what one turn computes is read by a later one.
+    """
+    names = [id(eqn.primitive) for eqn in eqns]
+    seen: dict[tuple[int, ...], int] = {}
+    ends: dict[int, int] = {}
+    for position in range(_CONTEXT, len(names) + 1):
+        context = tuple(names[position - _CONTEXT : position])
+        before = seen.get(context, -1)
+        seen[context] = position
+        period = position - before
+        if before < 0 or period > _LONGEST or ends.get(period, 0) >= position:
+            continue
+        high = position
+        while high < len(names) and names[high] == names[high - period]:
+            high += 1
+        ends[period] = high
+        saved = high - position + _CONTEXT
+        if saved >= max(LEAST, (_TURNS - 1) * period) and _is_linked(eqns, high, period):
+            return True
+    return False
+
+
+def _is_linked(eqns: Sequence[JaxprEqn], end: int, period: int) -> bool:
+    """Whether the last turn before a place reads a value of the turns before."""
+    last = end - period
+    before = eqns[max(last - _DEPTH * period, 0) : last]
+    made = {variable for eqn in before for variable in eqn.outvars}
+    return any(not made.isdisjoint(eqn.invars) for eqn in eqns[last:end])
 
 
 def find_runs(numbering: Numbering) -> list[Run]:

@@ -19,7 +19,7 @@ from vires.core.avals import ShapedArray
 from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from vires.core.trace import as_array
 from vires.engine.llvm.numbering import Numbering, Operation
-from vires.engine.llvm.periods import LEAST, Run, find_runs
+from vires.engine.llvm.periods import LEAST, Run, find_runs, may_have_runs
 
 
 @memo.per_program
@@ -27,7 +27,7 @@ def roll(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The program with scans in place of equations that repeat; itself where none do."""
     jaxpr = closed.jaxpr
     eqns, inner_changed = _roll_inside(jaxpr.eqns)
-    if len(eqns) < LEAST:
+    if len(eqns) < LEAST or not may_have_runs(eqns):
         return _with(closed, eqns) if inner_changed else closed
     numbering = Numbering(jaxpr, eqns)
     runs = find_runs(numbering)
