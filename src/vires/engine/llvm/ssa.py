@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from vires.engine.llvm.kinds import BOOL, FLOAT32, FLOAT64, INT64, Kind, signed, unsigned
+from vires.engine.llvm.straight import cut
 
 _pack_double = struct.Struct("<d").pack
 _pack_float = struct.Struct("<f")
@@ -423,7 +424,7 @@ class Builder:
     ) -> str:
         """The text of the function; parameters are written as ``"ptr noalias %x"``."""
         head = f"define {result} @{name}({', '.join(parameters)}) nounwind {attributes}{{"
-        return "\n".join([head, "entry:", *self.lines, "}", ""])
+        return "\n".join([head, "entry:", *cut(self.lines), "}", ""])
 
 
 def module(functions: Iterable[str], codes: Iterable[Builder]) -> str:
