@@ -302,3 +302,11 @@ def test_methods_of_binary_functions() -> None:
     )
     with pytest.raises(NotImplementedError, match="inplace=False"):
         np.add.at(np.zeros(3), np.array([0]), 1.0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+def test_no_matrices_that_would_be_large(dtype):
+    a, b = onp.zeros((4, 0, 33, 40), dtype), onp.zeros((4, 0, 40, 33), dtype)
+    for product in (np.matmul, vires.jit(np.matmul), vires.jit(lambda a, b: np.tanh(a @ b) + 1)):
+        found = product(a, b)
+        assert found.shape == (4, 0, 33, 33) and found.dtype == dtype

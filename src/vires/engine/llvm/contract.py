@@ -70,6 +70,7 @@ def contract(
     wide = working_dtype(dtype)
     if (
         wide.name in _ROUTINES
+        and count
         and rows > 1
         and columns > 1
         and rows * columns * length >= _LIBRARY
