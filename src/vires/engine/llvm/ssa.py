@@ -6,6 +6,7 @@ same name. The table is emptied at each label that the caller places.
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -18,6 +19,17 @@ from vires.engine.llvm.straight import cut
 _pack_double = struct.Struct("<d").pack
 _pack_float = struct.Struct("<f")
 _unpack_bits = struct.Struct("<Q").unpack
+
+
+_LARGE = 1 << 62
+_FOLDS = {"add": operator.add, "sub": operator.sub, "mul": operator.mul}
+
+
+def _folded(instruction: str, x: int, y: int) -> int | None:
+    """The result of arithmetic on two numbers, where it is small."""
+    fold = _FOLDS.get(instruction)
+    result = fold(x, y) if fold is not None else _LARGE
+    return result if abs(result) < _LARGE else None
 
 
 class Val:
@@ -53,6 +65,10 @@ class Val:
         code, kind, lanes = self.code, self.kind, self.lanes
         if not isinstance(other, Val):
             other = code.number(other, kind, lanes)
+        if kind is INT64 and self.name.isdigit() and other.name.isdigit():
+            folded = _folded(instruction, int(self.name), int(other.name))
+            if folded is not None:
+                return Val(code, str(folded), kind, 1)
         return code.value(
             f"{instruction} {kind.type(lanes)} {self.name}, {other.name}", kind, lanes
         )
