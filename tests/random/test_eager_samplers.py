@@ -72,3 +72,10 @@ def test_a_shape_drawn_often_keeps_its_numbers() -> None:
     first = np.asarray(random.normal(random.clone(key), (6,)))
     for _ in range(100):
         np.testing.assert_array_equal(random.normal(random.clone(key), (6,)), first)
+
+
+@pytest.mark.parametrize("name", ["normal", "gumbel", "laplace", "logistic", "exponential"])
+def test_draws_in_float32_compute_in_float32(name):
+    key = vires.random.key(0)
+    jaxpr = vires.make_jaxpr(lambda key: getattr(vires.random, name)(key, (3,)))(key)
+    assert "f64" not in repr(jaxpr)

@@ -75,7 +75,7 @@ def draw_uniform(key: Any, shape: tuple[int, ...], dtype: DType, minval: Any, ma
 
 def _scales_exactly(minval: Any, maxval: Any) -> bool:
     """Whether the span is known to be a power of two, whose products are exact."""
-    if not isinstance(minval, numpy.ndarray) or not isinstance(maxval, numpy.ndarray):
+    if not all(isinstance(x, (numpy.ndarray, numpy.generic)) for x in (minval, maxval)):
         return False
     mantissa, _ = numpy.frexp(maxval - minval)
     return bool(numpy.all(mantissa == 0.5))
