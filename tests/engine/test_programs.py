@@ -275,6 +275,29 @@ def test_deep_and_wide_programs():
     run(lambda x: [x + k for k in range(40)], normal(33))
 
 
+def test_deep_programs_of_scalars():
+    """They stay expressions, however deep; the recursion of Python is not."""
+    functions = [np.sin, np.tanh, lambda x: x * x, lambda x: np.where(x > 0.5, x * 0.5, x + 0.25)]
+    chosen = onp.random.default_rng(1).integers(0, 4, 700)
+
+    def f(x):
+        for k in chosen:
+            x = functions[k](x) + 0.125
+        return x
+
+    x = onp.float32(0.5)
+    run(f, onp.ones((0, 3), "float32"))
+    for g in (
+        f,
+        lambda x: f(x.reshape(1, 1))[0, 0],
+        lambda x: lax.cond(x > 0, f, np.cos, x),
+        lambda x: np.stack([np.cos(x), f(x)])[1],
+        lambda x: lax.fori_loop(0, 1, lambda i, c: f(c[i])[None], x[None])[0],
+        lambda x: f(np.sum(np.full(3, x / 3)[:2]) + x / 3),
+    ):
+        run(g, x, rtol=1e-4)
+
+
 def test_outputs_that_are_inputs_constants_and_each_other():
     x = normal(6)
     c = normal(4)
