@@ -352,9 +352,7 @@ def lower_region(builder: Builder, region: Region, lap: Lap = no_lap) -> None:
             if region.rare:
                 schedule_small(step)
                 continue
-            second = schedule(builder, step, vector_bytes)
-            if second is not None:
-                region.steps.insert(position + 1, second)
+            region.steps[position + 1 : position + 1] = schedule(builder, step, vector_bytes)
         elif step.kind in _UPDATE_STEPS:
             made = _UPDATE_STEPS[step.kind](builder, step, vector_bytes)
             region.steps[position : position + 1] = made
