@@ -57,6 +57,10 @@ class NotInRegisters(Exception):
     """A loop needs memory: its values are used at other places than their own."""
 
 
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple([n for n in shape if n != 1])
+
+
 #: The name of the node that stands for the effect of a block without results.
 EFFECT = "effect"
 #: Values in an expression above which its parts are pulled first.
@@ -259,10 +263,10 @@ class Builder(Graph):
         operands = node.operands or tuple(operands)
         node.name, node.operands, node.weight = name, operands, costs.PRIMITIVES.get(name, 1.0)
         node.origin = self.origin
-        node.pointwise = (
-            node.kind == "pull"
-            and name not in _NOT_POINTWISE_PULLS
-            and all(x.shape == node.shape for x in operands)
+        node.pointwise = node.kind == "pull" and (
+            _squeezed(operands[0].shape) == _squeezed(node.shape)
+            if node.same
+            else name not in _NOT_POINTWISE_PULLS and all(x.shape == node.shape for x in operands)
         )
         node.number = self.number = self.number + 1
         self.region.nodes.append(node)
