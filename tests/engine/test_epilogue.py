@@ -9,7 +9,7 @@ import pytest
 import vires
 import vires.numpy as vnp
 from vires import lax, nn
-from vires.engine.llvm import codes, contract
+from vires.engine.llvm import codes, contract, epilogue
 
 
 @pytest.fixture(autouse=True)
@@ -159,3 +159,28 @@ def test_donated_arguments():
     p, g = normal(64, 64), normal(64, 64)
     expected = p - np.float32(0.5) * np.asarray(vires.jit(lambda p, g: p @ g)(p, g))
     np.testing.assert_array_equal(np.asarray(step(vnp.asarray(p), g)), expected)
+
+
+def convolved(x, w):
+    numbers = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=numbers)
+
+
+@pytest.mark.parametrize("name", ["relu", "residual", "mask"])
+@pytest.mark.parametrize("size", [1, 3])
+def test_after_a_large_convolution(monkeypatch, name, size):
+    """Smaller ones stay in the caches until a kernel of its own reads them."""
+    x, w, b = normal(2, 20, 24, 8), normal(size, size, 8, 16), normal(16)
+    r = normal(2, 20, 24, 16)
+    after = AFTER[name]
+    apart = vires.tree.leaves(vires.jit(after)(vires.jit(convolved)(x, w), b, r))
+    whole = lambda x, w, b, r: after(convolved(x, w), b, r)
+    before = steps_of(whole, x, w, b, r)
+    monkeypatch.setattr(epilogue, "_CACHED", 0)
+    monkeypatch.setattr(codes, "_codes", {})
+    assert steps_of(whole, x, w, b, r) == before - 1
+    for count in (1, 2):
+        with vires.threads(count):
+            found = vires.tree.leaves(vires.jit(whole)(x, w, b, r))
+        for f, a in zip(found, apart, strict=True):
+            np.testing.assert_array_equal(np.asarray(f), np.asarray(a))

@@ -217,6 +217,52 @@ def test_gather_that_is_out_of_bounds():
     assert f(x, i % 5).tolist() == [0.0, 2.0]
 
 
+@pytest.mark.parametrize("n", [50_000, 200_001])
+def test_long_rows_are_cut_into_tasks(n):
+    """Where elements are dear; with the same bits on any number of threads."""
+    functions = [
+        lambda x: np.cumsum(np.sin(x)),
+        lambda x: lax.cumsum(np.sin(x), reverse=True),
+        lambda x: (lax.cummax(np.cos(x) * np.sin(x)), np.sin(x) + 1),
+        lambda x: lax.cumlogsumexp(x),
+        lambda x: lax.cumlogsumexp(x, reverse=True),
+        lambda x: np.cumsum((np.sin(np.cos(x)) * 100).astype("int32")),
+        lambda x: np.cumsum(np.exp(1j * x)),
+    ]
+    x = normal(n)
+    x[n // 3 : n // 3 + 5] = [onp.inf, 0, -0.0, 1e30, -1e30]
+    for f in functions:
+        run(f, x, rtol=2e-3, atol=2e-2)
+        many = vires.tree_util.tree_leaves(vires.jit(f)(x))
+        with vires.threads(1):
+            one = vires.tree_util.tree_leaves(vires.jit(lambda x, f=f: f(x))(x))
+        for a, b in zip(many, one, strict=True):
+            onp.testing.assert_array_equal(a, b)
+    kernels = steps_of(functions[0], normal(200_001))
+    assert [k.tasks > 1 for k in kernels] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (np.sin(x) + 1, np.sum(np.cos(x))),
+        lambda x: lax.cumsum(x, axis=0),
+        lambda x: lax.cumprod(x, axis=1, reverse=True),
+    ],
+)
+def test_sums_and_rows_are_divided_among_tasks(function):
+    x = normal(600, 700)
+    assert steps_of(function, x)[0].tasks > 1
+    run(function, x, rtol=1e-3, atol=1e-3)
+
+
+def test_sums_beside_results_are_accurate():
+    """They are cut into partial sums, as they are alone."""
+    x = onp.full(3_000_000, 0.1, "float32")
+    _, total = vires.jit(lambda x: (x + 1, np.sum(x)))(x)
+    onp.testing.assert_allclose(total, x.astype("float64").sum(), rtol=1e-5)
+
+
 @pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 100, 1000])
 def test_cumulative(n):
     x = normal(3, n)
@@ -273,6 +319,29 @@ def test_deep_and_wide_programs():
 
     run(doubling, normal(10))
     run(lambda x: [x + k for k in range(40)], normal(33))
+
+
+def test_deep_programs_of_scalars():
+    """They stay expressions, however deep; the recursion of Python is not."""
+    functions = [np.sin, np.tanh, lambda x: x * x, lambda x: np.where(x > 0.5, x * 0.5, x + 0.25)]
+    chosen = onp.random.default_rng(1).integers(0, 4, 700)
+
+    def f(x):
+        for k in chosen:
+            x = functions[k](x) + 0.125
+        return x
+
+    x = onp.float32(0.5)
+    run(f, onp.ones((0, 3), "float32"))
+    for g in (
+        f,
+        lambda x: f(x.reshape(1, 1))[0, 0],
+        lambda x: lax.cond(x > 0, f, np.cos, x),
+        lambda x: np.stack([np.cos(x), f(x)])[1],
+        lambda x: lax.fori_loop(0, 1, lambda i, c: f(c[i])[None], x[None])[0],
+        lambda x: f(np.sum(np.full(3, x / 3)[:2]) + x / 3),
+    ):
+        run(g, x, rtol=1e-4)
 
 
 def test_outputs_that_are_inputs_constants_and_each_other():

@@ -271,6 +271,21 @@ def test_dtypes_and_shapes(dtype, shape):
     onp.testing.assert_array_equal(vires.jit(f)(x), scanned(x))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "int32", "uint8"])
+def test_a_first_turn_on_another_type_stays_outside(dtype):
+    """A comparison has results of one type whatever it compares."""
+
+    def f(x, y):
+        for _ in range(100):
+            x = lax.convert_element_type(lax.eq(x, x), onp.float32) * y
+        return x
+
+    x = onp.arange(24).astype(dtype)
+    (scan,) = scans(rolled(f, x, Y))
+    assert scan.params["length"] == 99
+    onp.testing.assert_array_equal(vires.jit(f)(x, Y), f(x, Y))
+
+
 def test_gradient_of_a_rolled_function():
     def f(x):
         for _ in range(60):

@@ -52,6 +52,27 @@ def test_the_counter_carries_and_streams_join():
     assert mapped[0].tolist() == first.tolist()
 
 
+@pytest.mark.parametrize(
+    ("shape", "order", "used"),
+    [
+        # The two words of a block are neighbours along the first axis of even size ...
+        ((4, 3), [0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11], 6),
+        ((2, 2), [0, 2, 1, 3], 2),
+        ((3, 4), list(range(12)), 6),
+        # ... or along the longest one, whose last words are left out.
+        ((5, 3), [0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11, 12, 14, 16], 9),
+        ((3, 5), [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16], 9),
+        ((), [0], 1),
+    ],
+)
+def test_how_words_of_three_fry_lie(shape, order, used):
+    three_fry = lax.RandomAlgorithm.RNG_THREE_FRY
+    words = onp.array(lax.rng_bit_generator(STATE, (18,), algorithm=three_fry)[1])
+    state, bits = lax.rng_bit_generator(STATE, shape, algorithm=three_fry)
+    assert onp.ravel(bits).tolist() == words[order].tolist()
+    assert state.tolist() == [1, 2, 3 + used, 4]
+
+
 def test_what_the_generator_refuses():
     with pytest.raises(TypeError, match="needs a state of 4 uint32"):
         lax.rng_bit_generator(STATE[:2], (3,))

@@ -27,6 +27,9 @@ def test_broadcasting():
     same(lax.broadcast_in_dim(np.arange(3), (3, 2), (0,)), np.repeat(np.arange(3)[:, None], 2, 1))
     assert lax.broadcast_to_rank(np.ones(3), 3).shape == (1, 1, 3)
     assert lax.broadcast_like(1.0, X).shape == X.shape
+    same(lax.broadcast_like(X[0, :1], X), np.broadcast_to(X[0, :1], X.shape))
+    with pytest.raises(TypeError, match="broadcast_like: needs at most 1 axes; got"):
+        lax.broadcast_like(X, X[0, 0])
     assert lax.broadcast_shapes((2, 1), (3,)) == (2, 3)
     with pytest.raises(ValueError, match="broadcast_to_rank: needs a rank of at least 3; got 2"):
         lax.broadcast_to_rank(X, 2)

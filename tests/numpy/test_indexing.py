@@ -156,7 +156,14 @@ def test_other_updates() -> None:
     assert_close(x.at[np.array([0, 3])].power(2.0), onp.array([1, 2, 3, 16]))
     assert_close(x.at[1].mul(10), onp.array([1, 20, 3, 4]))
     assert_close(x.at[::2].apply(np.negative), onp.array([-1, 2, -3, 4]))
-    assert_close(x.at[np.array([1, 1])].apply(lambda v: v + 1), onp.array([1, 3, 3, 4]))
+    twice = lambda x, i, **options: x.at[i].apply(lambda v: 2 * v + 1, **options)
+    for run in (twice, vires.jit(twice)):
+        assert_close(run(x, onp.array([1, 3, 1])), onp.array([1, 11, 3, 9]))
+        assert_close(run(x, onp.zeros(40, int))[0], onp.float32(2**41 - 1))
+    assert_close(twice(x, onp.array([1, 1, 9]), mode="drop"), onp.array([1, 11, 3, 4]))
+    assert_close(twice(x, onp.array([1, 3]), unique_indices=True), onp.array([1, 5, 3, 9]))
+    slope = vires.grad(lambda x: np.sum(twice(x, onp.array([1, 1]))))
+    assert_close(vires.jit(slope)(x), onp.array([1, 4, 1, 1]))
     assert_close(np.arange(3).at[1].set(7), onp.array([0, 7, 2]))
 
 

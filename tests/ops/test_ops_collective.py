@@ -130,6 +130,37 @@ def test_several_axes_and_another_one_mapped():
     np.testing.assert_allclose(over(("i", "j"))[0, :, 0], x.sum((0, 2)))
 
 
+RAGGED = (
+    np.array([[0, 1], [0, 1]]), np.array([[1, 2], [1, 1]]),
+    np.array([[0, 0], [1, 2]]), np.array([[1, 1], [2, 1]]),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("jitted", [False, True])
+def test_ragged_all_to_all(jitted):
+    wrap = vires.jit if jitted else lambda f: f
+    exchange = mapped(lambda *args: lax.ragged_all_to_all(*args, axis_name="i"))
+    x, out = np.array([[1.0, 2, 3], [4, 5, 6]]), np.full((2, 4), 9.0)
+    result = wrap(exchange)(x, out, *RAGGED)
+    assert np.asarray(result).tolist() == [[1, 4, 9, 9], [2, 3, 5, 9]]
+    # Rows of an array, several slices for each place, in the end the last slice stays.
+    rng = np.random.RandomState(0)
+    x, out = rng.normal(size=(3, 5, 2)), rng.normal(size=(3, 12, 2))
+    begin, target = rng.randint(0, 4, (3, 6)), rng.randint(0, 10, (3, 6))
+    sizes = rng.randint(0, 2, (3, 6))
+    got = sizes.reshape(3, 3, 2).transpose(1, 0, 2).reshape(3, 6)
+    expected = out.copy()
+    for place in range(3):
+        for source in range(3):
+            for i in (2 * place, 2 * place + 1):
+                n, a, b = sizes[source, i], begin[source, i], target[source, i]
+                expected[place, b : b + n] = x[source, a : a + n]
+    result = wrap(exchange)(x, out, begin, sizes, target, got)
+    np.testing.assert_array_equal(np.asarray(result), expected)
+    slope = vires.grad(lambda x: exchange(x, out, begin, sizes, target, got).sum())(x)
+    assert float(np.asarray(slope).sum()) == (expected != out).sum()
+
+
 def test_trees():
     total = mapped(lambda tree: lax.psum(tree, "i"))({"a": np.arange(3), "b": (np.ones((3, 2)),)})
     assert np.asarray(total["a"])[0] == 3
@@ -149,5 +180,14 @@ def test_messages():
         mapped(lambda x: lax.all_to_all(x, "i", 0, 0))(np.ones((4, 3)))
     with pytest.raises(ValueError, match=r"ppermute: needs distinct sources"):
         mapped(lambda x: lax.ppermute(x, "i", [(0, 1), (0, 2)]))(np.ones((4, 3)))
+    numbers = "four integer vectors of one length, a multiple of 2"
+    with pytest.raises(TypeError, match=f"ragged_all_to_all: needs offsets and sizes as {numbers}"):
+        mapped(lambda x, *args: lax.ragged_all_to_all(x, x, *args, axis_name="i"))(
+            np.ones((2, 3)), *RAGGED[:3], np.ones((2, 2))
+        )
+    with pytest.raises(TypeError, match="ragged_all_to_all: needs operand and output with rows"):
+        mapped(lambda x, *args: lax.ragged_all_to_all(x, x[0], *args, axis_name="i"))(
+            np.ones((2, 3)), *RAGGED
+        )
     with pytest.raises(NotImplementedError, match="axis_index_groups=None"):
         mapped(lambda x: lax.psum(x, "i", axis_index_groups=[[0, 1]]))(np.ones((4, 3)))

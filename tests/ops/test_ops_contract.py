@@ -19,6 +19,36 @@ def normal(*shape, dtype=np.float64):
 
 
 @pytest.mark.parametrize("jitted", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "wanted"),
+    [
+        ("float32", "float64"), ("float16", "float64"), ("complex64", "complex128"),
+        ("uint64", "int64"), ("int64", "uint64"), ("uint32", "int64"), ("int8", "int32"),
+        ("int64", "int32"), ("int32", "float64"), ("float64", "float32"),
+    ],
+)  # fmt: skip
+def test_preferred_element_type(dtype, wanted, jitted):
+    wrap = vires.jit if jitted else lambda f: f
+    x, y = normal(4, 5, dtype=np.float64) * 40, normal(5, 3, dtype=np.float64) * 40
+    x, y = x.astype(dtype), y.astype(dtype)
+    if np.dtype(dtype).kind == "u":
+        x[0, 0] = np.iinfo(dtype).max
+    numbers, dtype = (((1,), (0,)), ((), ())), np.dtype(wanted)
+    product = wrap(lambda x, y: lax.dot_general(x, y, numbers, preferred_element_type=dtype))
+    with np.errstate(all="ignore"):
+        expected = x.astype(dtype) @ y.astype(dtype)
+    found = np.asarray(product(x, y))
+    assert found.dtype == wanted
+    np.testing.assert_allclose(found, expected, rtol=1e-5 if wanted == "float32" else 1e-12)
+    if dtype.kind in "iu" and x.dtype.kind in "iu":
+        kernel = y.T.reshape(3, 5, 1)
+        convolved = wrap(
+            lambda x, k: lax.conv_general_dilated(x, k, (1,), "VALID", preferred_element_type=dtype)
+        )(x.reshape(4, 5, 1), kernel)
+        np.testing.assert_array_equal(np.asarray(convolved)[..., 0], expected)
+
+
+@pytest.mark.parametrize("jitted", [False, True])
 def test_dot_general_is_einsum(jitted):
     wrap = vires.jit if jitted else lambda f: f
     for left, right, numbers, equation in (

@@ -140,6 +140,14 @@ def test_scatter_apply_and_index_take():
         np.arange(4.0), np.array([[1], [3]]), lambda x: lax.mul(x, 10.0), ITEMS, update_shape=(2,)
     )
     assert np.asarray(result).tolist() == [0, 10, 2, 30]
+    # As often as slices hold an element.
+    pairs = lax.ScatterDimensionNumbers((1,), (), (0,))
+    places = np.array([[0], [1], [1], [9]])
+    for run in (lambda f: f, vires.jit):
+        call = lambda x, i: lax.scatter_apply(
+            x, i, lambda v: lax.mul(v, 2.0), pairs, update_shape=(4, 2)
+        )
+        assert np.asarray(run(call)(np.ones(4), places)).tolist() == [2, 8, 4, 1]
     x = np.arange(12).reshape(3, 4)
     taken = lax.index_take(x, (np.array([0, 4, -1]), np.array([1, 1, -1])), (0, 1))
     assert np.asarray(taken).tolist() == [1, 5, 11]

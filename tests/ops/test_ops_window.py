@@ -57,6 +57,32 @@ def test_initial_value_is_what_lies_outside():
     assert np.asarray(result).tolist() == [-3, -2, -2]
 
 
+@pytest.mark.parametrize("jitted", [False, True])
+def test_what_lies_outside_is_left_out(jitted):
+    """Each window starts from the initial value, once."""
+    wrap = vires.jit if jitted else lambda f: f
+    x = np.arange(1.0, 7.0).reshape(2, 3)
+    holes = {"padding": ((1, 0), (1, 2)), "base_dilation": (2, 1), "window_dilation": (1, 2)}
+
+    def folded(function, init):
+        call = lambda x: lax.reduce_window(x, init, function, (2, 2), (1, 1), **holes)
+        return np.asarray(wrap(call)(x))
+
+    sums, products = folded(lax.add, 0.0), folded(lax.mul, 1.0)
+    np.testing.assert_allclose(folded(lax.add, 2.0), sums + 2)
+    np.testing.assert_allclose(folded(lax.mul, 3.0), products * 3)
+    np.testing.assert_allclose(folded(lambda a, b: a + b + 0 * a, 2.0), sums + 2)
+    smallest = folded(lax.min, np.inf)
+    np.testing.assert_allclose(folded(lax.min, 2.5), np.minimum(smallest, 2.5))
+
+    def both(a, b):
+        return a[0] + b[0], lax.max(a[1], b[1])
+
+    pair = wrap(lambda x: lax.reduce_window((x, x), (2.0, 2.5), both, (2, 2), (1, 1), **holes))(x)
+    np.testing.assert_allclose(pair[0], sums + 2)
+    np.testing.assert_allclose(pair[1], np.maximum(folded(lax.max, -np.inf), 2.5))
+
+
 def test_integers_and_nan():
     x = np.array([3, -1, 7, 2], np.int32)
     least = np.iinfo(np.int32).min

@@ -15,6 +15,7 @@ from vires.lax.generator import *
 from vires.lax.indexing import *
 from vires.lax.platform import *
 from vires.lax.ragged import *
+from vires.lax.ragged_exchange import *
 from vires.lax.reduce import *
 from vires.lax.scaled import *
 from vires.lax.shape import *

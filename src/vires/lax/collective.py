@@ -32,7 +32,7 @@ def _single(name: str, axis_name: AxisName) -> AxisName:
     return names[0]
 
 
-def _no_groups(name: str, groups: Any) -> None:
+def no_groups(name: str, groups: Any) -> None:
     if groups is not None:
         raise NotImplementedError(f"{name}: needs axis_index_groups=None; got {groups!r}")
 
@@ -70,7 +70,7 @@ def psum(
     >>> share(np.array([1.0, 3.0])).tolist()
     [0.25, 0.75]
     """
-    _no_groups("psum", axis_index_groups)
+    no_groups("psum", axis_index_groups)
     names = _names(axis_name)
 
     def leaf(value: Any) -> Any:
@@ -86,7 +86,7 @@ def pmean(
     x: Any, axis_name: AxisName, *, axis_index_groups: Sequence[Sequence[int]] | None = None
 ) -> Any:
     """The mean of each leaf of `x` across named axes."""
-    _no_groups("pmean", axis_index_groups)
+    no_groups("pmean", axis_index_groups)
     size = _size("pmean", axis_name)
 
     def leaf(value: Any) -> Any:
@@ -103,7 +103,7 @@ def _extreme(primitive: Any, doc: str) -> Callable[..., Any]:
     def function(
         x: Any, axis_name: AxisName, *, axis_index_groups: Sequence[Sequence[int]] | None = None
     ) -> Any:
-        _no_groups(primitive.name, axis_index_groups)
+        no_groups(primitive.name, axis_index_groups)
         names = _names(axis_name)
         return tree.map(lambda value: primitive(array(value), axes=names), x)
 
@@ -127,7 +127,7 @@ def all_gather(
     """The values of all places along a named axis, stacked along a new axis, or joined when
     `tiled`.
     """
-    _no_groups("all_gather", axis_index_groups)
+    no_groups("all_gather", axis_index_groups)
     name = _single("all_gather", axis_name)
 
     def leaf(value: Any) -> Any:
@@ -149,7 +149,7 @@ def psum_scatter(
     """The sum across a named axis, of which place i keeps element i (`tiled`: part i) of an
     axis.
     """
-    _no_groups("psum_scatter", axis_index_groups)
+    no_groups("psum_scatter", axis_index_groups)
     name = _single("psum_scatter", axis_name)
 
     def leaf(value: Any) -> Any:
@@ -173,7 +173,7 @@ def all_to_all(
 
     What a place gets is stacked along a new axis `concat_axis`, or joined along it when `tiled`.
     """
-    _no_groups("all_to_all", axis_index_groups)
+    no_groups("all_to_all", axis_index_groups)
     name = _single("all_to_all", axis_name)
 
     def leaf(value: Any) -> Any:

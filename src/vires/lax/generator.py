@@ -14,7 +14,7 @@ from vires.core import dtypes
 from vires.core.trace import aval_of
 from vires.lax.arguments import array
 from vires.lax.contract import one_dtype
-from vires.lax.shape import broadcast, concatenate, reshape, slice_in_dim, stack
+from vires.lax.shape import broadcast, concatenate, reshape, slice_in_dim, stack, transpose
 from vires.ops.accept import refuse, typed, typed_all
 from vires.ops.bits import and_, mulhi, or_, shift_left, shift_right_logical, xor
 from vires.ops.convert import bitcast_convert_type, convert
@@ -67,22 +67,47 @@ def rng_bit_generator(
     width = 8 * wanted.itemsize
     words = math.prod(sizes) * (2 if width == 64 else 1)
     by_threefry = RandomAlgorithm(algorithm) is RandomAlgorithm.RNG_THREE_FRY
+    pairs = _pairs(sizes) if by_threefry and width < 64 else None
     in_block = 2 if by_threefry else 4
-    blocks = -(-words // in_block)
+    blocks = -(-words // in_block) if pairs is None else math.prod(pairs)
     words64 = [convert(x, dtypes.uint64) for x in _parts(state)]
     start = or_(words64[2], shift_left(words64[3], _number(32, (), dtypes.uint64)))
     counter = add(broadcast(start, (blocks,)), _counting(blocks))
     block = _threefry_block if by_threefry else _philox_block
-    stream = slice_in_dim(reshape(block(_parts(state), counter), (blocks * in_block,)), 0, words)
+    stream = reshape(block(_parts(state), counter), (blocks * in_block,))
     following = add(start, _number(blocks, (), dtypes.uint64))
     next_state = concatenate([slice_in_dim(state, 0, 2), reshape(_low_high(following), (2,))], 0)
     unsigned = _BITS[width]
     if width == 64:
-        pairs = reshape(stream, (*sizes, 2))
-        bits = bitcast_convert_type(pairs, new_dtype=unsigned)
+        two = reshape(slice_in_dim(stream, 0, words), (*sizes, 2))
+        bits = bitcast_convert_type(two, new_dtype=unsigned)
+    elif pairs is not None:
+        bits = convert(_side_by_side(stream, pairs, sizes), unsigned)
     else:
-        bits = reshape(convert(stream, unsigned), sizes)
+        bits = reshape(convert(slice_in_dim(stream, 0, words), unsigned), sizes)
     return next_state, bitcast_convert_type(bits, new_dtype=wanted) if signed else bits
+
+
+def _pairs(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """How many blocks of Threefry lie along each axis: two words follow each other along the first
+    axis of even size, or else along the longest one.
+    """
+    if not sizes:
+        return (1,)
+    even = [d for d, n in enumerate(sizes) if n % 2 == 0]
+    along = even[0] if even else sizes.index(max(sizes))
+    return (*sizes[:along], -(-sizes[along] // 2), *sizes[along + 1 :])
+
+
+def _side_by_side(stream: Any, pairs: tuple[int, ...], sizes: tuple[int, ...]) -> Any:
+    """The two words of each block as neighbours along the axis that was halved."""
+    if not sizes:
+        return reshape(slice_in_dim(stream, 0, 1), ())
+    along = next((d for d, n in enumerate(sizes) if pairs[d] != n), 0)
+    order = (*range(along + 1), len(sizes), *range(along + 1, len(sizes)))
+    turned = transpose(reshape(stream, (*pairs, 2)), order)
+    merged = reshape(turned, (*sizes[:along], 2 * pairs[along], *sizes[along + 1 :]))
+    return slice_in_dim(merged, 0, sizes[along], axis=along)
 
 
 def _parts(state: Any) -> list[Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from vires.control.repeats import apply_repeatedly
 from vires.core import dtypes
-from vires.core.trace import Tracer, aval_of
+from vires.core.trace import EVAL, Tracer, aval_of, current_trace, thread
 from vires.lax.arguments import array, axis, scalar_of, sizes
 from vires.ops import gather as gather_ops
 from vires.ops import index as ops
@@ -301,7 +302,11 @@ def scatter_apply(
     unique_indices: bool = False,
     mode: str | GatherScatterMode | None = None,
 ) -> Any:
-    """The array with `func` applied, once, to its slices at given indices."""
+    """The array with `func`, an elementwise function, applied to its slices at given indices.
+
+    Elements that several slices hold have it applied as many times; with `unique_indices` there are
+    none. Reverse mode needs `unique_indices`, or indices that are no traced values.
+    """
     x, indices = array(operand), array(scatter_indices)
     numbers = ScatterDimensionNumbers(*map(tuple, dimension_numbers))
     options: dict[str, Any] = {
@@ -310,8 +315,18 @@ def scatter_apply(
         "mode": mode,
     }
     window = scatter_sizes(numbers, x.ndim, sizes("scatter_apply", update_shape))
-    before = gather(x, indices, gather_numbers(numbers), window, **options)
-    return scatter(x, indices, func(before), numbers, **options)
+    read = gather_numbers(numbers)
+    before = gather(x, indices, read, window, **options)
+    if unique_indices:
+        after = func(before)
+    else:
+        with current_trace(thread.trace if isinstance(indices, Tracer) else EVAL):
+            ones = full(aval_of(before).shape, 1, dtypes.int32)
+            none = full(x.shape, 0, dtypes.int32)
+            counts = scatter_add(none, indices, ones, numbers, **options)
+            times = gather(counts, indices, read, window, **options)
+        after = apply_repeatedly(func, before, times)
+    return scatter(x, indices, after, numbers, **options)
 
 
 def _modulo(index: Any, size: int) -> Any:

@@ -17,6 +17,9 @@ from vires.ops.extremes import highest, lowest
 from vires.ops.shape import broadcast, reshape
 from vires.transform.vmap import batch, bring_to
 
+#: The primitives that have a neutral element.
+NEUTRAL = frozenset(("and", "add", "mul", "or", "xor", "max", "min"))
+
 
 def monoid(computation: Callable[[Any, Any], Any], dtype: DType) -> str | None:
     """The name of the primitive that `computation(x, y)` is, when it is just one."""

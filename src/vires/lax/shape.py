@@ -63,9 +63,17 @@ def broadcast_to_rank(x: Any, rank: int) -> Any:
 
 
 def broadcast_like(arr: Any, like_arr: Any) -> Any:
-    """Repeat an array to the shape of another one of the same rank, or a 0-d array to any shape."""
-    arr = array(arr)
-    return _broadcast(arr, aval_of(like_arr).shape, tuple(range(arr.ndim)))
+    """Repeat an array to the shape of another one, by NumPy's rules.
+
+    >>> import numpy as np
+    >>> from vires import lax
+    >>> lax.broadcast_like(np.array([1, 2]), np.zeros((3, 2))).tolist()
+    [[1, 2], [1, 2], [1, 2]]
+    """
+    arr, shape = array(arr), aval_of(like_arr).shape
+    if arr.ndim > len(shape):
+        raise refuse("broadcast_like", f"at most {len(shape)} axes", typed(aval_of(arr)))
+    return _broadcast(arr, shape, tuple(range(len(shape) - arr.ndim, len(shape))))
 
 
 def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:

@@ -9,10 +9,12 @@ from vires.core import dtypes, tree
 from vires.core.trace import aval_of
 from vires.lax.arguments import array, scalar_of
 from vires.lax.convolve import padtype_to_pads
-from vires.lax.monoids import apply_elementwise, is_identity, monoid, repeated
+from vires.lax.monoids import NEUTRAL, apply_elementwise, is_identity, monoid, repeated
 from vires.ops import window as ops
 from vires.ops.accept import refuse, typed, typed_all
 from vires.ops.extent import dilated
+from vires.ops.filled import full
+from vires.ops.select import select_n
 from vires.ops.sliding import Window, check_window
 
 _NAMED = {"add": ops.reduce_window_sum, "max": ops.reduce_window_max, "min": ops.reduce_window_min}
@@ -30,10 +32,9 @@ def reduce_window(
 ) -> Any:
     """Combine the elements of each window with an associative function of two scalars.
 
-    Places outside the array count as `init_value`. `operand` and `init_value` may be trees of one
-    structure; `computation(x, y)` takes and returns such trees. Sums and extremes whose
-    `init_value` is
-    their neutral element (0, -inf, inf, the least or greatest integer) run as such.
+    Each window starts from `init_value`; places outside the array, and between elements that
+    `base_dilation` moves apart, are left out. `operand` and `init_value` may be trees of one
+    structure; `computation(x, y)` takes and returns such trees. Sums and extremes run as such.
 
     >>> import numpy as np
     >>> from vires import lax
@@ -87,16 +88,32 @@ def reduce_window(
         first, second = structure.unflatten(scalars[:half]), structure.unflatten(scalars[half:])
         return tree.leaves(computation(first, second))
 
-    if len(arrays) == 1 and arrays[0].dtype != dtypes.bool_:
+    totals = [repeated(init, window.positions(arrays[0].shape)) for init in inits]
+    neutral = False
+    if len(arrays) == 1:
         (x,), (init,) = arrays, inits
         operation = monoid(lambda a, b: flat_computation(a, b)[0], x.dtype)
-        if operation in _NAMED and is_identity(init, operation, x.dtype):
-            return structure.unflatten([_NAMED[operation](x, **window._asdict())])
-    totals = [repeated(init, window.positions(arrays[0].shape)) for init in inits]
-    elements = [window.elements(x, init) for x, init in zip(arrays, inits, strict=True)]
+        neutral = operation in NEUTRAL and is_identity(init, operation, x.dtype)
+        if operation in _NAMED and x.dtype != dtypes.bool_:
+            found = [_NAMED[operation](x, **window._asdict())]
+            if not neutral:
+                found = apply_elementwise(flat_computation, totals, found)
+            return structure.unflatten(found)
     if aval_of(totals[0]).size:
-        for parts in zip(*elements, strict=True):
-            totals = apply_elementwise(flat_computation, totals, parts)
+        elements = [window.elements(x, init) for x, init in zip(arrays, inits, strict=True)]
+        holes = any(low > 0 or high > 0 for low, high in pads) or any(step > 1 for step in base)
+        inside = None
+        if holes and not neutral:
+            everywhere = full(arrays[0].shape, True, dtypes.bool_)
+            inside = window.elements(everywhere, full((), False, dtypes.bool_))
+        for place, parts in enumerate(zip(*elements, strict=True)):
+            following = apply_elementwise(flat_computation, totals, parts)
+            if inside is not None:
+                following = [
+                    select_n(inside[place], old, new)
+                    for old, new in zip(totals, following, strict=True)
+                ]
+            totals = following
     return structure.unflatten(totals)
 
 

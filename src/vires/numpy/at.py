@@ -10,8 +10,9 @@ import numpy as np
 
 from vires import _native
 from vires._native import Array
+from vires.control.repeats import apply_repeatedly
 from vires.core import dtypes
-from vires.core.trace import EVAL, Tracer, thread
+from vires.core.trace import EVAL, Tracer, current_trace, thread
 from vires.numpy import arithmetic
 from vires.numpy.arithmetic import where_
 from vires.numpy.creation import asarray
@@ -29,7 +30,7 @@ from vires.numpy.operands import (
 )
 from vires.numpy.planned import shortcut
 from vires.numpy.ufunc import adopts
-from vires.ops.filled import full_like, scalar
+from vires.ops.filled import full, full_like, scalar
 from vires.ops.index import dynamic_update_slice
 from vires.ops.parts import rev
 from vires.ops.scatter import scatter, scatter_add, scatter_max, scatter_min, scatter_mul
@@ -157,18 +158,40 @@ class IndexUpdate(_native.IndexUpdate):
         return _update("max", self.array, self.index, values, **options)
 
     def apply(self, func: Callable[[Any], Any], **options: Any) -> Any:
-        """A copy of x with an elementwise function applied to x[index], once however often an index
-        occurs."""
+        """A copy of x with a function applied to the elements x[index], as often as each occurs,
+        like ``ufunc.at``."""
         mode = options.get("mode")
-        values = self.get(mode="clip" if mode in ("drop", "fill") else mode)
-        return _update("set", self.array, self.index, func(values), **options)
+        reads = "clip" if mode in ("drop", "fill") else mode
+        values = self.get(mode=reads)
+        if not options.get("unique_indices") and values.size and _may_repeat(self.index):
+            traced = any(isinstance(x, Tracer) for x in _entries(self.index))
+            with current_trace(thread.trace if traced else EVAL):
+                none = full(self.array.aval.shape, 0, dtypes.int32)
+                counts = _update("add", none, self.index, 1, **options)
+                times = IndexUpdate(counts, self.index).get(mode=reads)
+            values = apply_repeatedly(func, values, times)
+        else:
+            values = func(values)
+        return _update("set", self.array, self.index, values, **options)
+
+
+def _entries(index: Any) -> tuple[Any, ...]:
+    return index if index.__class__ is tuple else (index,)
+
+
+def _may_repeat(index: Any) -> bool:
+    """Whether an index may name an element twice: by arrays of integers."""
+    return any(
+        isinstance(x, (np.ndarray, Array, Tracer)) and x.ndim and x.dtype != bool
+        for x in _entries(index)
+    )
 
 
 def _is_plain(update: IndexUpdate) -> bool:
     """Whether array and indices are concrete."""
-    index = update.index
-    entries = index if index.__class__ is tuple else (index,)
-    return update.array.__class__ is Array and not any(isinstance(x, Tracer) for x in entries)
+    return update.array.__class__ is Array and not any(
+        isinstance(x, Tracer) for x in _entries(update.index)
+    )
 
 
 _native.set_update_types(At, IndexUpdate)

@@ -19,7 +19,7 @@ from vires.ops.axes import Axes, past, without
 from vires.ops.convert import convert
 from vires.ops.elementwise import add
 from vires.ops.linear import tangent_zero
-from vires.ops.reduce import NUMPY_WIDE
+from vires.ops.reduce import numpy_products
 from vires.ops.shape import transpose
 
 #: ((contracting axes of lhs, of rhs), (batch axes of lhs, of rhs))
@@ -114,11 +114,7 @@ def _reference(
         *(lhs.shape[d] for d in lhs_free),
         *(rhs.shape[d] for d in rhs_free),
     )
-    # Wide enough for the operands and for the result: sums of integers must not wrap before they
-    # are widened.
-    compute = NUMPY_WIDE.get(lhs.dtype, lhs.dtype)
-    if dtype != lhs.dtype:
-        compute = np.result_type(compute, NUMPY_WIDE.get(dtype, dtype))
+    compute = numpy_products(lhs.dtype, dtype)
     a = matrices(lhs, lhs_batch, lhs_free, lhs_contract).astype(compute, copy=False)
     b = matrices(rhs, rhs_batch, rhs_contract, rhs_free).astype(compute, copy=False)
     with np.errstate(all="ignore"):
@@ -142,7 +138,9 @@ def plain_product(
     """
     (lhs_contract, rhs_contract), (lhs_batch, _) = dimension_numbers
     single = len(lhs_contract) == 1 and not lhs_batch and 1 <= lhs.ndim <= 2 and 1 <= rhs.ndim <= 2
-    if not single or lhs.dtype not in _BLAS or preferred_element_type not in (None, lhs.dtype):
+    # Not `in (None, ...)`: to NumPy, None is a name of float64.
+    as_it_is = preferred_element_type is None or preferred_element_type == lhs.dtype
+    if not single or lhs.dtype not in _BLAS or not as_it_is:
         return None
     turn_lhs = lhs.ndim == 2 and lhs_contract == (0,)
     turn_rhs = rhs.ndim == 2 and rhs_contract == (1,)

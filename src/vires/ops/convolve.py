@@ -23,7 +23,7 @@ from vires.ops.elementwise import add
 from vires.ops.extent import Padding, dilated, output_sizes, spread, windows
 from vires.ops.linear import tangent_zero
 from vires.ops.parts import rev
-from vires.ops.reduce import NUMPY_WIDE
+from vires.ops.reduce import numpy_products
 from vires.ops.shape import move_axis, reshape
 
 
@@ -135,9 +135,7 @@ def _reference(
     preferred_element_type: DType | None,
 ) -> np.ndarray:
     dtype = lhs.dtype if preferred_element_type is None else preferred_element_type
-    compute = NUMPY_WIDE.get(lhs.dtype, lhs.dtype)
-    if dtype != lhs.dtype:
-        compute = np.result_type(compute, NUMPY_WIDE.get(dtype, dtype))
+    compute = numpy_products(lhs.dtype, dtype)
     x = lhs.transpose(dimension_numbers.lhs_spec).astype(compute, copy=False)
     kernel = rhs.transpose(dimension_numbers.rhs_spec).astype(compute, copy=False)
     out_features, in_features, *size = kernel.shape

@@ -47,6 +47,18 @@ NUMPY_WIDE: dict[DType, DType] = {
 }
 
 
+def numpy_products(operands: DType, result: DType) -> DType:
+    """The dtype in which NumPy sums products: wide enough for the operands and for the result, as
+    integers must not wrap before they are widened; those of two kinds wrap alike.
+    """
+    wide = NUMPY_WIDE.get(operands, operands)
+    if result == operands:
+        return wide
+    if operands.kind in "iu" and result.kind in "iu":
+        return max(result, operands, key=lambda dtype: dtype.itemsize)
+    return np.result_type(wide, NUMPY_WIDE.get(result, result))
+
+
 def on_numpy(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     """Run a NumPy function of one array without warnings, narrow dtypes widened and rounded at the
     end.

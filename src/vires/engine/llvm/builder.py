@@ -57,8 +57,14 @@ class NotInRegisters(Exception):
     """A loop needs memory: its values are used at other places than their own."""
 
 
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple([n for n in shape if n != 1])
+
+
 #: The name of the node that stands for the effect of a block without results.
 EFFECT = "effect"
+#: Values in an expression above which its parts are pulled first.
+DEEP = 40
 #: Blocks that are defined as reductions.
 _DEFINED: dict[str, Callable[..., Any]] = {
     "contract": contract,
@@ -82,6 +88,8 @@ class Builder(Graph):
         self.number = 0
         #: Elements found in the kernel being built, by node, index and guard.
         self.memo: dict[Any, Expr] = {}
+        #: Whether the parts of a deep expression are being pulled, one after the other.
+        self._below = False
         #: The index of the domain itself, and the offset of a row-major buffer at it.
         self.identity: tuple[Index, ...] = ()
         self.identity_offset: Index | None = None
@@ -126,9 +134,33 @@ class Builder(Graph):
         elif node.kind == "literal":
             found = node.definition
         else:
+            if node.depth > DEEP and not self._below:
+                self._pull_below(node)
             found = node.element(place)
         memo[key] = found
         return found
+
+    def _pull_below(self, node: Node) -> None:
+        """Pull the scalars that a deep expression is made of, from the bottom up: arrays are cut
+        by values in memory, but scalars stay expressions, and to pull is recursive.
+        """
+        zero = self.index(0, ())
+        scalars: list[tuple[Node, tuple[Index, ...]]] = []
+        seen, stack = {node}, [node]
+        while stack:
+            for x in stack.pop().operands:
+                if x.kind == "pull" and x.buffer is None and x.depth > DEEP and x not in seen:
+                    seen.add(x)
+                    place = (zero,) * len(x.shape)
+                    if x.size == 1 and (x, place) not in self.memo:
+                        stack.append(x)
+                        scalars.append((x, place))
+        self._below = True
+        try:
+            for x, place in sorted(scalars, key=lambda scalar: scalar[0].depth):
+                self.element(x, place)
+        finally:
+            self._below = False
 
     def _register(self, node: Node, index: tuple[Index, ...]) -> Expr:
         """An element of a value in registers; chosen among all where the index is not known now."""
@@ -231,10 +263,10 @@ class Builder(Graph):
         operands = node.operands or tuple(operands)
         node.name, node.operands, node.weight = name, operands, costs.PRIMITIVES.get(name, 1.0)
         node.origin = self.origin
-        node.pointwise = (
-            node.kind == "pull"
-            and name not in _NOT_POINTWISE_PULLS
-            and all(x.shape == node.shape for x in operands)
+        node.pointwise = node.kind == "pull" and (
+            _squeezed(operands[0].shape) == _squeezed(node.shape)
+            if node.same
+            else name not in _NOT_POINTWISE_PULLS and all(x.shape == node.shape for x in operands)
         )
         node.number = self.number = self.number + 1
         self.region.nodes.append(node)

@@ -209,7 +209,9 @@ def _product(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
     (x_axes, y_axes), (batch, _) = numbers
     preferred = params["preferred_element_type"]
     single = len(x_axes) == 1 and not batch and 1 <= x.ndim <= 2 and 1 <= y.ndim <= 2
-    if not single or x.dtype not in _BLAS or preferred not in (None, x.dtype):
+    # Not `in (None, ...)`: to NumPy, None is a name of float64.
+    as_it_is = preferred is None or preferred == x.dtype
+    if not single or x.dtype not in _BLAS or not as_it_is:
         return None
     turned = x.ndim == 2 and x_axes == (0,), y.ndim == 2 and y_axes == (1,)
     length = x.shape[x_axes[0]]

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _LIGHT = 0.5
 #: Lanes that are worth a vector.
 _FEWEST_LANES = 8
+#: Bytes that the caches hold.
+_CACHED = 12 << 20
 
 
 def attach(builder: Builder, region: Region, vector_bytes: int) -> None:
@@ -35,7 +37,7 @@ def attach(builder: Builder, region: Region, vector_bytes: int) -> None:
     for block in [x for x in region.steps if isinstance(x, Block) and "product" in x.params]:
         work: Product = block.params["product"]
         kernel = _follower(region, block)
-        if kernel is None or not work.plain:
+        if kernel is None or not work.plain or _is_cached(_result(block)):
             continue
         groups = _groups(kernel.domain, (work.field("columns"), work.field("rows"), work.batch))
         loops = None if groups is None else express_groups(builder, kernel, groups)
@@ -62,6 +64,13 @@ def _fit_lanes(kernel: Kernel, loops: Sequence[LoopVar | None], work: Product) -
         lanes //= 2
     if not chunk % lanes and not var.size % lanes:
         kernel.lanes = lanes
+
+
+def _is_cached(result: Node) -> bool:
+    """Whether the result of a convolution stays in the caches. Its rows are short: what follows is
+    faster in one long loop of its own, as long as that does not read memory.
+    """
+    return result.name == "convolve" and result.memory.nbytes < _CACHED
 
 
 def _is_in_place(buffer: Buffer, kernel: Kernel) -> bool:

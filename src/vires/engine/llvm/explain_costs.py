@@ -27,7 +27,8 @@ class Access(NamedTuple):
 def sizes_of(kernel: Kernel) -> dict[int, int]:
     """The lengths of a kernel's loops by their bits. A loop of unknown length counts one turn."""
     loops = [*kernel.loops, *kernel.reduced]
-    if kernel.part is not None:
+    # Where tasks store elements of their own, the task follows from the element.
+    if kernel.part is not None and (kernel.scatters or kernel.task_var not in kernel.loops):
         loops.append(kernel.part)
     unknown = kernel.reduced if has_unknown_length(kernel) else []
     return {v.bit: 1 if v in unknown else v.size for v in loops}

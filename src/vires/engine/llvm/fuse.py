@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import math
 
+from vires.engine.llvm.builder import DEEP
 from vires.engine.llvm.contract_layout import fold_transposes
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Reduction, Region, Shape, leader
 
-#: An expression deeper than this is cut by a value in memory (the pull is recursive).
-_DEPTH = 40
 #: A kernel takes no further results beyond these numbers of results and of operations.
 _RESULTS, _WEIGHT = 8, 500.0
 #: An expression up to this cost is computed wherever it is used.
@@ -63,7 +62,7 @@ def _estimate(region: Region) -> None:
                 weight += 1.0
         node.weight = min(weight if node.cheap else weight + 30.0, 1e4)
         node.depth = depth + 1
-        if node.depth >= _DEPTH and node.size > 1:
+        if node.depth >= DEEP and node.size != 1:
             node.store = True
 
 

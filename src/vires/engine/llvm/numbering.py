@@ -18,7 +18,7 @@ from vires.ops.shape import broadcast_in_dim
 class Operation(NamedTuple):
     """An equation that is needed and computes something new."""
 
-    #: Equal codes: the same operation on operands of the same types; negative: it may not repeat.
+    #: Equal codes: the same operation with results of the same type; negative: it may not repeat.
     code: int
     #: Numbers of variables, and negative ones of scalars (see `Scalar`).
     operands: tuple[int, ...]
@@ -85,6 +85,16 @@ class Numbering:
     def same_kind(self, x: int, y: int) -> bool:
         """Whether two numbers are of scalars of one type."""
         return x < 0 and y < 0 and self.scalars[-1 - x].kind == self.scalars[-1 - y].kind
+
+    def same_type(self, x: int, y: int) -> bool:
+        """Whether the values of two numbers have one type."""
+        return self._aval(x).same_type(self._aval(y))
+
+    def _aval(self, number: int) -> ShapedArray:
+        if number >= 0:
+            return self.variables[number].aval
+        scalar = self.scalars[-1 - number]
+        return scalar.literal.aval if scalar.eqn is None else scalar.eqn.outvars[0].aval
 
     def _type(self, aval: ShapedArray) -> int:
         """A number of a type. Most types are few objects: to hash them all would take longer."""

@@ -237,13 +237,14 @@ class _Turns:
     """Checks that the turns of a loop are alike, and finds what they hand on."""
 
     def __init__(self, numbering: Numbering, run: Run) -> None:
+        self.numbering = numbering
         self.operations = numbering.operations
         self.same_kind = numbering.same_kind
         self.run = run
 
     def check(self) -> bool:
         """Whether they are; then the run knows its carries."""
-        operations, run = self.operations, self.run
+        numbering, operations, run = self.numbering, self.operations, self.run
         first = operations[run.start].number
         run.template = template = min(_DEPTH, run.turns - 1)
         origin = first + template * run.stride
@@ -276,6 +277,9 @@ class _Turns:
                         if (
                             found >= first
                             or inits.setdefault((produced, turn + turns), found) != found
+                            # Comparisons, conversions and the like have one code for all types
+                            # that they take.
+                            or not numbering.same_type(found, number)
                         ):
                             return False
                     for turn in range(-turns, run.turns):

@@ -17,6 +17,7 @@ from vires.engine.llvm.check import check_region
 from vires.engine.llvm.check_memory import check_memory, check_nodes, check_order, check_stored
 from vires.engine.llvm.codes import ENTRY
 from vires.engine.llvm.control import own_outputs
+from vires.engine.llvm.culprits import compile_error
 from vires.engine.llvm.effort import settle
 from vires.engine.llvm.emit_program import ProgramWriter, Unit
 from vires.engine.llvm.epilogue import attach
@@ -90,11 +91,18 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
     code = codes.find(key, name) if key else None
     builder: ProgramBuilder | None = None
     if code is None:
-        builder, region, results = lower(closed)
-        arranged = arrange(builder, region, results, name, donate)
-        writer = ProgramWriter(arranged.slots, arranged.extended)
-        units, notes = translate(arranged, writer, name)
-        made = compiled(units, notes, name, hurried=not dumped)
+        region: Region | None = None
+        units: list[Unit] = []
+        try:
+            builder, region, results = lower(closed)
+            arranged = arrange(builder, region, results, name, donate)
+            writer = ProgramWriter(arranged.slots, arranged.extended)
+            units, notes = translate(arranged, writer, name)
+            made = compiled(units, notes, name, hurried=not dumped)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise compile_error(error, name, region, units) from error
         code = codes.load(made, name)
         if key:
             codes.keep(key, code)
@@ -345,9 +353,7 @@ def lower_region(
             if region.rare:
                 schedule_small(step)
                 continue
-            second = schedule(builder, step, vector_bytes)
-            if second is not None:
-                region.steps.insert(position + 1, second)
+            region.steps[position + 1 : position + 1] = schedule(builder, step, vector_bytes)
         elif step.kind in _UPDATE_STEPS:
             made = _UPDATE_STEPS[step.kind](builder, step, vector_bytes)
             region.steps[position : position + 1] = made

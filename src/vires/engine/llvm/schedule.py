@@ -10,6 +10,7 @@ import math
 from vires.engine.llvm import costs
 from vires.engine.llvm.builder import Builder
 from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
+from vires.engine.llvm.prefixes import cut_row
 from vires.engine.llvm.program import Buffer, Fold, Kernel
 
 #: A kernel below this cost is one task; above it, tasks of about that cost.
@@ -32,18 +33,27 @@ _CHOICES = frozenset(("min", "max", "and", "or", "select", "argument", "const"))
 _MOST_PARTIAL = 1 << 20
 
 
-def schedule(builder: Builder, kernel: Kernel, vector_bytes: int) -> Kernel | None:
-    """Schedule a kernel. If its fold is long it writes partial results; the kernel that combines
-    them is returned.
+def schedule(builder: Builder, kernel: Kernel, vector_bytes: int) -> list[Kernel]:
+    """Schedule a kernel. If its fold is long it writes partial results; the kernels that combine
+    them are returned.
     """
     _schedule(kernel, vector_bytes)
+    if any(fold.prefix for fold in kernel.folds):
+        following = cut_row(builder, kernel) if kernel.tasks == 1 else []
+        for ends in following[:1]:
+            schedule_small(ends)
+        for rest in following[1:]:
+            cut = rest.task_size, rest.tasks, rest.task_var
+            _schedule(rest, vector_bytes)
+            rest.task_size, rest.tasks, rest.task_var = cut
+        return following
     second = _split_fold(builder, kernel)
     if second is not None:
         if second.loops or any(map(_is_rounded, second.folds)):
             _schedule(second, vector_bytes)
         else:
             schedule_small(second)  # few elements, in any order
-    return second
+    return [] if second is None else [second]
 
 
 def schedule_small(kernel: Kernel) -> None:
@@ -83,7 +93,7 @@ def _schedule(kernel: Kernel, vector_bytes: int) -> None:
     kernel.work = weight * size
     if kernel.scatters:
         _scatter_tasks(kernel)
-    elif not any(fold.prefix for fold in kernel.folds):
+    else:
         _tasks(kernel, size, weight, along)
 
 
@@ -284,14 +294,12 @@ def _tasks(kernel: Kernel, size: int, weight: float, along: LoopVar | None) -> N
         if _pieces(kernel, var) < 4:
             var = None
     length = math.prod([v.size for v in kernel.reduced])
-    if (
-        kernel.reduced
-        and (var is None or length > _LONG_FOLD)
-        and kernel.folds
-        and not kernel.stores
-    ):
+    in_turn = any(fold.prefix for fold in kernel.folds)
+    if kernel.reduced and (var is None or length > _LONG_FOLD) and kernel.folds and not in_turn:
         outer = kernel.reduced[0]
-        if _pieces(kernel, outer) >= 4:
+        # Tasks store elements of their own.
+        apart = all(store.offset.factor(outer) for store in kernel.stores)
+        if apart and _pieces(kernel, outer) >= 4:
             var = outer
     if var is None:
         return
