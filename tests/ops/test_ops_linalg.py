@@ -9,6 +9,7 @@ import scipy.linalg
 import vires
 from vires import lax
 from vires.lax import linalg
+from vires.ops import eigen, factor
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
 
@@ -245,3 +246,53 @@ def test_what_cannot_be_differentiated_says_so():
         vires.jvp(lambda x: linalg.eig(x), (square,), (square,))
     with pytest.raises(TypeError, match="needs eigh or eig to be differentiated"):
         vires.jvp(lambda x: linalg.schur(x), (square,), (square,))
+
+
+STACKED = {
+    "eigh": lambda a: linalg.eigh(a + np.swapaxes(a, -1, -2), symmetrize_input=False),
+    "eigh upper": lambda a: linalg.eigh(a, lower=False, symmetrize_input=False),
+    "svd": lambda a: linalg.svd(a[..., :3], full_matrices=False),
+    "svd full": lambda a: linalg.svd(a[..., :3], full_matrices=True),
+    "svd values": lambda a: linalg.svd(a[..., :3], compute_uv=False),
+    "qr": lambda a: linalg.qr(a[..., :3], full_matrices=False),
+    "qr full": lambda a: linalg.qr(a[..., :3], full_matrices=True),
+    "eig": lambda a: linalg.eig(a),
+    "eig right": lambda a: linalg.eig(a, compute_left_eigenvectors=False),
+    "eig values": lambda a: linalg.eig(
+        a, compute_left_eigenvectors=False, compute_right_eigenvectors=False
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STACKED)
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_stacks_of_small_matrices_are_decomposed_one_by_one(name, dtype):
+    """Also those beside a matrix with nan."""
+    random = np.random.RandomState(0)
+    a = random.normal(size=(2, 3, 4, 4)).astype(dtype)
+    if dtype == "complex128":
+        a = a + 1j * random.normal(size=a.shape)
+    a[1, 0, 2, 1] = np.nan
+    function = STACKED[name]
+    for run in (function, vires.jit(function), vires.vmap(function)):
+        together = [np.asarray(x) for x in vires.tree.leaves(run(a))]
+        for place in np.ndindex(2, 3):
+            alone = vires.tree.leaves(function(a[place]))
+            for x, y in zip(together, alone, strict=True):
+                np.testing.assert_allclose(x[place], np.asarray(y), rtol=1e-9, atol=1e-12)
+
+
+def test_small_matrices_are_many_at_once(monkeypatch):
+    """No call from Python for each of them."""
+
+    def one(*args, **params):
+        raise AssertionError("a single matrix")
+
+    a = np.random.RandomState(0).normal(size=(5, 3, 3))
+    for primitive, call in (
+        (eigen.eigh, lambda: linalg.eigh(a)),
+        (eigen.svd, lambda: linalg.svd(a)),
+        (factor.qr, lambda: linalg.qr(a)),
+    ):
+        monkeypatch.setattr(primitive, "function", one)
+        assert np.asarray(call()[0]).shape[0] == 5

@@ -11,7 +11,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.primitive import Undefined, Zero
 from vires.core.trace import aval_of
-from vires.ops import lapack
+from vires.ops import lapack, stacks
 from vires.ops.accept import typed
 from vires.ops.compare import eq
 from vires.ops.complex import complex as complex_
@@ -83,6 +83,7 @@ eigh = MatrixOperation(
     jvp=_eigh_jvp,
     transpose=Undefined("transpose: eigh is not linear"),
     multiple_results=True,
+    many=stacks.eigh,
 )
 
 
@@ -163,6 +164,7 @@ svd = MatrixOperation(
     jvp=_svd_jvp,
     transpose=Undefined("transpose: svd is not linear"),
     multiple_results=True,
+    many=stacks.svd,
 )
 
 
@@ -249,6 +251,7 @@ eig = MatrixOperation(
     jvp=_eig_jvp,
     transpose=Undefined("transpose: eig is not linear"),
     multiple_results=True,
+    many=stacks.eig,
 )
 
 

@@ -11,7 +11,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.primitive import LinearOperand, Undefined, Zero
 from vires.core.trace import aval_of
-from vires.ops import lapack, matrix_routines
+from vires.ops import lapack, matrix_routines, stacks
 from vires.ops.accept import refuse, typed, typed_all
 from vires.ops.complex import real
 from vires.ops.convert import convert
@@ -309,6 +309,7 @@ qr = MatrixOperation(
     jvp=_qr_jvp,
     transpose=Undefined("transpose: qr is not linear"),
     multiple_results=True,
+    many=stacks.qr,
 )
 
 
