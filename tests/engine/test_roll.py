@@ -113,15 +113,49 @@ def test_two_loops_in_a_row():
     assert [scan.params["length"] for scan in scans(rolled(f, X, Y))] == [60, 70]
 
 
-def test_a_loop_in_the_body_of_a_scan():
+def in_a_scan(before, turns, after):
     def f(x, y):
-        def body(x, _):
-            return repeat(60, lambda i, x: (np.sin(x) * y + 0.5,), x)[0], None
+        def body(carry, _):
+            x, y = carry
+            x = before(x)
+            (x,) = repeat(turns, lambda i, x: (np.sin(x) * y + 0.5,), x)
+            return (after(x), y), None
 
-        return lax.scan(body, x, None, length=5)[0]
+        return lax.scan(body, (x, y), None, length=5)[0]
 
-    (outer,) = scans(rolled(f, X, Y))
-    assert len(scans(outer.params["jaxpr"])) == 1
+    return f
+
+
+def same(x):
+    return x
+
+
+def test_a_loop_that_is_the_body_of_a_scan_becomes_one_with_it():
+    (scan,) = scans(rolled(in_a_scan(same, 60, same), X, Y))
+    assert scan.params["length"] == 5 * 60
+    assert not scans(scan.params["jaxpr"])
+    assert len(scan.params["jaxpr"].eqns) == 4
+
+
+@pytest.mark.parametrize("before, after", [(np.cos, same), (same, np.cos)])
+def test_a_loop_in_the_body_of_a_scan_stays_unless_it_is_long(before, after):
+    (scan,) = scans(rolled(in_a_scan(before, 60, after), X, Y))
+    assert not scans(scan.params["jaxpr"])
+    (scan,) = scans(rolled(in_a_scan(before, 600, after), X, Y))
+    assert len(scans(scan.params["jaxpr"])) == 1
+
+
+def test_a_loop_that_keeps_what_the_scan_changes_is_no_part_of_it():
+    def f(x, y):
+        def body(carry, _):
+            x, y = carry
+            (z,) = repeat(60, lambda i, z: (np.sin(z) * x + 0.5,), y)
+            return (z, y), None
+
+        return lax.scan(body, (x, y), None, length=5)[0]
+
+    (scan,) = scans(rolled(f, X, Y))
+    assert scan.params["length"] == 5
 
 
 def test_a_jitted_step():

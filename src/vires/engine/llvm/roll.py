@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from vires.control.scan import scan_call
+from vires.control.while_call import while_call
 from vires.core import memo
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
@@ -21,52 +22,80 @@ from vires.core.trace import as_array
 from vires.engine.llvm.numbering import Numbering, Operation
 from vires.engine.llvm.periods import LEAST, Run, find_runs, may_have_runs
 
+#: Equations of the body of a loop from which on it is rolled. Elements, or the threads for them, go
+#: through all turns of a loop without loops inside at once; they would not any more.
+_REPEATED = 2000
+
 
 @memo.per_program
-def roll(closed: ClosedJaxpr) -> ClosedJaxpr:
-    """The program with scans in place of equations that repeat; itself where none do."""
+def roll(closed: ClosedJaxpr, repeated: bool = False) -> ClosedJaxpr:
+    """The program with scans in place of equations that repeat; itself where none do.
+
+    `repeated` says that it is the body of a loop.
+    """
     jaxpr = closed.jaxpr
-    eqns, inner_changed = _roll_inside(jaxpr.eqns)
-    if len(eqns) < LEAST or not may_have_runs(eqns):
-        return _with(closed, eqns) if inner_changed else closed
-    numbering = Numbering(jaxpr, eqns)
-    runs = find_runs(numbering)
-    if not runs:
-        return _with(closed, eqns) if inner_changed else closed
-    return _Rewriter(closed, numbering, runs).program()
+    eqns = [_rolled_inside(eqn, repeated) for eqn in jaxpr.eqns]
+    changed = any(a is not b for a, b in zip(eqns, jaxpr.eqns, strict=True))
+    if len(eqns) >= (_REPEATED if repeated else LEAST) and may_have_runs(eqns):
+        numbering = Numbering(jaxpr, eqns)
+        runs = find_runs(numbering)
+        if runs:
+            return _Rewriter(closed, numbering, runs).program()
+    if not changed:
+        return closed
+    whole = Jaxpr(jaxpr.constvars, jaxpr.invars, jaxpr.outvars, eqns, jaxpr.names)
+    return ClosedJaxpr(whole, closed.consts)
 
 
-def _roll_inside(eqns: list[JaxprEqn]) -> tuple[list[JaxprEqn], bool]:
-    """Equations with their programs rolled, and whether that changed anything."""
-    changed = False
-    made: list[JaxprEqn] = []
-    for eqn in eqns:
-        for name, value in eqn.params.items():
-            if value.__class__ is ClosedJaxpr or value.__class__ is tuple:
-                rolled = _rolled(value)
-                if rolled is not value:
-                    eqn = eqn.replace(params={**eqn.params, name: rolled})
-                    changed = True
-        made.append(eqn)
-    return (made, True) if changed else (eqns, False)
+def _rolled_inside(eqn: JaxprEqn, repeated: bool) -> JaxprEqn:
+    """An equation with its programs rolled."""
+    if eqn.primitive is scan_call:
+        merged = _merged(eqn)
+        if merged is not None:
+            return merged
+    repeated = repeated or eqn.primitive in (scan_call, while_call)
+    for name, value in eqn.params.items():
+        if value.__class__ is ClosedJaxpr:
+            rolled: Any = roll(value, repeated)
+        elif value.__class__ is tuple and value and value[0].__class__ is ClosedJaxpr:
+            programs = tuple([roll(x, repeated) for x in value])
+            same = all(a is b for a, b in zip(programs, value, strict=True))
+            rolled = value if same else programs
+        else:
+            continue
+        if rolled is not value:
+            eqn = eqn.replace(params={**eqn.params, name: rolled})
+    return eqn
 
 
-def _rolled(value: Any) -> Any:
-    """A parameter with the programs in it rolled."""
-    if value.__class__ is ClosedJaxpr:
-        return roll(value)
-    if not value or value[0].__class__ is not ClosedJaxpr:
-        return value
-    programs = tuple([roll(x) for x in value])
-    return programs if any(a is not b for a, b in zip(programs, value, strict=True)) else value
-
-
-def _with(closed: ClosedJaxpr, eqns: list[JaxprEqn]) -> ClosedJaxpr:
-    """The program with other equations."""
-    old = closed.jaxpr
-    return ClosedJaxpr(
-        Jaxpr(old.constvars, old.invars, old.outvars, eqns, old.names), closed.consts
-    )
+def _merged(eqn: JaxprEqn) -> JaxprEqn | None:
+    """One scan for a scan whose body is nothing but a loop on the same carry; else None."""
+    params = eqn.params
+    num_consts, length = params["num_consts"], params["length"]
+    body = roll(params["jaxpr"])
+    if len(body.eqns) != 1 or body.consts or body is params["jaxpr"]:
+        return None
+    (inner,) = body.eqns
+    own, outer = inner.params, body.jaxpr
+    count = own["num_consts"]
+    carried, results = outer.invars[num_consts:], outer.outvars
+    if len(results) != params["num_carry"] or len(carried) != params["num_carry"]:
+        return None
+    if inner.primitive is not scan_call or len(inner.outvars) != len(inner.invars) - count:
+        return None
+    following = dict(zip(inner.invars[count:], own["jaxpr"].jaxpr.outvars, strict=True))
+    becomes = dict(zip(inner.invars[count:], inner.outvars, strict=True))
+    for variable, result in zip(carried, results, strict=True):
+        if result is not becomes.pop(variable, variable):
+            return None
+    # What the inner loop keeps must not change from one outer turn to the next.
+    if becomes or any(x in following for x in inner.invars[:count]):
+        return None
+    names: dict[Any, Any] = dict(zip(own["jaxpr"].jaxpr.invars, inner.invars, strict=True))
+    eqns = [x.replace(invars=[names.get(v, v) for v in x.invars]) for x in own["jaxpr"].eqns]
+    outvars = [names.get(x, x) for x in (following.get(v, v) for v in carried)]
+    program = ClosedJaxpr(Jaxpr([], outer.invars, outvars, eqns, outer.names))
+    return eqn.replace(params={**params, "jaxpr": program, "length": length * own["length"]})
 
 
 class _Rewriter:
