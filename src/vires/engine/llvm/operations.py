@@ -14,10 +14,32 @@ from vires.engine.llvm.math_tables import REAL_MATH
 from vires.engine.llvm.ssa import Builder, ComplexVal, Val
 
 _ARITY = {**SCALAR_OPS, **MATH_OPS}
+#: Most operations are one instruction on operands of one type, by name and group of kinds.
+_INSTRUCTIONS = {
+    **{(name, "f"): f"f{name}" for name in ("add", "sub", "mul", "div")},
+    **{(name, group): name for name in ("add", "sub", "mul") for group in "iu"},
+    **{(name, group): name for name in ("and", "or", "xor") for group in "biu"},
+}
+_PREDICATES = {
+    **{(name, "f"): f"o{name}" for name in ("eq", "lt", "le", "gt", "ge")},
+    ("ne", "f"): "une",
+    **{(name, group): name for name in ("eq", "ne") for group in "iu"},
+    **{(name, "i"): f"s{name}" for name in ("lt", "le", "gt", "ge")},
+    **{(name, "u"): f"u{name}" for name in ("lt", "le", "gt", "ge")},
+}
 
 
 def apply(code: Builder, name: str, operands: Sequence[Val]) -> Val:
     """The result of an operation, after broadcasting scalars to the vectors among the operands."""
+    if len(operands) == 2:
+        x, y = operands
+        if x.kind is y.kind and x.lanes == y.lanes and not x.kind.is_packed:
+            instruction = _INSTRUCTIONS.get((name, x.kind.group))
+            if instruction is not None:
+                return x.binary(instruction, y)
+            predicate = _PREDICATES.get((name, x.kind.group))
+            if predicate is not None:
+                return x.compare(predicate, y)
     arity = _ARITY.get(name)
     if arity is None:
         raise ValueError(f"kernel: needs a known operation; got {name!r}")
