@@ -100,7 +100,8 @@ def _start(pythons: dict[str, str], turn: int) -> dict[str, Peer]:
         pythons = {k: v for k, v in pythons.items() if k != "torch.compile"}
     peers = {name: Peer(name, python) for name, python in pythons.items()}
     vires = peers.pop("vires")
-    peers = {"vires": vires, "warm": Peer("vires", pythons["vires"], vires.cache), **peers}
+    # The second process comes last: code is written to the cache some time after a first call.
+    peers = {"vires": vires, **peers, "warm": Peer("vires", pythons["vires"], vires.cache)}
     for peer in peers.values():
         peer.start()
     return peers

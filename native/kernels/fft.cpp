@@ -107,21 +107,23 @@ Run<R> best() {
   return run_plain<R>;
 }
 
-// One axis of an array seen as [outer, length, inner]. Real transforms change the length.
+// One axis of an array seen as [outer, length, rows, row]: all of its lines, or those through the first
+// `used` elements of each row. Real transforms change the length.
 template <typename R>
 struct Pass {
   const Plan<R>* plan;
   Run<R> run;
   const R* from;
   R* to;
-  int64_t outer, inner, source_length, target_length;
+  int64_t outer, rows, row, used, source_length, target_length;
   Kind kind;
   std::atomic<bool> failed{false};
 
-  int64_t per_outer() const { return inner >= kLanes<R> ? (inner + kLanes<R> - 1) / kLanes<R> : 0; }
+  int64_t inner() const { return rows * row; }
+  int64_t per_row() const { return used >= kLanes<R> ? (used + kLanes<R> - 1) / kLanes<R> : 0; }
   int64_t tasks() const {
-    if (per_outer()) return outer * per_outer();
-    return (outer * inner + kLanes<R> - 1) / kLanes<R>;
+    if (per_row()) return outer * rows * per_row();
+    return (outer * rows * used + kLanes<R> - 1) / kLanes<R>;
   }
 };
 
@@ -134,23 +136,25 @@ void pass_task(void* context, int64_t task) {
   auto& pass = *static_cast<Pass<R>*>(context);
   constexpr int lanes = kLanes<R>;
   int64_t sources[lanes], targets[lanes];
-  int64_t first, end;  // lines, counted over [outer, inner]
-  if (const int64_t each = pass.per_outer()) {
-    first = task / each * pass.inner + task % each * lanes;
-    end = std::min(first + lanes, (task / each + 1) * pass.inner);
+  int64_t first, end;  // lines, counted over [outer, rows, used]
+  if (const int64_t each = pass.per_row()) {
+    first = task / each * pass.used + task % each * lanes;
+    end = std::min(first + lanes, (task / each + 1) * pass.used);
   } else {
     first = task * lanes;
-    end = std::min(first + lanes, pass.outer * pass.inner);
+    end = std::min(first + lanes, pass.outer * pass.rows * pass.used);
   }
+  const int64_t inner = pass.inner();
   for (int64_t line = first; line < end; ++line) {
-    const int64_t o = line / pass.inner, i = line % pass.inner;
-    sources[line - first] = o * pass.source_length * pass.inner + i;
-    targets[line - first] = o * pass.target_length * pass.inner + i;
+    const int64_t o = line / pass.used / pass.rows;
+    const int64_t i = line / pass.used % pass.rows * pass.row + line % pass.used;
+    sources[line - first] = o * pass.source_length * inner + i;
+    targets[line - first] = o * pass.target_length * inner + i;
   }
   const int present = static_cast<int>(end - first);
-  const bool contiguous = pass.inner >= lanes;
-  const Lines source{sources, pass.inner, present, contiguous, pass.kind == Kind::real_forward};
-  const Lines target{targets, pass.inner, present, contiguous, pass.kind == Kind::real_inverse};
+  const bool contiguous = pass.used >= lanes;
+  const Lines source{sources, inner, present, contiguous, pass.kind == Kind::real_forward};
+  const Lines target{targets, inner, present, contiguous, pass.kind == Kind::real_inverse};
   const auto bytes = static_cast<size_t>(2 * pass.plan->n) * sizeof(Element<R>);
   // Kept by each thread: fresh pages would cost as much as the transform.
   static thread_local std::unique_ptr<void, Freed> kept;
@@ -168,12 +172,7 @@ void pass_task(void* context, int64_t task) {
 }
 
 template <typename R>
-bool along(Runtime* runtime, const R* from, R* to, int64_t outer, int64_t n, int64_t inner,
-           Kind kind) {
-  const auto owned = plan_for<R>(n);
-  const int64_t half = n / 2 + 1;
-  Pass<R> pass{&owned->plan, best<R>(), from, to, outer, inner,
-               kind == Kind::real_inverse ? half : n, kind == Kind::real_forward ? half : n, kind};
+bool run_pass(Runtime* runtime, Pass<R>& pass) {
   const int64_t tasks = pass.tasks();
   if (tasks == 1)
     pass_task<R>(&pass, 0);
@@ -182,7 +181,18 @@ bool along(Runtime* runtime, const R* from, R* to, int64_t outer, int64_t n, int
   return !pass.failed;
 }
 
-// args: bytes of a real number, kind, number of outer lines, rank, lengths.
+template <typename R>
+bool along(Runtime* runtime, const R* from, R* to, int64_t outer, int64_t n, int64_t inner,
+           Kind kind) {
+  const auto owned = plan_for<R>(n);
+  const int64_t half = n / 2 + 1;
+  Pass<R> pass{&owned->plan, best<R>(), from, to, outer, 1, inner, inner,
+               kind == Kind::real_inverse ? half : n, kind == Kind::real_forward ? half : n, kind};
+  return run_pass(runtime, pass);
+}
+
+// args: bytes of a real number, kind (FftType, or kWholeOfReal), number of outer lines, rank,
+// lengths.
 template <typename R>
 bool all_axes(Runtime* runtime, const int64_t* args, const R* in, R* out) {
   const auto kind = static_cast<Kind>(args[1]);
@@ -216,17 +226,87 @@ bool all_axes(Runtime* runtime, const int64_t* args, const R* in, R* out) {
   return !to_real || along(runtime, from, out, lines, last, 1, kind);
 }
 
+// Completes the lines of a spectrum of real numbers of which the nonnegative frequencies are there:
+// the others are the conjugates of the numbers at the opposite frequencies.
+template <typename R>
+struct Mirror {
+  static constexpr int64_t kLinesAtOnce = 16;
+
+  R* spectrum;
+  int64_t lines, rank;
+  const int64_t* lengths;
+
+  // The line at the opposite frequencies along all axes but the last.
+  int64_t opposite(int64_t line) const {
+    int64_t result = 0, size = 1;
+    for (int64_t d = rank - 2; d >= 0; --d) {
+      const int64_t i = line % lengths[d];
+      result += (i ? lengths[d] - i : 0) * size;
+      size *= lengths[d];
+      line /= lengths[d];
+    }
+    return result + line * size;
+  }
+
+  static void task(void* context, int64_t task) {
+    const auto& self = *static_cast<Mirror*>(context);
+    const int64_t n = self.lengths[self.rank - 1];
+    const int64_t end = std::min(self.lines, (task + 1) * kLinesAtOnce);
+    for (int64_t line = task * kLinesAtOnce; line < end; ++line) {
+      R* to = self.spectrum + 2 * line * n;
+      const R* from = self.spectrum + 2 * self.opposite(line) * n;
+      for (int64_t k = n / 2 + 1; k < n; ++k) {
+        to[2 * k] = from[2 * (n - k)];
+        to[2 * k + 1] = -from[2 * (n - k) + 1];
+      }
+    }
+  }
+};
+
+// As all_axes, for complex results of real numbers.
+template <typename R>
+bool whole_of_real(Runtime* runtime, const int64_t* args, const R* in, R* out) {
+  const int64_t rank = args[3], *lengths = args + 4, last = lengths[rank - 1];
+  int64_t lines = args[2];
+  for (int64_t d = 0; d + 1 < rank; ++d) lines *= lengths[d];
+  if (lines == 0) return true;
+  const auto first = plan_for<R>(last);
+  Pass<R> pass{&first->plan, best<R>(), in, out, lines, 1, 1, 1, last, last, Kind::real_forward};
+  if (!run_pass(runtime, pass)) return false;
+  int64_t rows = 1;
+  for (int64_t d = rank - 2; d >= 0; --d) {
+    const auto owned = plan_for<R>(lengths[d]);
+    const int64_t outer = lines / rows / lengths[d];
+    Pass<R> other{&owned->plan, best<R>(), out, out, outer, rows, last, last / 2 + 1,
+                  lengths[d], lengths[d], Kind::forward};
+    if (!run_pass(runtime, other)) return false;
+    rows *= lengths[d];
+  }
+  Mirror<R> mirror{out, lines, rank, lengths};
+  constexpr int64_t each = Mirror<R>::kLinesAtOnce;
+  runtime->parallel_for(runtime, Mirror<R>::task, &mirror, (lines + each - 1) / each);
+  return true;
+}
+
+// `args[1]` that stands for it.
+constexpr int64_t kWholeOfReal = 4;
+
+template <typename R>
+bool transform(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
+  const auto* in = static_cast<const R*>(inputs[0]);
+  auto* out = static_cast<R*>(outputs[0]);
+  return args[1] == kWholeOfReal ? whole_of_real(runtime, args, in, out)
+                                 : all_axes(runtime, args, in, out);
+}
+
 }  // namespace
 
 extern "C" {
 
 // Returns 0, or 1 when there is no memory for the work.
 int32_t vires_fft(Runtime* runtime, const int64_t* args, void** inputs, void** outputs) {
-  const bool done = args[0] == 4
-                        ? all_axes(runtime, args, static_cast<const float*>(inputs[0]),
-                                   static_cast<float*>(outputs[0]))
-                        : all_axes(runtime, args, static_cast<const double*>(inputs[0]),
-                                   static_cast<double*>(outputs[0]));
+  const bool done = args[0] == 4 ? transform<float>(runtime, args, inputs, outputs)
+                                 : transform<double>(runtime, args, inputs, outputs);
   return done ? 0 : 1;
 }
 

@@ -22,6 +22,7 @@ from vires.engine.llvm.contract import contract
 from vires.engine.llvm.convolve import convolve
 from vires.engine.llvm.expressions import Expr, Graph, Index, LoopVar, canonical
 from vires.engine.llvm.program import Block, Buffer, Node, Reduction, Region
+from vires.engine.llvm.spectra import of_real
 from vires.engine.llvm.update_blocks import scatter, update_slice
 
 #: Primitives whose result at an index is made of their operands at the same index.
@@ -246,6 +247,8 @@ class Builder(Graph):
         if kind == "branch":
             index, *arguments = operands
             return control.branch(self, [index, *arguments], **params)
+        if kind == "library":
+            operands, params = of_real(operands, params)
         block = Block(kind, [self.in_memory(x) for x in operands], params)
         return block, [self.result("memory", block) for _ in self._expected]
 
