@@ -19,6 +19,8 @@ from vires import _native
 #: Seconds from a request to the work; and of what no program has asked for yet.
 _DELAY = 0.05
 LATER = 0.3
+#: Seconds for which work may be put off because somebody waits for other programs.
+_PATIENCE = 1.0
 
 
 class _Worker:
@@ -32,6 +34,8 @@ class _Worker:
         self._is_busy = False
         self._waiting = 0
         self._has_thread = False
+        #: No task begins before, unless it has waited for long.
+        self.rest = 0.0
 
     def add(self, task: Callable[[], None], delay: float) -> None:
         """Do a task after so many seconds, and after those that were to be done before."""
@@ -70,7 +74,10 @@ class _Worker:
         """The next task, when its time has come."""
         with self._changed:
             while True:
-                left = self._tasks[0][0] - time.monotonic() if self._tasks else None
+                left = None
+                if self._tasks:
+                    due = self._tasks[0][0]
+                    left = min(max(due, self.rest), due + _PATIENCE) - time.monotonic()
                 if left is not None and (left <= 0 or self._waiting):
                     self._is_busy = True
                     return self._tasks.pop(0)[1]
@@ -83,6 +90,11 @@ _worker = _Worker()
 def run(task: Callable[[], None], delay: float = _DELAY) -> None:
     """Do a task on the thread, after so many seconds."""
     _worker.add(task, delay)
+
+
+def rest() -> None:
+    """Begin nothing for a moment: somebody waits for a program."""
+    _worker.rest = time.monotonic() + _DELAY
 
 
 def finish() -> None:

@@ -26,6 +26,8 @@ from vires.engine.llvm.ssa import Builder, Val, with_helpers
 PREFIX = "vires_math_"
 #: What nearly every program uses; compiled while `import vires` goes on.
 _FIRST = ("sin", "cos", "exp", "log", "tanh", "logistic")
+#: What many use; compiled a little later, when nobody waits for other code.
+_NEXT = ("log1p", "erf_inv", "erf")
 _LEVEL = 1
 
 _lock = threading.RLock()
@@ -37,18 +39,22 @@ _jobs: dict[str, tuple[int, machine.Job]] = {}
 
 def prepare() -> None:
     """Begin to compile the common functions, unless the cache has them."""
+    for symbol in _missing(_FIRST):
+        _begin(symbol)
+
+
+def _missing(names: Iterable[str]) -> list[str]:
+    """The symbols of functions for whole vectors of float32 that are not in the cache."""
     full = _native.vector_bytes() // FLOAT32.size
-    for name in _FIRST:
-        symbol = _symbol(name, FLOAT32, full)
-        if not cache.has(_key(symbol)):
-            _begin(symbol)
+    symbols = [_symbol(name, FLOAT32, full) for name in names]
+    return [symbol for symbol in symbols if not cache.has(_key(symbol))]
 
 
 def settle() -> None:
     """Load the functions that are there by now, so that the first program finds them; and those
     that are not yet, later.
     """
-    if _jobs:
+    if _jobs or _missing(_NEXT):
         background.run(_load_all, background.LATER)
     ready = [symbol for symbol, (_, job) in list(_jobs.items()) if job.done()]
     if ready:
@@ -58,6 +64,10 @@ def settle() -> None:
 
 
 def _load_all() -> None:
+    for symbol in _missing(_NEXT):
+        with _lock:
+            if symbol not in _jobs and symbol not in _addresses:
+                _begin(symbol, machine.Priority.BACKGROUND)
     for symbol, (process, job) in list(_jobs.items()):
         if process == os.getpid():
             job.wait()
@@ -142,9 +152,9 @@ def _function(symbol: str) -> tuple[str, dict[str, str]]:
     return code.define(symbol, [x.typed for x in operands], result.type), code.helpers
 
 
-def _begin(symbol: str) -> None:
+def _begin(symbol: str, priority: machine.Priority = machine.Priority.SOON) -> None:
     with _lock:
-        job = machine.submit(_text(symbol), _LEVEL, symbol, priority=machine.Priority.SOON)
+        job = machine.submit(_text(symbol), _LEVEL, symbol, priority=priority)
         _jobs[symbol] = os.getpid(), job
 
 

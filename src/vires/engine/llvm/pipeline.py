@@ -80,6 +80,7 @@ class ProgramBuilder(Builder):
 
 def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) -> Any:
     """An executable of the native core for a staged program."""
+    background.rest()
     dump.show("jaxpr", name, lambda: repr(closed))
     rolled = closed = roll(closed)
     dump.show("roll", name, lambda: repr(rolled))
@@ -111,6 +112,7 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
             codes.improve(code, key, name, lambda: improved(units, made, name))
         elif key:
             background.run(lambda: codes.write(key, made))
+    background.rest()
     made_executable = executable(closed, code, builder)
     code.attach(made_executable)
     if builder is not None:
