@@ -389,7 +389,7 @@ class _Product:
         here = f"i32 {extent}"
         if self.pieces > 1:
             left_over = code.index(extent) - start
-            size = code.call("llvm.smin.i64", INT64, 1, left_over, code.index(self.chunk))
+            size = code.smaller(left_over, code.index(self.chunk))
             here = f"i32 {code.value(f'trunc {size.typed} to i32', INT64, 1).name}"
         matrix = rows * columns
         batch_sizes = self.sizes[0]

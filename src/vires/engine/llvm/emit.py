@@ -8,7 +8,6 @@ from collections.abc import Callable
 from vires.engine.llvm.code import Val
 from vires.engine.llvm.costs import LONG_TASK
 from vires.engine.llvm.expressions import INT64, LoopVar
-from vires.engine.llvm.kinds import INT64 as INT64_KIND
 from vires.engine.llvm.lane_stores import LaneStores
 from vires.engine.llvm.lanes import across, combine, shift
 from vires.engine.llvm.program import Fold, Turns
@@ -30,7 +29,7 @@ class Writer(LaneStores):
             size = code.index(kernel.task_var.size)
             high = low + kernel.task_size
             if kernel.task_var.size % kernel.task_size:
-                high = code.call("llvm.smin.i64", INT64_KIND, 1, high, size)
+                high = code.smaller(high, size)
             self.bounds = low, high
             if kernel.part is not None:
                 self.values[kernel.part] = task
@@ -101,7 +100,7 @@ class Writer(LaneStores):
         at = counter
         if is_vector and not whole:
             last = high - step
-            at = code.call("llvm.smin.i64", INT64_KIND, 1, counter, last)
+            at = code.smaller(counter, last)
         self.values[var] = at
         after = body(list(inner))
         if every:

@@ -17,7 +17,6 @@ from vires.engine.llvm.emit import Writer
 from vires.engine.llvm.express import express_groups
 from vires.engine.llvm.expressions import LoopVar
 from vires.engine.llvm.gemm import Product
-from vires.engine.llvm.kinds import INT64
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Region
 from vires.engine.llvm.schedule import schedule
 
@@ -167,7 +166,7 @@ class _BlockWriter(Writer):
         for var, place, chunk in zip(loops, (number, row, column), chunks, strict=True):
             if var is not None:
                 low = place * chunk
-                high = code.call("llvm.smin.i64", INT64, 1, low + chunk, code.index(var.size))
+                high = code.smaller(low + chunk, code.index(var.size))
                 self._ranges[var] = low, high, chunk
         self.run()
 

@@ -106,7 +106,7 @@ def near_kernel(dtype: Any, vectors: int) -> tuple[str, Code]:
     sums = {at: code.phi(dtype, lanes, [(zero, "entry")]) for at in places}
     code.cond_br(left.compare("sgt", 0), begin, done)
     code.label(begin)
-    length = code.call("llvm.smin.i64", INT64, 1, Val(code, "%run", INT64, 1), left)
+    length = code.smaller(Val(code, "%run", INT64, 1), left)
     sources: list[str] = []
     for i in range(rows):
         sources.append(code.fresh())

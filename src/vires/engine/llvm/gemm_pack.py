@@ -46,7 +46,7 @@ def times(code: Code, start: Val, stop: Val, step: int, body: Callable[[Val], No
 def least(code: Code, a: Val, b: Val | int) -> Val:
     """The smaller of two int64."""
     b = code.index(b) if isinstance(b, int) else b
-    return code.call("llvm.smin.i64", INT64, 1, a, b)
+    return code.smaller(a, b)
 
 
 def argument(code: Code, name: str) -> Val:
