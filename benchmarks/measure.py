@@ -15,8 +15,6 @@ Figures = dict[str, dict[str, dict[str, Any]]]
 _PEERS = Path(__file__).parent / "workloads"
 #: Processes that explain workloads; steps up to so many bytes are held against the cache's speed.
 _PROCESSES, _CACHED = 4, 1 << 20
-#: Seconds before a peer is asked: threads of the one before look for work for a while.
-_PAUSE = 0.25
 
 
 def functions(path: Path) -> set[str]:
@@ -86,7 +84,6 @@ def measure(
                         continue
                     # What a second process is asked for is its first call.
                     how = 0.3 * seconds if label == "warm" else seconds
-                    time.sleep(_PAUSE)
                     found = peer.ask(name, f"{how:g}")
                     figures[name][label] = keep(figures[name].get(label, {}), found)
                 say(f"round {turn + 1}: {name}: {_short(figures[name])}")
