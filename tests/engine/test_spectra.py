@@ -16,11 +16,11 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize(
+    "shape, axes",
+    [(s, n) for s in SHAPES for n in (1, 2, 3) if n <= len(s) and 0 not in s[-n:]],
+)
 def test_spectra_of_real_numbers(shape, dtype, axes):
-    if axes > len(shape) or 0 in shape[-axes:]:
-        pytest.skip("needs points along each axis")
     x = onp.random.default_rng(0).normal(size=shape).astype(dtype)
     places = tuple(range(-axes, 0))
     found = vires.jit(lambda x: np.fft.fftn(x, axes=places))(x)

@@ -17,10 +17,7 @@ from vires.control.dce import dce
 from vires.control.functions import as_operands, check_callables, name_of, trace_function
 from vires.control.identities import checkpoint_name, saved_value
 from vires.control.partial import partial_loop
-from vires.control.programs import (
-    choose,
-    split,
-)
+from vires.control.programs import choose, split
 from vires.core import memo, tree
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, Var, evaluate

@@ -54,8 +54,6 @@ class Numbering:
         for variable in (*jaxpr.constvars, *jaxpr.invars):
             numbers[variable] = len(self.variables)
             self.variables.append(variable)
-        #: Numbers below this one are of constants and arguments.
-        self.first = len(self.variables)
         known: dict[Any, int] = {}
         needed = live_equations(jaxpr)
         for eqn in compress(eqns, needed):

@@ -82,8 +82,8 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
     """An executable of the native core for a staged program."""
     background.rest()
     dump.show("jaxpr", name, lambda: repr(closed))
-    rolled = closed = roll(closed)
-    dump.show("roll", name, lambda: repr(rolled))
+    closed = roll(closed)
+    dump.show("roll", name, lambda: repr(closed))
     dumped = bool(dump.stages())
     try:
         key = "" if dumped else key_of(closed, donate)

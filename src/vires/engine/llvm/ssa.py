@@ -339,19 +339,18 @@ class Builder:
 
     def any_lane(self, condition: Val) -> Val:
         """Whether the condition holds in some lane."""
-        if condition.lanes == 1:
-            return condition
-        lanes = condition.lanes
-        integer = self.value(f"bitcast {condition.typed} to i{lanes}", BOOL, lanes)
-        return self.value(f"icmp ne i{lanes} {integer.name}, 0", BOOL, 1)
+        return self._lanes_are(condition, "ne", 0)
 
     def all_lanes(self, condition: Val) -> Val:
         """Whether the condition holds in every lane."""
-        if condition.lanes == 1:
-            return condition
+        return self._lanes_are(condition, "eq", -1)
+
+    def _lanes_are(self, condition: Val, relation: str, bits: int) -> Val:
         lanes = condition.lanes
+        if lanes == 1:
+            return condition
         integer = self.value(f"bitcast {condition.typed} to i{lanes}", BOOL, lanes)
-        return self.value(f"icmp eq i{lanes} {integer.name}, -1", BOOL, 1)
+        return self.value(f"icmp {relation} i{lanes} {integer.name}, {bits}", BOOL, 1)
 
     # --- blocks
 
