@@ -62,14 +62,6 @@ Call::~Call() {
   Py_XDECREF(exception_);
 }
 
-int32_t Call::run(int32_t (*entry)(void**, Runtime*), void** buffers, bool heavy) {
-  if (!heavy) return entry(buffers, this);
-  released_ = PyEval_SaveThread();
-  const int32_t result = entry(buffers, this);
-  PyEval_RestoreThread(std::exchange(released_, nullptr));
-  return result;
-}
-
 void Call::keep_exception() {
   PyObject* raised = raised_exception();
   if (exception_) {

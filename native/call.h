@@ -22,8 +22,15 @@ class Call : public Runtime {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  // Calls the entry, with the GIL released when `heavy`.
-  int32_t run(int32_t (*entry)(void**, Runtime*), void** buffers, bool heavy);
+  // Calls the code of a program, with the GIL released when `heavy`.
+  template <class Code>
+  int32_t run(const Code& code, bool heavy) {
+    if (!heavy) return code(this);
+    released_ = PyEval_SaveThread();
+    const int32_t result = code(this);
+    PyEval_RestoreThread(std::exchange(released_, nullptr));
+    return result;
+  }
 
   // Python exception of a signal handler or a host function; null when there was none.
   PyObject* take_exception() { return std::exchange(exception_, nullptr); }

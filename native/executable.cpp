@@ -1,5 +1,6 @@
 #include "executable.h"
 
+#include "call_list.h"
 #include "output_tree.h"
 
 namespace vires {
@@ -17,6 +18,24 @@ bool read_dims(PyObject* shape, int code, std::vector<int64_t>* dims, int64_t* n
   dims->assign(lengths, lengths + ndim);
   *nbytes = dtypes[code].itemsize;
   for (int64_t length : *dims) *nbytes *= length;
+  return true;
+}
+
+// Reads the address of an entry, or a list of calls. False with an exception.
+bool read_entry(PyObject* entry, const char* what, Program* program) {
+  if (const CallList* calls = call_list_in(entry)) {
+    program->entry = nullptr;
+    program->calls = calls;
+    return true;
+  }
+  void* address = PyLong_AsVoidPtr(entry);
+  if (!address) {
+    if (!PyErr_Occurred())
+      PyErr_Format(PyExc_ValueError, "%s: needs the address of an entry; got 0", what);
+    return false;
+  }
+  program->entry = reinterpret_cast<int32_t (*)(void**, Runtime*)>(address);
+  program->calls = nullptr;
   return true;
 }
 
@@ -184,22 +203,16 @@ PyObject* create(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
                  donate, forward);
     return nullptr;
   }
-  void* address = PyLong_AsVoidPtr(entry);
-  if (!address) {
-    if (!PyErr_Occurred())
-      PyErr_SetString(PyExc_ValueError, "Executable: needs the address of an entry; got 0");
-    return nullptr;
-  }
   const Owned self(type->tp_alloc(type, 0));
   if (!self) return nullptr;
   Program* program = new Program{};
   reinterpret_cast<Executable*>(self.get())->program = program;
-  program->entry = reinterpret_cast<int32_t (*)(void**, Runtime*)>(address);
   program->keepalive = Owned::borrow(keepalive);
   program->on_error = Owned::borrow(on_error);
   program->scratch_bytes = scratch_bytes;
   program->heavy = heavy;
-  if (!read_inputs(inputs, program) || !read_outputs(outputs, program) ||
+  if (!read_entry(entry, "Executable", program) || !read_inputs(inputs, program) ||
+      !read_outputs(outputs, program) ||
       !read_constants(constants, program) ||
       (host_functions && !read_host_functions(host_functions, program)) ||
       !read_donations(donate, donated, program) || !read_forwards(forward, program))
@@ -320,14 +333,8 @@ int set_kept(PyObject* self, PyObject* value, void*) {
 PyObject* replace(PyObject* self, PyObject* args) {
   PyObject *entry, *keepalive;
   if (!PyArg_ParseTuple(args, "OO:replace", &entry, &keepalive)) return nullptr;
-  void* address = PyLong_AsVoidPtr(entry);
-  if (!address) {
-    if (!PyErr_Occurred())
-      PyErr_SetString(PyExc_ValueError, "replace: needs the address of an entry; got 0");
-    return nullptr;
-  }
   Program* program = program_of(self);
-  program->entry = reinterpret_cast<int32_t (*)(void**, Runtime*)>(address);
+  if (!read_entry(entry, "replace", program)) return nullptr;
   // The code from before may be running.
   program->replaced.push_back(std::exchange(program->keepalive, Owned::borrow(keepalive)));
   Py_RETURN_NONE;

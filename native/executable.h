@@ -8,6 +8,8 @@
 
 namespace vires {
 
+class CallList;
+
 struct InputSpec {
   int code;
   std::vector<int64_t> dims;
@@ -26,7 +28,9 @@ struct OutputSpec {
 };
 
 struct Program {
+  // Machine code, or a list of calls. `keepalive` keeps either.
   int32_t (*entry)(void**, Runtime*);
+  const CallList* calls;
   Owned keepalive, on_error;
   std::vector<Owned> replaced;  // what kept earlier code alive
   std::vector<Owned> constants;

@@ -9,6 +9,7 @@
 #include "array.h"
 #include "blas.h"
 #include "compiled_function.h"
+#include "call_list_module.h"
 #include "compiler_module.h"
 #include "context.h"
 #include "eager.h"
@@ -237,4 +238,5 @@ NB_MODULE(_native, m) {
   define_context(m);
   define_machine(m);
   define_compiler(m);
+  define_call_list(m);
 }

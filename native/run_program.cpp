@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "call_list.h"
 #include "executable.h"
 #include "pool.h"
 
@@ -144,7 +145,12 @@ bool run_program(const Program& program, PyObject* const* inputs, const bool* un
   Call call(program.host_functions.data(), static_cast<int64_t>(program.host_functions.size()));
   // Tasks on other threads that call host functions need the GIL to be free.
   const bool release = program.heavy || !program.host_functions.empty();
-  const int32_t code = call.run(program.entry, buffers.data(), release);
+  // Another thread may replace both while the GIL is free; what they point to stays.
+  const auto entry = program.entry;
+  const CallList* const calls = program.calls;
+  const int32_t code = call.run([&](Runtime* runtime) {
+    return calls ? calls->run(buffers.data(), runtime) : entry(buffers.data(), runtime);
+  }, release);
   if (PyObject* exception = call.take_exception()) {
     PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception)), exception);
     Py_DECREF(exception);

@@ -112,7 +112,7 @@ class Executable:
 
     def __init__(
         self,
-        entry: int,
+        entry: int | CallList,
         keepalive: Any,
         constants: Sequence[Array],
         inputs: Sequence[tuple[Sequence[int], int]],
@@ -287,6 +287,31 @@ class Image:
     """Machine code in memory, for as long as this object lives."""
 
     def address(self, name: str) -> int: ...
+
+MOST_OPERANDS: int
+"""Operands of a function that a `CallList` calls, at most."""
+
+class CallList:
+    """A program as a list of calls, which the core performs without code; native/call_list.cpp
+    tells how it is written in numbers."""
+
+    def __init__(
+        self,
+        slots: int,
+        keeps: bool,
+        tables: Sequence[tuple[int, Sequence[int]]],
+        words: Sequence[int],
+        functions: Sequence[int],
+    ) -> None:
+        """Reads a list; ValueError for what is none.
+
+        Args:
+          slots: of the table of buffers that the program is called with.
+          keeps: kernels look for the runtime in a slot after these.
+          tables: integers in memory, with the bytes of each.
+          words: the steps.
+          functions: addresses of what they call.
+        """
 
 def register_dtype(code: int, dtype: Any, itemsize: int) -> None: ...
 def dtype_code(dtype: Any) -> int:

@@ -16,7 +16,7 @@ import pytest
 import vires
 import vires.numpy as np
 from vires.engine.llvm import background, codes, machine, math_library, pipeline
-from vires.engine.llvm.emit_program import ProgramWriter
+from vires.engine.llvm.call_list import write
 from vires.engine.llvm.program import Kernel, Node
 
 
@@ -125,7 +125,7 @@ def units_of(function, *operands):
     closed = vires.make_jaxpr(function)(*operands)
     builder, region, results = pipeline.lower(closed)
     arranged = pipeline.arrange(builder, region, results, "f", ())
-    return ProgramWriter(arranged.slots, arranged.extended).units(region, "entry")
+    return write(region, arranged.slots, arranged.extended, "entry", None)[1]
 
 
 def test_better_code_has_the_library_in_it():

@@ -359,7 +359,7 @@ def dumped(stages: str) -> subprocess.CompletedProcess[str]:
 def test_dump_prints_assembly():
     done = dumped("asm")
     assert done.returncode == 0
-    assert "--- asm: <lambda>" in done.stderr and "vires_entry:" in done.stderr
+    assert "--- asm: <lambda>" in done.stderr and "k0:" in done.stderr
     assert "--- llvm" not in done.stderr
     assert "--- asm" in dumped("all").stderr
 
@@ -369,6 +369,6 @@ def test_dump_knows_its_stages(stages: str):
     done = dumped(stages)
     assert done.returncode != 0
     assert (
-        "VIRES_DUMP: needs stages among jaxpr, roll, simplify, fuse, schedule, memory, llvm, asm, "
+        "VIRES_DUMP: needs stages among jaxpr, roll, simplify, fuse, schedule, memory, calls, llvm, asm, "
         "all; got assembly; try VIRES_DUMP=all" in done.stderr
     )

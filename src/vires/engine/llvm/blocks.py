@@ -13,10 +13,10 @@ import numpy as np
 
 from vires.core.avals import ShapedArray
 from vires.engine.llvm.builder import EFFECT, reference_of
-from vires.engine.llvm.contract import emit_contract
-from vires.engine.llvm.emit_control import emit_branch, emit_scan, emit_while
+from vires.engine.llvm.calls import Call, Known, Table, addresses
+from vires.engine.llvm.gemm import emit_product
 from vires.engine.llvm.program import Block, Node
-from vires.engine.llvm.sorting import NoMemory, emit_sort, leave_without_memory
+from vires.engine.llvm.sorting import emit_sort
 from vires.engine.llvm.updates import emit_check, emit_update
 from vires.engine.reference import view
 
@@ -28,40 +28,59 @@ Emitter = Callable[["ProgramWriter", Block], None]
 
 def emit_library(writer: ProgramWriter, block: Block) -> None:
     """Call a routine of the native core: runtime, static integers, operands, results."""
-    args = writer.integers("i64", [int(x) for x in block.params["args"]])
-    inputs = writer.pointer_table([x.memory for x in block.operands])
-    outputs = writer.pointer_table([x.memory for x in visible(block)])
+    args = Table(8, tuple([int(x) for x in block.params["args"]]))
+    inputs = addresses([x.memory for x in block.operands])
+    outputs = addresses([x.memory for x in visible(block)])
+    operands = (Known.RUNTIME, args, inputs, outputs)
     name = f"vires_{block.params['name']}"
-    passed = ("ptr %rt", f"ptr {args}", f"ptr {inputs}", f"ptr {outputs}")
-    leave_without_memory(writer, block, writer.call(name, "i32", *passed))
+    writer.run([Call(name, operands, failure=writer.failure(block))])
+
+
+def emit_branch(writer: ProgramWriter, block: Block) -> None:
+    """Run one of the regions."""
+    writer.branch(block.operands[0].memory, block.regions)
+
+
+def emit_turns(writer: ProgramWriter, block: Block) -> None:
+    """Run a loop in registers."""
+    writer.kernel(block.params["kernel"])
     writer.check_stop()
 
 
-#: Blocks with code of their own, by kind.
+#: What writes blocks, by what they are written as.
 EMITTERS: dict[str, Emitter] = {
-    "contract": emit_contract,
-    "scan": emit_scan,
-    "while": emit_while,
     "branch": emit_branch,
-    "update_slice": emit_update,
-    "scatter": emit_update,
     "check": emit_check,
-    "sort": emit_sort,
     "library": emit_library,
+    "product": emit_product,
+    "scatter": emit_update,
+    "sort": emit_sort,
+    "turns": emit_turns,
+    "update_slice": emit_update,
 }
+#: Blocks that need code of their own in the entry of a program.
+NEED_ENTRY = frozenset({"contract", "scan", "while"})
 #: Blocks that run on the host, and why.
 ON_HOST: dict[str, str] = {
     "random_bits": "the operation is elementwise in its rule",
 }
 
 
+def written_as(block: Block) -> str:
+    """How a block is written: as its kind, or as one that does the same with less; `host` where a
+    Python function does it.
+    """
+    params = block.params
+    if not params.get("native", True):
+        return "host"
+    if block.kind in NEED_ENTRY:
+        return "turns" if "kernel" in params else "product" if "product" in params else block.kind
+    return block.kind if block.kind in EMITTERS else "host"
+
+
 def emit_block(writer: ProgramWriter, block: Block) -> None:
-    """Write one block into the entry."""
-    emitter = EMITTERS.get(block.kind)
-    if emitter is not None and block.params.get("native", True):
-        emitter(writer, block)
-    else:
-        emit_host(writer, block)
+    """Write one block that needs no code of its own."""
+    EMITTERS.get(written_as(block), emit_host)(writer, block)
 
 
 def failure_of(block: Block) -> Any:
@@ -76,6 +95,16 @@ def visible(block: Block) -> list[Node]:
     return [x for x in block.results if x.number >= 0 and x.name != EFFECT]
 
 
+class NoMemory:
+    """The error of an operation that finds no memory for its work."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def error(self, position: int, shown: int) -> Exception:
+        return MemoryError(f"{self.name}: needs memory for its work; got none")
+
+
 def host_function(block: Block) -> tuple[Callable[..., None], int]:
     """The Python function that a block calls, with its number of buffers."""
     function = block.params["function"] if block.kind == "host" else reference_of(block.equation)
@@ -86,16 +115,7 @@ def host_function(block: Block) -> tuple[Callable[..., None], int]:
 
 def emit_host(writer: ProgramWriter, block: Block) -> None:
     """Call a Python function with NumPy views of the operands; copy what it returns."""
-    nodes = [*block.operands, *visible(block)]
-    number = len(writer.hosts)
-    writer.hosts.append(block)
-    main = writer.main
-    table = writer.pointer_table([node.memory for node in nodes])
-    field, host, failed = main.fresh(), main.fresh(), main.fresh()
-    main.emit(f"{field} = getelementptr ptr, ptr %rt, i64 3")
-    main.emit(f"{host} = load ptr, ptr {field}")
-    main.emit(f"{failed} = call i32 {host}(ptr %rt, i64 {number}, ptr {table})")
-    writer.leave_if(f"icmp ne i32 {failed}, 0", "-1")
+    writer.call_host(block, [node.memory for node in (*block.operands, *visible(block))])
 
 
 def host_call(

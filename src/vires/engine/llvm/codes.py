@@ -32,9 +32,9 @@ class Code:
         self._executables: list[weakref.ref[Any]] = []
 
     @property
-    def entry(self) -> int:
-        """The address of the program's entry."""
-        return self.linked.address(ENTRY)
+    def entry(self) -> Any:
+        """The address of the program's entry, or a list of calls."""
+        return self.linked.entry
 
     def attach(self, executable: Any) -> None:
         """Tell an executable when there is better code."""
@@ -55,7 +55,8 @@ class Code:
 def load(made: Made, name: str) -> Code:
     """Object code, placed in memory."""
     images, notes = made
-    return Code(objects.load_all(images, name, notes["exports"], notes["names"]), notes)
+    calls = notes.get("calls")
+    return Code(objects.load_all(images, name, notes["exports"], notes["names"], calls), notes)
 
 
 def find(key: str, name: str) -> Code | None:

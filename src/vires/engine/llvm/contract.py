@@ -18,13 +18,13 @@ from vires.core.avals import ShapedArray
 from vires.engine.llvm import gemm
 from vires.engine.llvm.code import Code, Val
 from vires.engine.llvm.expressions import canonical
-from vires.engine.llvm.gemm import DTYPES, View, emit_product, merged, product
+from vires.engine.llvm.gemm import DTYPES, View, merged, product
 from vires.engine.llvm.kinds import INT64
 from vires.engine.llvm.program import Block, Node, Reduction
 
 if TYPE_CHECKING:
     from vires.engine.llvm.builder import Builder
-    from vires.engine.llvm.emit_program import ProgramWriter
+    from vires.engine.llvm.emit_entry import EntryWriter
 
 #: Products of the sizes of rows, columns and sum from which the library is worth its call.
 _LIBRARY = 1000
@@ -324,15 +324,12 @@ def _one_stride(axes: Sequence[tuple[int, int]]) -> int | None:
     return axes[-1][1]
 
 
-def emit_contract(writer: ProgramWriter, block: Block) -> None:
+def emit_contract(writer: EntryWriter, block: Block) -> None:
     """Call the library's product for each index of the batch, in tasks of rows or columns when
     there is much to do.
 
     The library runs on the calling thread; the partition into tasks depends on the shapes alone.
     """
-    if "product" in block.params:
-        emit_product(writer, block)
-        return
     sizes = block.params["sizes"]
     count, rows, columns, length = (math.prod(n) for n in sizes)
     by_rows = rows >= columns
@@ -365,7 +362,7 @@ class _Product:
     """One matrix product for each task: a chunk of rows or columns at one index of the batch."""
 
     def __init__(
-        self, writer: ProgramWriter, block: Block, by_rows: bool, chunk: int, pieces: int
+        self, writer: EntryWriter, block: Block, by_rows: bool, chunk: int, pieces: int
     ) -> None:
         self.writer = writer
         self.sides: tuple[Side, Side] = block.params["sides"]
@@ -413,7 +410,7 @@ class _Product:
         a, b, c = addresses
         trans = [112 if side.transposed else 111 for side in self.sides]
         if dtype.kind == "c":
-            alpha, beta = (f"ptr {self.writer.table(code, dtype, value)}" for value in (1, 0))
+            alpha, beta = (f"ptr {self.writer.number(code, dtype, value)}" for value in (1, 0))
         else:
             kind = _LLVM[dtype.name]
             alpha, beta = f"{kind} 1.0", f"{kind} 0.0"

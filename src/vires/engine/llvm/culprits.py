@@ -13,7 +13,7 @@ from typing import Any
 
 from vires.core.jaxpr import JaxprEqn
 from vires.engine.llvm import machine
-from vires.engine.llvm.emit_program import Unit
+from vires.engine.llvm.modules import Unit
 from vires.engine.llvm.program import Block, Kernel, Node, Region, Step
 
 #: Names under which the passes hold what they work on.

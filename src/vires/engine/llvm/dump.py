@@ -8,11 +8,11 @@ import os
 import sys
 from collections.abc import Callable
 
-from vires.engine.llvm.blocks import EMITTERS, ON_HOST
+from vires.engine.llvm.blocks import ON_HOST, written_as
 from vires.engine.llvm.expressions import Expr, Index, LoopVar
 from vires.engine.llvm.program import Block, Kernel, Region
 
-STAGES = ("jaxpr", "roll", "simplify", "fuse", "schedule", "memory", "llvm", "asm")
+STAGES = ("jaxpr", "roll", "simplify", "fuse", "schedule", "memory", "calls", "llvm", "asm")
 
 
 def stages() -> frozenset[str]:
@@ -79,7 +79,7 @@ def region_text(region: Region, indent: str = "") -> str:
 
 def host_reason(block: Block) -> str:
     """Why a block runs on the host, or an empty text."""
-    if block.kind in EMITTERS:
+    if written_as(block) != "host":
         return ""
     return str(block.params.get("reason") or ON_HOST.get(block.kind, ""))
 

@@ -1,4 +1,4 @@
-"""Loops and branches in the entry of a program."""
+"""Loops around steps, in the entry of a program."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from vires.engine.llvm.control import Carry
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Region
 
 if TYPE_CHECKING:
-    from vires.engine.llvm.emit_program import ProgramWriter
+    from vires.engine.llvm.emit_entry import EntryWriter
     from vires.engine.llvm.ssa import Val
 
 #: A loop asks for signals about every so much work.
 _POLL_WORK = 1_000_000.0
 
 
-def emit_scan(writer: ProgramWriter, block: Block) -> None:
+def emit_scan(writer: EntryWriter, block: Block) -> None:
     """Run the body for each slice; slices and results are pointers that move."""
-    if "kernel" in block.params:
-        return emit_turns(writer, block)
     params, region = block.params, block.regions[0]
     length, reverse = params["length"], params["reverse"]
     _begin(writer, params["carries"])
@@ -46,10 +44,8 @@ def emit_scan(writer: ProgramWriter, block: Block) -> None:
     _end(writer, params["carries"])
 
 
-def emit_while(writer: ProgramWriter, block: Block) -> None:
+def emit_while(writer: EntryWriter, block: Block) -> None:
     """Run the body as long as the condition holds."""
-    if "kernel" in block.params:
-        return emit_turns(writer, block)
     main, params = writer.main, block.params
     test, body = block.regions
     _begin(writer, params["carries"])
@@ -71,38 +67,12 @@ def emit_while(writer: ProgramWriter, block: Block) -> None:
     _end(writer, params["carries"])
 
 
-def emit_turns(writer: ProgramWriter, block: Block) -> None:
-    """Run a loop in registers."""
-    writer.kernel(block.params["kernel"])
-    writer.check_stop()
-
-
-def emit_branch(writer: ProgramWriter, block: Block) -> None:
-    """Run one of the regions."""
-    main, index = writer.main, block.operands[0]
-    value = main.load(writer.main_pointer(_buffer(index)), index.dtype)
-    value = main.convert(value, "int64")
-    count = len(block.regions)
-    labels = [main.fresh_label("case") for _ in range(count)]
-    join = main.fresh_label("join")
-    for number in range(count - 1):
-        after = main.fresh_label("case")
-        main.cond_br(value.compare("sle", number), labels[number], after)
-        main.label(after)
-    main.br(labels[-1])
-    for label, region in zip(labels, block.regions, strict=True):
-        main.label(label)
-        writer.steps(region)
-        main.br(join)
-    main.label(join)
-
-
 def _buffer(node: Node) -> Buffer:
     assert node.buffer is not None
     return node.buffer
 
 
-def _begin(writer: ProgramWriter, carries: list[Carry]) -> None:
+def _begin(writer: EntryWriter, carries: list[Carry]) -> None:
     """Bring the first values to the memory of the results, and set the pointers."""
     for carry in carries:
         source, result = _buffer(carry.init), _buffer(carry.result)
@@ -114,7 +84,7 @@ def _begin(writer: ProgramWriter, carries: list[Carry]) -> None:
             writer.set_pointer(_buffer(carry.following).find(), writer.main_pointer(carry.spare))
 
 
-def _swap(writer: ProgramWriter, carries: list[Carry]) -> None:
+def _swap(writer: EntryWriter, carries: list[Carry]) -> None:
     for carry in carries:
         if carry.spare is not None:
             old, new = _buffer(carry.inside), _buffer(carry.following).find()
@@ -123,15 +93,11 @@ def _swap(writer: ProgramWriter, carries: list[Carry]) -> None:
             writer.set_pointer(new, first)
 
 
-def _end(writer: ProgramWriter, carries: list[Carry]) -> None:
+def _end(writer: EntryWriter, carries: list[Carry]) -> None:
     """Bring the last values to the memory of the results, where they are not there already."""
     for carry in carries:
         if carry.spare is not None:
-            at, target = (
-                writer.main_pointer(_buffer(carry.inside)),
-                writer.main_pointer(_buffer(carry.result)),
-            )
-            writer.copy_unless_same(target, at, _buffer(carry.result).nbytes)
+            writer.copy_unless_same(_buffer(carry.result), _buffer(carry.inside))
 
 
 def work(region: Region) -> float:
@@ -145,7 +111,7 @@ def work(region: Region) -> float:
     return total
 
 
-def _poll(writer: ProgramWriter, region: Region, counter: Val) -> None:
+def _poll(writer: EntryWriter, region: Region, counter: Val) -> None:
     """Now and then, stop if a signal came."""
     main = writer.main
     turns = max(int(_POLL_WORK / max(work(region), 1.0)), 1)
@@ -157,10 +123,6 @@ def _poll(writer: ProgramWriter, region: Region, counter: Val) -> None:
     else:
         main.br(ask)
     main.label(ask)
-    place, function, answer = main.fresh(), main.fresh(), main.fresh()
-    main.emit(f"{place} = getelementptr ptr, ptr %rt, i64 1")
-    main.emit(f"{function} = load ptr, ptr {place}")
-    main.emit(f"{answer} = call i32 {function}(ptr %rt)")
-    writer.leave_if(f"icmp ne i32 {answer}, 0", "-1")
+    writer.poll()
     main.br(on)
     main.label(on)

@@ -21,7 +21,8 @@ from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Region
 from vires.engine.llvm.schedule import schedule
 
 if TYPE_CHECKING:
-    from vires.engine.llvm.emit_program import Body, ProgramWriter
+    from vires.engine.llvm.emit_program import ProgramWriter
+    from vires.engine.llvm.modules import Body
 
 #: Operations of a kernel for one of its product, up to which it is done by the product's tasks.
 _LIGHT = 0.5

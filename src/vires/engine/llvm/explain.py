@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from vires.core.jaxpr import ClosedJaxpr
 from vires.engine.llvm import codes, dump, machine, pipeline
-from vires.engine.llvm.blocks import EMITTERS
-from vires.engine.llvm.emit_program import ProgramWriter, unit
+from vires.engine.llvm.blocks import written_as
+from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.explain_costs import (
     Access,
     block_reads,
@@ -27,6 +27,7 @@ from vires.engine.llvm.explain_limits import Limits, limits
 from vires.engine.llvm.explain_names import name_buffers
 from vires.engine.llvm.explain_time import TimedWriter, measure, repeat, steps_of
 from vires.engine.llvm.fingerprint import NotCanonical
+from vires.engine.llvm.modules import unit
 from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Reduction, Region, Step, leader
 from vires.engine.llvm.roll import roll
 
@@ -140,16 +141,16 @@ def explain_program(
     builder, region, results = pipeline.lower(closed)
     watch.lap("simplify")
     arranged = pipeline.arrange(builder, region, results, name, donate, watch.lap)
-    writer = ProgramWriter(arranged.slots, arranged.extended)
-    units, notes = pipeline.translate(arranged, writer, name)
+    written = pipeline.translate(arranged, name)
     watch.lap("emit")
-    made = pipeline.compiled(units, notes, name)
+    made = pipeline.compiled(written.units, written.notes, name)
     watch.lap("LLVM")
     plain = _executable(closed, made, name, builder)
     watch.lap("link")
-    compiled = _compile_times(writer, name)
+    compiled = _compile_times(written.writer, name)
     timed = TimedWriter(arranged.slots, arranged.extended, region)
-    measuring = pipeline.compiled(*pipeline.translate(arranged, timed, name), name)
+    measured = pipeline.translate(arranged, name, timed)
+    measuring = pipeline.compiled(measured.units, measured.notes, name)
     instrumented = _executable(closed, measuring, name, builder)
     call = repeat(lambda: plain.execute(operands()))
     seconds, runs, values = measure(instrumented, timed, operands, bounds)
@@ -268,7 +269,7 @@ class _Describer:
         if kernel is not None and kernel.turns is not None:
             values += kernel.nodes
             note = f"{block.kind} in registers"
-        elif not (block.kind in EMITTERS and block.params.get("native", True)):
+        elif written_as(block) == "host":
             reason = dump.host_reason(block)
             note = f"on the host{f': {reason}' if reason else ''}"
         elif called := self.timed.functions.get(self.timed.numbers[id(block)]):

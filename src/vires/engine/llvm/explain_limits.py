@@ -65,7 +65,7 @@ def _executable(text: str, level: int, names: list[str], sizes: list[int], scrat
     linked = objects.load_all([image], "limits", [[_ENTRY]], names)
     code = dtypes.CODE_OF[np.dtype(np.int8)]
     return _native.Executable(
-        linked.address(_ENTRY),
+        linked.entry,
         linked,
         [],
         [((size,), code) for size in sizes],

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vires.engine.llvm.emit_program import ProgramWriter
+from vires.engine.llvm.emit_entry import EntryWriter
 from vires.engine.llvm.explain_limits import Limits
 from vires.engine.llvm.program import Kernel, Region, Step
 
@@ -28,7 +28,7 @@ def steps_of(region: Region) -> list[Step]:
     return found
 
 
-class TimedWriter(ProgramWriter):
+class TimedWriter(EntryWriter):
     """Writes a program that adds, for each step, the nanoseconds and runs that it took to a
     table.
 

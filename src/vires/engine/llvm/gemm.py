@@ -6,16 +6,15 @@ of integers for each product, which says where elements lie and how the work is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vires.engine.llvm.code import Code, Val
+from vires.engine.llvm.calls import Call, Known, Table, kernel_call
 from vires.engine.llvm.gemm_code import PREFIX, prepare
 from vires.engine.llvm.gemm_driver import FIELDS, ROWS, TERMS
 from vires.engine.llvm.gemm_kernel import tile_of
 from vires.engine.llvm.gemm_near import RUN, Axes, Bounds
 from vires.engine.llvm.gemm_pack import LANES, NEAR, SCATTERED, SUMS, square
-from vires.engine.llvm.kinds import INT64
 from vires.engine.llvm.program import Block, Buffer, Node
 
 if TYPE_CHECKING:
@@ -80,10 +79,6 @@ def merged_pairs(axes: Sequence[tuple[int, int, int]]) -> tuple[Axes, Axes]:
             result.append((size, stride, other))
     result = result or [(1, 0, 0)]
     return tuple([(n, stride) for n, stride, _ in result]), tuple([(n, x) for n, _, x in result])
-
-
-#: Writes one task into a function, which finds buffers by another function.
-Body = Callable[[Code, Val, Callable[[Any], str]], None]
 
 
 class Product(NamedTuple):
@@ -270,46 +265,23 @@ def _mode(view: View, width: int, size: int) -> int:
 def emit_product(writer: ProgramWriter, block: Block) -> None:
     """Call the tasks of a product: those that pack operands, then the blocks."""
     work: Product = block.params["product"]
-    table = writer.integers("i64", work.table)
+    table = Table(8, tuple(work.table))
     (result,) = [x for x in block.results if x.number >= 0]
-    left, right = block.operands
+    left, right = (x.memory for x in block.operands)
     symbol = f"{PREFIX}{work.dtype.name}_"
     epilogue = block.params.get("epilogue")
     after = None if epilogue is None else epilogue.function(writer, work)
-
-    def packing(side: str, source: Buffer | None, packed: Buffer | None) -> Body:
-        def body(code: Code, task: Val, pointer: Callable[[Any], str]) -> None:
-            operands = [f"ptr {pointer(x)}" for x in (source, packed)]
-            writer.call(f"{symbol}{side}", "void", f"ptr {table}", *operands, task.typed, code=code)
-
-        return body
-
-    def block_of(code: Code, task: Val, pointer: Callable[[Any], str]) -> None:
-        operands = [f"ptr {pointer(x.buffer)}" for x in (left, right, result)]
-        operands += ["ptr null" if x is None else f"ptr {pointer(x)}" for x in work.packed]
-        writer.call(f"{symbol}block", "void", f"ptr {table}", *operands, task.typed, code=code)
-        if after is not None:
-            body, buffers = after
-            code.emit(
-                f"call void @{body.name}({body.operands(task.name, [pointer(x) for x in buffers])})"
-            )
-
     sides = (
-        ("left", left.buffer, work.packed[0], work.left_tasks),
-        ("right", right.buffer, work.packed[1], work.right_tasks),
+        ("left", left, work.packed[0], work.left_tasks),
+        ("right", right, work.packed[1], work.right_tasks),
     )
     for side, source, packed, tasks in sides:
         if packed is not None:
-            _run(writer, tasks, packing(side, source, packed), packed.size > _GROUP)
-    _run(writer, work.tasks, block_of, work.flops >= _TASK_FLOPS)
-
-
-def _run(writer: ProgramWriter, tasks: int, body: Body, is_heavy: bool) -> None:
-    """Run tasks, on all threads where that is worth it."""
-    if tasks == 1 or not is_heavy:
-        writer.loop(tasks, lambda task: body(writer.main, task, writer.main_pointer))
-        return
-    code = Code()
-    body(code, Val(code, "%task", INT64, 1), writer.pointer(code))
-    code.ret()
-    writer.parallel(writer.local_function(code), tasks)
+            packing = Call(f"{symbol}{side}", (table, source, packed, Known.TASK))
+            writer.run([packing], tasks, threads=tasks > 1 and packed.size > _GROUP)
+    own = [Known.NULL if x is None else x for x in work.packed]
+    calls = [Call(f"{symbol}block", (table, left, right, result.memory, *own, Known.TASK))]
+    if after is not None:
+        body, buffers = after
+        calls.append(kernel_call(body.name, buffers))
+    writer.run(calls, work.tasks, threads=work.tasks > 1 and work.flops >= _TASK_FLOPS)

@@ -177,17 +177,19 @@ def submit(text: str, level: int, name: str, *, priority: Priority = Priority.UR
 
 
 def compile_all(
-    units: Sequence[tuple[str, int]], name: str, *, background: bool = False
+    units: Sequence[tuple[str, int] | Job], name: str, *, background: bool = False
 ) -> list[bytes]:
-    """The object code of several modules (text, level), compiled at the same time; `background`:
-    by threads that leave the processor to others.
+    """The object code of several modules (text, level), compiled at the same time, and of those
+    that are being compiled already; `background`: by threads that leave the processor to others.
     """
-    if background:
-        waiting = [submit(text, level, name, priority=Priority.BACKGROUND) for text, level in units]
-        return [job.wait() for job in waiting]
-    jobs = [submit(text, level, name) for text, level in units[:-1]]
-    last = [compile_ir(text, level, name=name) for text, level in units[-1:]]
-    return [job.result() for job in jobs] + last
+    priority = Priority.BACKGROUND if background else Priority.URGENT
+    own = None if background or not units or isinstance(units[-1], Job) else units[-1]
+    jobs = [
+        unit if isinstance(unit, Job) else submit(unit[0], unit[1], name, priority=priority)
+        for unit in (units if own is None else units[:-1])
+    ]
+    last = [] if own is None else [compile_ir(own[0], own[1], name=name)]
+    return [job.wait() if background else job.result() for job in jobs] + last
 
 
 def assembly(text: str, level: int = 0, *, name: str = "kernel") -> str:

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from vires import _native
 from vires.engine.llvm import machine, symbols
 
 
 class Loaded:
     """Objects of one program in memory."""
 
-    def __init__(self, parts: Sequence[Any], symbol: str) -> None:
+    def __init__(self, parts: Sequence[Any], entry: Any) -> None:
         self._parts = parts
-        self._address = parts[-1].address(symbol)
-
-    def address(self, symbol: str) -> int:
-        """The address of the entry."""
-        return self._address
+        #: The address of the entry, or the list of calls that the program is.
+        self.entry = entry
 
 
 def load_all(
-    images: Sequence[bytes], name: str, exports: Sequence[Sequence[str]], names: Iterable[str]
+    images: Sequence[bytes],
+    name: str,
+    exports: Sequence[Sequence[str]],
+    names: Iterable[str],
+    calls: Mapping[str, Any] | None = None,
 ) -> Loaded:
-    """Load the objects of a program; the last one may call the others, and C functions by their
-    `names`.
+    """Load the objects of a program, which call C functions by their `names`. They are called as a
+    list says; without one the last has the entry, and may call the others.
     """
     addresses = symbols.addresses(names)
     parts: list[Any] = []
     for image, exported in zip(images, exports, strict=True):
         part = machine.load(image, name, exported, addresses)
         parts.append(part)
-        if part is not None and len(parts) < len(images):
-            addresses = {**addresses, **{symbol: part.address(symbol) for symbol in exported}}
-    return Loaded(parts, exports[-1][0])
+        addresses = {**addresses, **{symbol: part.address(symbol) for symbol in exported}}
+    if calls is None:
+        return Loaded(parts, addresses[exports[-1][0]])
+    functions = [addresses[function] for function in calls["functions"]]
+    made = _native.CallList(
+        calls["slots"], calls["keeps"], calls["tables"], calls["words"], functions
+    )
+    return Loaded(parts, made)

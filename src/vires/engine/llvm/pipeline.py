@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from vires import _native
@@ -13,18 +14,21 @@ from vires.core.trace import as_array
 from vires.engine.llvm import background, cache, codes, dump, machine
 from vires.engine.llvm.blocks import failure_of, host_function
 from vires.engine.llvm.builder import Builder
+from vires.engine.llvm.call_list import write
+from vires.engine.llvm.call_text import calls_text
 from vires.engine.llvm.check import check_region
 from vires.engine.llvm.check_memory import check_memory, check_nodes, check_order, check_stored
 from vires.engine.llvm.codes import ENTRY
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.culprits import compile_error
 from vires.engine.llvm.effort import settle
-from vires.engine.llvm.emit_program import ProgramWriter, Unit
+from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.epilogue import attach
 from vires.engine.llvm.express import express
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
 from vires.engine.llvm.fuse import fuse
 from vires.engine.llvm.inplace import donations, drop_copies, share
+from vires.engine.llvm.modules import Unit
 from vires.engine.llvm.plan import arena, temporaries
 from vires.engine.llvm.program import Block, Kernel, Node, Region
 from vires.engine.llvm.roll import roll
@@ -97,8 +101,7 @@ def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) 
         try:
             builder, region, results = lower(closed)
             arranged = arrange(builder, region, results, name, donate)
-            writer = ProgramWriter(arranged.slots, arranged.extended)
-            units, notes = translate(arranged, writer, name)
+            _, units, notes = translate(arranged, name, hurried=not dumped)
             made = compiled(units, notes, name, hurried=not dumped)
         except MemoryError:
             raise
@@ -210,17 +213,36 @@ def arrange(
     )
 
 
+class Translated(NamedTuple):
+    """A program in LLVM's language."""
+
+    writer: ProgramWriter
+    units: list[Unit]
+    #: For the executable.
+    notes: dict[str, Any]
+
+
 def translate(
-    arranged: Arranged, writer: ProgramWriter, name: str
-) -> tuple[list[Unit], dict[str, Any]]:
-    """The modules of an arranged program, and notes for the executable."""
+    arranged: Arranged, name: str, writer: ProgramWriter | None = None, *, hurried: bool = False
+) -> Translated:
+    """The modules of an arranged program; `writer` writes them if it is given. If somebody waits
+    for the program, some of them are being compiled by then.
+    """
     region = arranged.region
-    units = writer.units(region, ENTRY)
+    if writer is None:
+        begin = partial(_begin, name) if hurried else None
+        writer, units = write(region, arranged.slots, arranged.extended, ENTRY, begin)
+    else:
+        units = writer.units(region, ENTRY)
     dump.show("schedule", name, lambda: dump.region_text(region))
     dump.show("memory", name, lambda: memory_text(region, arranged.scratch))
+    notes = writer.notes()
+    if notes:
+        dump.show("calls", name, lambda: calls_text(notes["calls"]))
     dump.show("llvm", name, lambda: "\n".join(unit.best()[0] for unit in units))
     dump.show("asm", name, lambda: "\n".join(machine.assembly(*unit.best()) for unit in units))
     notes = {
+        **notes,
         "exports": [unit.exports for unit in units],
         "scratch": arranged.scratch,
         "heavy": any(isinstance(s, Block) or s.work > 20_000 for s in region.steps),
@@ -233,14 +255,20 @@ def translate(
         "hosts": [block.serial for block in writer.hosts],
         "failures": [block.serial for block in writer.failures],
     }
-    return units, notes
+    return Translated(writer, units, notes)
+
+
+def _begin(name: str, unit: Unit) -> machine.Job:
+    """Begin to compile a module for which somebody waits."""
+    text, level = unit.hurried()
+    return machine.submit(text, level, name)
 
 
 def compiled(
     units: Sequence[Unit], notes: dict[str, Any], name: str, *, hurried: bool = False
 ) -> codes.Made:
     """Object code of a program's modules: with the least effort, or with what they are worth."""
-    texts = [unit.hurried() if hurried else unit.best() for unit in units]
+    texts = [unit.job or unit.hurried() if hurried else unit.best() for unit in units]
     images = machine.compile_all(texts, name)
     return _noted(images, notes, units if hurried else [u for u in units if not u.level])
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vires.engine.llvm.express import merge_loops
-from vires.engine.llvm.expressions import BOOL, INT64, Expr, Index
-from vires.engine.llvm.program import Block, Buffer, Kernel, Node, Store
+from vires.engine.llvm.expressions import INT64, Expr, Index
+from vires.engine.llvm.program import Block, Kernel, Store
 from vires.engine.llvm.schedule import schedule
 
 if TYPE_CHECKING:
@@ -71,12 +71,9 @@ def begin_loops(builder: Builder, kernel: Kernel, shape: Sequence[int]) -> tuple
 
 def emit_update(writer: ProgramWriter, block: Block) -> None:
     """Copy the operand, unless it is the result's own memory, and run the loops over the update."""
-    operand, result = block.operands[0].buffer, block.results[0].buffer
-    assert operand is not None and result is not None
+    operand, result = block.operands[0].memory, block.results[0].memory
     if operand.find() is not result.find():  # they may still be one: a donated argument
-        writer.copy_unless_same(
-            writer.main_pointer(result), writer.main_pointer(operand), operand.nbytes
-        )
+        writer.copy_unless_same(result, operand)
     kernel: Kernel = block.params["kernel"]
     if kernel.stores and math.prod(kernel.domain):
         writer.kernel(kernel)
@@ -84,24 +81,7 @@ def emit_update(writer: ProgramWriter, block: Block) -> None:
 
 def emit_check(writer: ProgramWriter, block: Block) -> None:
     """Stop with an error unless all elements of the condition hold."""
-    main = writer.main
-    good = main.load(writer.main_pointer(_buffer(block.operands[0])), BOOL)
-    failed, on = main.fresh_label("failed"), main.fresh_label("on")
-    main.cond_br(good, on, failed)
-    main.label(failed)
     region = block.regions[0]
-    writer.steps(region)
-    position, shown = (main.load(writer.main_pointer(_buffer(x)), INT64) for x in region.outputs)
-    site = len(writer.failures)
-    writer.failures.append(block)
-    place, function = main.fresh(), main.fresh()
-    main.emit(f"{place} = getelementptr ptr, ptr %rt, i64 2")
-    main.emit(f"{function} = load ptr, ptr {place}")
-    main.emit(f"call void {function}(ptr %rt, i64 {site}, {position.typed}, {shown.typed})")
-    main.emit("ret i32 1")
-    main.label(on)
-
-
-def _buffer(node: Node) -> Buffer:
-    assert node.buffer is not None
-    return node.buffer
+    position, shown = (x.memory for x in region.outputs)
+    condition = block.operands[0].memory
+    writer.check(condition, region, position, shown, writer.failure(block))

@@ -1,0 +1,176 @@
+"""The modules of a program: which functions are compiled together, and with how much effort."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from vires.engine.llvm import machine, math_library
+from vires.engine.llvm.code import Code
+from vires.engine.llvm.ssa import helpers_of, with_helpers
+
+
+class Unit(NamedTuple):
+    """A module of the program, and the functions in it that others may call.
+
+    It is compiled with little effort while somebody waits, its elementary functions being calls of
+    the library's; and with the effort that it is worth, when nobody does, with these functions
+    in their places. Both give the same bits.
+    """
+
+    functions: list[str]
+    #: What the functions need, by name; and those of the library's functions that they call.
+    helpers: dict[str, str]
+    shared: set[str]
+    #: The effort of the first kind, and of the second.
+    quick: int
+    level: int
+    exports: list[str]
+    #: It is being compiled as its first kind.
+    job: machine.Job | None = None
+
+    @property
+    def is_improvable(self) -> bool:
+        """Whether its second kind of code is better than the first."""
+        return self.level > self.quick or (self.level > 0 and bool(self.shared))
+
+    def hurried(self) -> tuple[str, int]:
+        """The module and the effort when somebody waits."""
+        return with_helpers(self.functions, self.helpers), self.quick
+
+    def best(self) -> tuple[str, int]:
+        """The module and the effort when nobody waits."""
+        if not self.level:
+            return self.hurried()
+        written = math_library.definitions(self.shared)
+        return with_helpers(self.functions, {**self.helpers, **written}), self.level
+
+
+def unit(
+    functions: list[str], codes: Sequence[Code], quick: int, level: int, exports: list[str]
+) -> Unit:
+    """A module of functions with these codes, which it does not keep."""
+    shared = set[str]().union(*[code.shared for code in codes])
+    return Unit(functions, helpers_of(codes), shared, quick, level, exports)
+
+
+#: Microseconds that the code generator takes, roughly: for a module, a line of text, and a vector
+#: type in it; how much longer with more effort.
+_MODULE, _LINE, _VECTOR, _EFFORT = 250.0, 3.5, 10.0, 4.0
+#: And those that a line takes to be written, and another processor to begin and to be heard of.
+_WRITE, _AWAY = 4.5, 150.0
+#: Processors that compile a program, at most.
+_MOST_PROCESSORS = 8
+
+
+class Body(NamedTuple):
+    """The function of a kernel: loops on buffers whose addresses are parameters.
+
+    Kernels that differ in their buffers only share one.
+    """
+
+    name: str
+    text: str
+    code: Code
+    #: The code generator's effort when somebody waits, and when nobody does.
+    quick: int
+    level: int
+    parameters: int
+    #: Microseconds to compile it at first.
+    cost: float
+
+
+def cost(text: str, effort: int) -> float:
+    """Microseconds to compile a function."""
+    lines, vectors = text.count("\n"), text.count("<")
+    return (_LINE * lines + _VECTOR * vectors) * (_EFFORT if effort else 1.0)
+
+
+def _total(bodies: Sequence[Body]) -> float:
+    return sum([body.cost for body in bodies])
+
+
+#: Begins to compile a module for which somebody waits.
+Begin = Callable[[Unit], machine.Job]
+
+
+class Division:
+    """Shares the kernels of a program out among modules, while they are being written.
+
+    Kernels are compiled on another processor as soon as one has nothing to do. Estimates tell when
+    that is, so that a program is always divided in the same way. Those of one module get the same
+    effort while somebody waits.
+    """
+
+    def __init__(self, begin: Begin | None) -> None:
+        self._begin = begin
+        self._units: list[Unit] = []
+        self._apart: list[Body] = []
+        self._waiting: dict[int, list[Body]] = {}
+        #: The time by now, and when each of the other processors is done, in microseconds.
+        self._clock = 0.0
+        self._done = [0.0] * (min(machine.processors(), _MOST_PROCESSORS) - 1)
+
+    @property
+    def apart(self) -> list[Body]:
+        """The kernels that are not in the entry's module."""
+        return self._apart
+
+    def add(self, body: Body) -> None:
+        """Another kernel is written."""
+        self._clock += _WRITE * body.text.count("\n")
+        idle = min(self._done, default=math.inf)
+        if idle <= self._clock and self._waiting:
+            # Not this one: the processor that writes is to have something left.
+            group = max(self._waiting.values(), key=_total)
+            if _total(group) > _MODULE:
+                self._done[self._done.index(idle)] = self._clock + _MODULE + _total(group)
+                del self._waiting[group[0].quick]
+                self._close(group, begin=True)
+        self._waiting.setdefault(body.quick, []).append(body)
+
+    def finish(self, entry: float | None) -> tuple[list[Unit], list[Body]]:
+        """All is written. The modules of kernels, and the kernels for the module of the entry,
+        whose cost is given if there is one.
+        """
+        waiting = [body for group in self._waiting.values() for body in group]
+        waiting.sort(key=lambda body: -body.cost)
+        # The last processor is the one that wrote. Its time and its modules, by effort; kernels
+        # that are compiled again, with more effort, stay out of the entry's.
+        times = [*[max(done, self._clock) + _AWAY for done in self._done], self._clock]
+        groups: list[dict[int, list[Body]]] = [{} for _ in times]
+        own: list[Body] = []
+        if entry is not None:
+            times[-1] += _MODULE + entry
+
+        for body in waiting:
+            joins = entry is not None and body.quick == body.level == 0
+
+            def after(place: int, body: Body = body, joins: bool = joins) -> float:
+                is_there = body.quick in groups[place] or (joins and place == len(times) - 1)
+                return times[place] + body.cost + (0.0 if is_there else _MODULE)
+
+            best = min(reversed(range(len(times))), key=after)
+            times[best] = after(best)
+            if joins and best == len(times) - 1:
+                own.append(body)
+            else:
+                groups[best].setdefault(body.quick, []).append(body)
+        for group in groups:
+            for part in group.values():
+                self._close(part, begin=False)
+        return self._units, own
+
+    def _close(self, group: list[Body], *, begin: bool) -> None:
+        made = unit(
+            [body.text for body in group],
+            [body.code for body in group],
+            group[0].quick,
+            max([body.level for body in group]),
+            [body.name for body in group],
+        )
+        if begin and self._begin is not None:
+            made = made._replace(job=self._begin(made))
+        self._units.append(made)
+        self._apart += group
