@@ -58,15 +58,13 @@ class ListWriter(ProgramWriter):
         self.steps(region)
         return self.division.finish(None)[0]
 
-    def notes(self) -> dict[str, Any]:
+    def calls(self) -> dict[str, Any] | None:
         return {
-            "calls": {
-                "slots": self.slots,
-                "keeps": self.extended > self.slots,
-                "functions": list(self._functions),
-                "tables": [[table.itemsize, list(table.values)] for table in self._tables],
-                "words": self._words,
-            }
+            "slots": self.slots,
+            "keeps": self.extended > self.slots,
+            "functions": list(self._functions),
+            "tables": [[table.itemsize, list(table.values)] for table in self._tables],
+            "words": self._words,
         }
 
     def run(self, calls: Sequence[Call], tasks: int = 1, *, threads: bool = False) -> None:

@@ -55,7 +55,7 @@ class Code:
 def load(made: Made, name: str) -> Code:
     """Object code, placed in memory."""
     images, notes = made
-    calls = notes.get("calls")
+    calls = notes["calls"]
     return Code(objects.load_all(images, name, notes["exports"], notes["names"], calls), notes)
 
 

@@ -80,8 +80,8 @@ class EntryWriter(ProgramWriter):
         codes = [*[body.code for body in own], *[c for _, c in self.local], code]
         return [*units, unit(functions, codes, 0, 0, [name])]
 
-    def notes(self) -> dict[str, Any]:
-        return {}
+    def calls(self) -> dict[str, Any] | None:
+        return None
 
     def step(self, step: Step) -> None:
         emitter = None if isinstance(step, Kernel) else _EMITTERS.get(written_as(step))

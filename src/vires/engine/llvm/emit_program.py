@@ -45,8 +45,8 @@ class ProgramWriter(abc.ABC):
         """The modules of the program. The last one has the entry, if it has one, by this name."""
 
     @abc.abstractmethod
-    def notes(self) -> dict[str, Any]:
-        """What a loader needs to know besides the modules."""
+    def calls(self) -> dict[str, Any] | None:
+        """The list of calls that the program is, as numbers; None if it has an entry."""
 
     @abc.abstractmethod
     def run(self, calls: Sequence[Call], tasks: int = 1, *, threads: bool = False) -> None:

@@ -236,13 +236,13 @@ def translate(
         units = writer.units(region, ENTRY)
     dump.show("schedule", name, lambda: dump.region_text(region))
     dump.show("memory", name, lambda: memory_text(region, arranged.scratch))
-    notes = writer.notes()
-    if notes:
-        dump.show("calls", name, lambda: calls_text(notes["calls"]))
+    listed = writer.calls()
+    if listed is not None:
+        dump.show("calls", name, lambda: calls_text(listed))
     dump.show("llvm", name, lambda: "\n".join(unit.best()[0] for unit in units))
     dump.show("asm", name, lambda: "\n".join(machine.assembly(*unit.best()) for unit in units))
     notes = {
-        **notes,
+        "calls": listed,
         "exports": [unit.exports for unit in units],
         "scratch": arranged.scratch,
         "heavy": any(isinstance(s, Block) or s.work > 20_000 for s in region.steps),
@@ -287,7 +287,7 @@ def _noted(images: list[bytes], notes: dict[str, Any], calling: Sequence[Unit]) 
     """Object code with its notes, given the modules that call the library's functions."""
     shared = set[str]().union(*[unit.shared for unit in calling])
     return images, {
-        **notes,
+        "calls": listed,
         "lengths": [len(image) for image in images],
         "names": [*notes["symbols"], *sorted(shared)],
     }
