@@ -10,7 +10,8 @@ import vires
 import vires.numpy as vnp
 from vires import lax, nn
 from vires.engine.llvm import codes, contract, epilogue
-from vires.engine.llvm.expressions import Graph, LoopVar
+from vires.engine.llvm.expressions import LoopVar
+from vires.engine.llvm.graph import Graph
 from vires.engine.llvm.program import Kernel
 
 

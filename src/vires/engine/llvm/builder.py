@@ -20,7 +20,8 @@ from vires.dialect.loops import BLOCKS
 from vires.engine.llvm import control, costs, simplify, structured
 from vires.engine.llvm.contract import contract
 from vires.engine.llvm.convolve import convolve
-from vires.engine.llvm.expressions import Expr, Graph, Index, LoopVar, canonical
+from vires.engine.llvm.expressions import Expr, Index, LoopVar, canonical
+from vires.engine.llvm.graph import Graph
 from vires.engine.llvm.program import Block, Buffer, Node, Reduction, Region
 from vires.engine.llvm.update_blocks import scatter, update_slice
 
