@@ -6,15 +6,23 @@ None is a container without leaves; dictionaries are flattened in the order of t
 from __future__ import annotations
 
 import functools
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import optree
 
 from vires.core import tree as _tree
 from vires.core.tree import PyTreeDef as PyTreeDef
+from vires.core.tree_paths import KEYED, key_of_child
+from vires.core.tree_paths import DictKey as DictKey
+from vires.core.tree_paths import FlattenedIndexKey as FlattenedIndexKey
+from vires.core.tree_paths import GetAttrKey as GetAttrKey
+from vires.core.tree_paths import KeyPath as KeyPath
+from vires.core.tree_paths import SequenceKey as SequenceKey
+from vires.core.tree_paths import keystr as keystr
+from vires.core.tree_paths import tree_flatten_with_path as tree_flatten_with_path
+from vires.core.tree_paths import tree_leaves_with_path as tree_leaves_with_path
+from vires.core.tree_paths import tree_map_with_path as tree_map_with_path
 
 Leaf = Callable[[Any], bool] | None
 
@@ -167,18 +175,7 @@ def flatten_one_level_with_keys(tree: Any) -> tuple[list[tuple[Any, Any]], Hasha
     [(SequenceKey(idx=0), 5)]
     """
     children, auxiliary, entries, _ = _one_level(tree)
-    return [(_step(tree, e), x) for e, x in zip(entries, children, strict=True)], auxiliary
-
-
-def _step(tree: Any, entry: Any) -> Any:
-    """The key of a child of a container."""
-    if optree.is_namedtuple(tree):
-        return GetAttrKey(entry if isinstance(entry, str) else type(tree)._fields[entry])
-    if isinstance(tree, (tuple, list, deque)):
-        return SequenceKey(entry)
-    if isinstance(tree, dict):
-        return DictKey(entry)
-    return entry if type(tree) in _KEYED else FlattenedIndexKey(entry)
+    return [(key_of_child(tree, e), x) for e, x in zip(entries, children, strict=True)], auxiliary
 
 
 def _one_level(tree: Any) -> Any:
@@ -222,104 +219,6 @@ def treedef_tuple(treedefs: Iterable[PyTreeDef]) -> PyTreeDef:
     return optree.treespec_tuple(tuple(treedefs), none_is_leaf=False, namespace=_tree.NAMESPACE)
 
 
-# --- paths
-
-
-@dataclass(frozen=True)
-class SequenceKey:
-    """Step into a list or tuple."""
-
-    idx: int
-
-    def __str__(self) -> str:
-        return f"[{self.idx!r}]"
-
-
-@dataclass(frozen=True)
-class DictKey:
-    """Step into a dictionary."""
-
-    key: Hashable
-
-    def __str__(self) -> str:
-        return f"[{self.key!r}]"
-
-
-@dataclass(frozen=True)
-class GetAttrKey:
-    """Step into an attribute."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return f".{self.name}"
-
-
-@dataclass(frozen=True)
-class FlattenedIndexKey:
-    """Step into a registered container whose keys are unknown."""
-
-    key: int
-
-    def __str__(self) -> str:
-        return f"[<flat index {self.key}>]"
-
-
-KeyPath = tuple[Any, ...]
-_KEYED: set[type] = set()
-
-
-def _key(accessor: Any) -> Any:
-    if isinstance(accessor, optree.NamedTupleEntry):
-        return GetAttrKey(accessor.field)
-    if isinstance(accessor, optree.SequenceEntry):
-        return SequenceKey(accessor.index)
-    if isinstance(accessor, optree.MappingEntry):
-        return DictKey(accessor.key)
-    if accessor.type in _KEYED:
-        return accessor.entry
-    return FlattenedIndexKey(accessor.entry)
-
-
-def tree_flatten_with_path(
-    tree: Any, is_leaf: Leaf = None
-) -> tuple[list[tuple[KeyPath, Any]], PyTreeDef]:
-    """Leaves with the keys that lead to them, and the structure.
-
-    >>> [(keystr(path), leaf) for path, leaf in tree_flatten_with_path({"a": [1]})[0]]
-    [("['a'][0]", 1)]
-    """
-    accessors, leaves, treedef = optree.tree_flatten_with_accessor(
-        tree, is_leaf, none_is_leaf=False, namespace=_tree.NAMESPACE
-    )
-    return [(tuple(map(_key, a)), leaf) for a, leaf in zip(accessors, leaves, strict=True)], treedef
-
-
-def tree_leaves_with_path(tree: Any, is_leaf: Leaf = None) -> list[tuple[KeyPath, Any]]:
-    """Leaves with the keys that lead to them."""
-    return tree_flatten_with_path(tree, is_leaf)[0]
-
-
-def tree_map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Leaf = None) -> Any:
-    """Like `tree_map`, but the function also gets the path."""
-    pairs, treedef = tree_flatten_with_path(tree, is_leaf)
-    others = [_up_to(treedef, r) for r in rest]
-    results = [f(path, leaf, *(o[i] for o in others)) for i, (path, leaf) in enumerate(pairs)]
-    return _tree.unflatten(treedef, results)
-
-
-def keystr(keys: Iterable[Any], *, simple: bool = False, separator: str = "") -> str:
-    """A path as text.
-
-    >>> keystr((DictKey("w"), SequenceKey(0)))
-    "['w'][0]"
-    """
-    if not simple:
-        return separator.join(map(str, keys))
-    plain = [getattr(k, "key", getattr(k, "idx", getattr(k, "name", k))) for k in keys]
-    return separator.join(map(str, plain))
-
-
 # --- registering containers
 
 
@@ -351,7 +250,7 @@ def register_pytree_with_keys(
         return [child for _, child in pairs], auxiliary, [key for key, _ in pairs]
 
     optree.register_pytree_node(nodetype, flatten, unflatten_func, namespace=_tree.NAMESPACE)
-    _KEYED.add(nodetype)
+    KEYED.add(nodetype)
 
 
 def register_pytree_node_class(cls: type) -> type:

@@ -10,6 +10,9 @@ import vires
 import vires.numpy as vnp
 from vires import lax, nn
 from vires.engine.llvm import codes, contract, epilogue
+from vires.engine.llvm.expressions import LoopVar
+from vires.engine.llvm.graph import Graph
+from vires.engine.llvm.program import Kernel
 
 
 @pytest.fixture(autouse=True)
@@ -184,3 +187,64 @@ def test_after_a_large_convolution(monkeypatch, name, size):
             found = vires.tree.leaves(vires.jit(whole)(x, w, b, r))
         for f, a in zip(found, apart, strict=True):
             np.testing.assert_array_equal(np.asarray(f), np.asarray(a))
+
+
+class _Work:
+    """A product, as far as it says how it is cut."""
+
+    def __init__(self, rows, columns):
+        self._chunks = {"row_chunk": rows, "column_chunk": columns}
+
+    def field(self, name):
+        return self._chunks[name]
+
+
+def fitted(lanes, size, rows, columns, axis=2):
+    """The lanes that are chosen for a kernel with vectors along an axis of the product."""
+    graph = Graph()
+    loops = [LoopVar(graph, size, position) for position in range(3)]
+    kernel = Kernel((size, size, size), 0)
+    kernel.lanes, kernel.vector = lanes, loops[axis]
+    epilogue._fit_lanes(kernel, loops, _Work(rows, columns))
+    return kernel.lanes
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_lanes_divide_blocks_and_rows(axis):
+    """The most lanes of at least 8 that do; all where none do."""
+    for lanes in (8, 16, 32):
+        for size in (7, 8, 24, 32, 40, 48, 64, 77, 136, 1000):
+            for chunk in (8, 20, 32, 48, 96, 144):
+                fits = [n for n in (32, 16, 8) if n <= lanes and not chunk % n and not size % n]
+                rows, columns = (chunk, 1) if axis == 1 else (1, chunk)
+                found = fitted(lanes, size, rows, columns, axis)
+                assert found == max(fits, default=lanes), (lanes, size, chunk)
+
+
+def test_few_lanes_and_none_stay_as_they_are():
+    assert fitted(4, 12, 1, 12) == fitted(4, 12, 1, 9) == 4
+    kernel = Kernel((5, 7), 0)
+    epilogue._fit_lanes(kernel, [None, LoopVar(Graph(), 5, 1), None], _Work(8, 8))
+    assert kernel.lanes == 1
+
+
+@pytest.mark.parametrize("columns", [24, 40, 72, 136, 77])
+def test_the_number_of_lanes_does_not_change_bits(columns, monkeypatch):
+    x, w, b = normal(96, 60), normal(60, columns), normal(columns)
+    chosen = []
+    fit = epilogue._fit_lanes
+
+    def run(change):
+        def chosen_lanes(kernel, loops, work):
+            change(kernel, loops, work)
+            chosen.append((kernel.lanes, kernel.vector.size))
+
+        monkeypatch.setattr(codes, "_codes", {})
+        monkeypatch.setattr(epilogue, "_fit_lanes", chosen_lanes)
+        return np.asarray(vires.jit(lambda x, w, b: nn.gelu(x @ w + b))(x, w, b))
+
+    np.testing.assert_array_equal(run(fit), run(lambda *_: None))
+    (fewer, size), (all_lanes, _) = chosen
+    assert fewer <= all_lanes and (size % fewer == 0 or fewer == all_lanes)
+    if columns in (40, 72, 136):  # on a machine whose vectors hold 8 numbers or more
+        assert fewer < all_lanes or all_lanes <= 8

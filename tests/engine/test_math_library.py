@@ -95,6 +95,20 @@ def test_programs_share_functions_across_processes(tmp_path) -> None:
     assert outputs[2][1] == "0" and "vires_math_sin" in outputs[2][2]
 
 
+def test_common_functions_are_loaded_while_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for table in ("_addresses", "_jobs"):
+        monkeypatch.setattr(math_library, table, {})
+    math_library.prepare()
+    first = {*math_library._jobs}
+    math_library.settle()
+    background.finish()
+    loaded = {symbol.removeprefix(math_library.PREFIX) for symbol in math_library._addresses}
+    lanes = machine.host().vector_bytes // 4
+    common = (*math_library._FIRST, *math_library._NEXT)
+    assert first and loaded == {f"{name}_float32_{lanes}" for name in common}
+    assert not math_library._jobs
+
+
 def test_work_in_the_background() -> None:
     done: list[int] = []
     background.run(lambda: done.append(1))

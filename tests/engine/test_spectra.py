@@ -7,6 +7,9 @@ import pytest
 
 import vires
 import vires.numpy as np
+from vires.core.avals import ShapedArray
+from vires.core.dtypes import float32
+from vires.core.primitive import Primitive, Undefined
 from vires.engine.llvm.pipeline import lower
 
 SHAPES = [
@@ -44,3 +47,36 @@ def test_which_transforms_are_of_real_numbers():
     assert kinds(np.fft.ifft2, real) == [1]
     # Numbers that have less precision than their spectrum are converted first.
     assert kinds(lambda x: np.fft.fft2(x.astype("complex128")), real) == [0]
+
+
+def test_any_operation_may_ask_for_real_parts():
+    """The knowledge is a word of the dialect, not the engine's knowledge of one operation."""
+    asked = []
+
+    def loops(b, x):
+        parts = b.real_parts(x)
+        asked.append(parts is not None)
+        source = x if parts is None else parts
+        assert parts is None or parts.dtype == "float32"
+        return b.pull(
+            lambda index: b.op("real", x.at(index)) if parts is None else source.at(index)
+        )
+
+    first_half = Primitive(
+        "first_half",
+        "The real parts.",
+        infer=lambda x: ShapedArray(x.shape, float32),
+        reference=lambda x: x.real,
+        jvp=Undefined("a test"),
+        transpose=Undefined("a test"),
+        batch=Undefined("a test"),
+        loops=loops,
+    )
+    x = onp.arange(6, dtype="float32").reshape(2, 3)
+    for make in (
+        lambda x: x.astype("complex64"),
+        lambda x: x * (1 + 0j),
+        lambda x: x.astype("float16").astype("complex64"),
+    ):
+        assert onp.array_equal(vires.jit(lambda x, make=make: first_half(make(x)))(x), x)
+    assert asked == [True, False, False]

@@ -68,7 +68,7 @@ CALLS = {
     "size of nonzero": (lambda: jit(lambda x, n: np.nonzero(x, size=n))(a(3), 2), TracerIntegerConversionError, "got the traced value .*argument n of"),
     "size of unique": (lambda: jit(lambda x, n: np.unique(x, size=n))(a(3), 2), TracerIntegerConversionError, "got the traced value .*argument n of"),
     "length of bincount": (lambda: jit(lambda n: np.bincount(ints(1, 2), length=n))(3), TracerIntegerConversionError, "got the traced value .*argument n of"),
-    "fractional size": (lambda: np.nonzero(a(3), size=1.5), TypeError, "^nonzero: needs an integer size; got 1.5"),
+    "fractional size": (lambda: np.nonzero(a(3), size=1.5), TypeError, "^nonzero: needs an integer for size; got 1.5"),
     "negative size": (lambda: np.unique(a(3), size=-1), ValueError, "^unique: needs a size >= 0; got -1"),
     "format": (lambda: jit(lambda x: f"{x:.2f}")(1.0), ConcretizationTypeError, r"^format: needs a concrete value; got the traced value f32\[\] \(argument x of .*\); try"),
     "hash of a tracer": (lambda: jit(lambda x: {x: 1})(1.0), TypeError, r"^unhashable type: 'vires.Array' \(got the traced value f32\[\] \(argument x of .*\)\); try"),

@@ -120,7 +120,7 @@ ERRORS: list[tuple[str, type[Exception], str]] = [
     ),
     ("np.sum(np.ones(3), axis=2)", IndexError, "axis 2"),
     ("np.sum(np.ones(3), axis=(0, 0))", ValueError, "distinct axes"),
-    ("np.sum(np.ones(3), axis=1.5)", TypeError, "integer axis"),
+    ("np.sum(np.ones(3), axis=1.5)", TypeError, "integer for axis"),
     ("np.max(np.ones(3), where=np.ones(3, bool))", ValueError, "initial="),
     ("np.sum(np.ones(3), out=np.ones(()))", NotImplementedError, "immutable"),
     ("np.quantile(np.ones(3), 1.5)", ValueError, "quantile: needs q from 0 to 1"),

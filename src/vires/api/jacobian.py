@@ -49,7 +49,7 @@ def _basis(leaves: Sequence[Any], treedef: Any) -> Any:
     return tree.unflatten(treedef, rows)
 
 
-def _split_axis(x: Any, axis: int, leaves: Sequence[Any], treedef: Any) -> Any:
+def _split_axis(x: Any, axis: int, leaves: Sequence[Any]) -> list[Any]:
     """Cut an axis of total size into the leaves' shapes."""
     shape = aval_of(x).shape
     pieces: list[Any] = []
@@ -66,7 +66,7 @@ def _split_axis(x: Any, axis: int, leaves: Sequence[Any], treedef: Any) -> Any:
                 piece, new_sizes=(*shape[:axis], *aval.shape, *shape[axis + 1 :]), dimensions=None
             )
         )
-    return tree.unflatten(treedef, pieces)
+    return pieces
 
 
 def jacfwd(
@@ -99,9 +99,7 @@ def jacfwd(
             lambda *ts: tuple(evaluate(program.jaxpr, program.consts, *ts)), out_axes=-1
         )(*basis)
         blocks = [
-            selected.unflatten(
-                tree.leaves(_split_axis(c, len(aval_of(r).shape), primals, selected.treedef))
-            )
+            selected.unflatten(_split_axis(c, len(aval_of(r).shape), primals))
             for c, r in zip(columns, results, strict=True)
         ]
         answer = tree.unflatten(selected.out_tree, blocks)
@@ -152,24 +150,14 @@ def jacrev(
             )
 
         rows = iter(vmap(pull)(*basis))
-        by_argument = [next(rows) if m else None for m in moving]
-        out_leaves: list[Any] = []
-        cut = [
-            tree.leaves(_split_axis(r, 0, results, selected.out_tree)) if r is not None else None
-            for r in by_argument
+        by_argument = [
+            _split_axis(next(rows), 0, results)
+            if m
+            else [np.zeros(aval_of(r).shape + aval_of(x).shape, dtypes.float0) for r in results]
+            for x, m in zip(primals, moving, strict=True)
         ]
-        for k, result in enumerate(results):
-            out_leaves.append(
-                selected.unflatten(
-                    [
-                        c[k]
-                        if c is not None
-                        else np.zeros(aval_of(result).shape + aval_of(x).shape, dtypes.float0)
-                        for c, x in zip(cut, primals, strict=True)
-                    ]
-                )
-            )
-        answer = tree.unflatten(selected.out_tree, out_leaves)
+        blocks = [selected.unflatten([c[k] for c in by_argument]) for k in range(len(results))]
+        answer = tree.unflatten(selected.out_tree, blocks)
         return (answer, settle(selected.aux)) if has_aux else answer
 
     return jacobian

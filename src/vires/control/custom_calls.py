@@ -20,8 +20,8 @@ from vires.control.programs import call_block, run_reference, transposed_call
 from vires.core import dtypes
 from vires.core.jaxpr import ClosedJaxpr
 from vires.core.primitive import AxisData, Primitive, Undefined, Zero
-from vires.core.staging import stage
-from vires.core.trace import Tracer, aval_of, thread
+from vires.core.staging import close_over, stage
+from vires.core.trace import Trace, Tracer, aval_of, thread
 from vires.ops.filled import zeros
 from vires.transform.vmap import BatchTrace, batch, bring_to
 
@@ -82,6 +82,16 @@ class Call:
 
     name: str
     function: Callable[..., Sequence[Any]]
+
+    def record(
+        self, primitive: Primitive, trace: Trace, operands: Sequence[Any], **rules: Any
+    ) -> list[Any]:
+        """Record it as an equation that has these rules."""
+        closed, consts = close_over(
+            stage(self.function, [aval_of(x) for x in operands], name=self.name)
+        )
+        params = {"name": self.name, "call_jaxpr": closed, **rules, "num_consts": len(consts)}
+        return trace.process(primitive, [*consts, *operands], params)
 
     def closes_over(self, trace: BatchTrace, operands: Sequence[Any]) -> bool:
         """Whether the function refers to the tracers or the axis of an interpreter itself."""

@@ -18,7 +18,6 @@ from vires.control.custom_calls import (
 )
 from vires.core.jaxpr import ClosedJaxpr, evaluate
 from vires.core.primitive import AxisData, Zero
-from vires.core.staging import close_over, stage
 from vires.core.trace import Trace, aval_of
 from vires.transform.vmap import BatchTrace, batch_jaxpr
 
@@ -60,19 +59,12 @@ class CustomJVPCall(Call):
         return call, lambda: [0] * (function.count or rule.count)
 
     def stage(self, trace: Trace, operands: Sequence[Any]) -> list[Any]:
-        closed, consts = close_over(
-            stage(self.function, [aval_of(x) for x in operands], name=self.name)
-        )
-        return trace.process(
+        return self.record(
             custom_jvp_call,
-            [*consts, *operands],
-            {
-                "name": self.name,
-                "call_jaxpr": closed,
-                "jvp_jaxpr_fun": Rule(f"jvp of {self.name}", self.rule),
-                "num_consts": len(consts),
-                "symbolic_zeros": self.symbolic_zeros,
-            },
+            trace,
+            operands,
+            jvp_jaxpr_fun=Rule(f"jvp of {self.name}", self.rule),
+            symbolic_zeros=self.symbolic_zeros,
         )
 
 

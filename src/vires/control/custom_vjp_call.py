@@ -17,7 +17,6 @@ from vires.control.custom_calls import (
 )
 from vires.core.jaxpr import ClosedJaxpr, evaluate
 from vires.core.primitive import AxisData, Zero
-from vires.core.staging import close_over, stage
 from vires.core.trace import Trace, aval_of
 from vires.ops.linear import declared
 from vires.transform.vmap import BatchTrace, batch, batch_jaxpr, bring_to
@@ -57,19 +56,12 @@ class CustomVJPCall(Call):
         ), lambda: [0] * (function.count or forward.count)
 
     def stage(self, trace: Trace, operands: Sequence[Any]) -> list[Any]:
-        closed, consts = close_over(
-            stage(self.function, [aval_of(x) for x in operands], name=self.name)
-        )
-        return trace.process(
+        return self.record(
             custom_vjp_call,
-            [*consts, *operands],
-            {
-                "name": self.name,
-                "call_jaxpr": closed,
-                "fwd_jaxpr_thunk": Rule(f"forward of {self.name}", self.forward),
-                "bwd": Rule(f"backward of {self.name}", self.backward),
-                "num_consts": len(consts),
-            },
+            trace,
+            operands,
+            fwd_jaxpr_thunk=Rule(f"forward of {self.name}", self.forward),
+            bwd=Rule(f"backward of {self.name}", self.backward),
         )
 
 

@@ -170,8 +170,24 @@ class LoopBuilder(Protocol):
         ...
 
     # --- definitions
-    def pull(self, element: Callable[[Index], Value], *, cheap: bool = True) -> Definition:
-        """The output element at an index."""
+    def pull(
+        self,
+        element: Callable[[Index], Value],
+        *,
+        cheap: bool = True,
+        real: Operand | None = None,
+    ) -> Definition:
+        """The output element at an index.
+
+        `real`: the operand whose elements are the real parts of these complex ones, in the dtype of
+        the parts, where all imaginary parts are 0.
+        """
+        ...
+
+    def real_parts(self, x: Operand) -> Operand | None:
+        """The operand that was named as `real` when x was defined; an algorithm can spare the
+        work on the imaginary parts.
+        """
         ...
 
     def reduce(

@@ -192,6 +192,7 @@ from vires.numpy.histograms import (
     histogram_bin_edges,
     histogramdd,
 )
+from vires.numpy.inserting import delete, insert
 from vires.numpy.integers import gcd, lcm, packbits, unpackbits
 from vires.numpy.joining import (
     append,
@@ -200,16 +201,12 @@ from vires.numpy.joining import (
     column_stack,
     concat,
     concatenate,
-    delete,
     dsplit,
     dstack,
     hsplit,
     hstack,
-    insert,
-    repeat,
     split,
     stack,
-    tile,
     unstack,
     vsplit,
     vstack,
@@ -288,6 +285,7 @@ from vires.numpy.reductions import (
     ptp,
     sum,
 )
+from vires.numpy.repeating import repeat, tile
 from vires.numpy.scalar_types import (
     bfloat16,
     bool_,

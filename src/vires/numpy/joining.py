@@ -1,5 +1,4 @@
-"""Joining and cutting arrays: `concatenate`, `stack`, `split`, `tile`, `repeat`, `insert`,
-`delete`, ..."""
+"""Joining and cutting arrays: `concatenate`, `stack`, `split`, `unstack`, ..."""
 
 from __future__ import annotations
 
@@ -11,19 +10,15 @@ import numpy as np
 from vires.core import dtypes
 from vires.core.errors import ConcretizationTypeError
 from vires.core.trace import Tracer
-from vires.numpy.creation import asarray, flat
+from vires.numpy.creation import flat
 from vires.numpy.operands import (
     ShapeError,
     axis_index,
-    broadcast,
-    check_sizes,
-    common_shape,
     convert,
     no_out,
     operand,
     promote_dtypes,
     sequence_operands,
-    shape_tuple,
 )
 from vires.numpy.planned import planned
 from vires.numpy.shaping import atleast_1d, atleast_2d, atleast_3d, moveaxis
@@ -31,11 +26,10 @@ from vires.ops.join import concatenate as concatenate_p
 from vires.ops.parts import slice as slice_p
 from vires.ops.parts import split as split_p
 from vires.ops.shape import (
-    broadcast_in_dim,
-    reshape,
+    expand_dims as expand_dims_p,
 )
 from vires.ops.shape import (
-    expand_dims as expand_dims_p,
+    reshape,
 )
 
 # --- joining
@@ -254,197 +248,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple(reshape(part, new_sizes=tuple(rest), dimensions=None) for part in parts)
 
 
-# --- repetition
-
-
-@planned("A")
-def tile(A: Any, reps: Any) -> Any:
-    """The whole array repeated along each axis; more repetitions than axes add leading axes."""
-    x = operand(A, "tile", "A")
-    counts = check_sizes("tile", shape_tuple("tile", reps))
-    rank = max(len(counts), x.aval.ndim)
-    counts = (1,) * (rank - len(counts)) + counts
-    shape = (1,) * (rank - x.aval.ndim) + x.aval.shape
-    pairs = tuple(n for pair in zip(counts, shape, strict=True) for n in pair)
-    spread = broadcast_in_dim(
-        reshape(x, new_sizes=shape, dimensions=None) if shape != x.aval.shape else x,
-        shape=pairs,
-        broadcast_dimensions=tuple(range(1, 2 * rank, 2)),
-    )
-    total = tuple(n * m for n, m in zip(counts, shape, strict=True))
-    return reshape(spread, new_sizes=total, dimensions=None)
-
-
-@planned("a")
-def repeat(
-    a: Any,
-    repeats: Any,
-    axis: int | None = None,
-    *,
-    total_repeat_length: int | None = None,
-    out_sharding: Any = None,
-) -> Any:
-    """Each element along an axis repeated (None: flattened first).
-
-    Traced `repeats` need `total_repeat_length`: the result is cut to it, or its last element
-    repeated.
-    """
-    x = operand(a, "repeat", "a")
-    if axis is None:
-        x, axis = flat(x), 0
-    axis = axis_index("repeat", axis, x.aval.ndim)
-    size = x.aval.shape[axis]
-    if isinstance(repeats, Tracer) and repeats.concrete() is None:
-        if total_repeat_length is None:
-            raise ConcretizationTypeError(
-                repeats, "repeat (repeats decides the shape: try total_repeat_length=...)"
-            )
-        return _repeat_traced(x, repeats, axis, total_repeat_length)
-    counts = np.asarray(repeats)
-    if counts.size == 1 and total_repeat_length is None:
-        n = operator.index(counts.reshape(()).item())
-        if n < 0:
-            raise ValueError(f"repeat: needs repeats >= 0; got {n}")
-        shape = x.aval.shape
-        spread = broadcast_in_dim(
-            x,
-            shape=(*shape[: axis + 1], n, *shape[axis + 1 :]),
-            broadcast_dimensions=tuple(d + (d > axis) for d in range(len(shape))),
-        )
-        return reshape(
-            spread, new_sizes=(*shape[:axis], size * n, *shape[axis + 1 :]), dimensions=None
-        )
-    counts = np.broadcast_to(counts, (size,)) if counts.size == 1 else counts
-    if counts.shape != (size,):
-        raise ValueError(f"repeat: needs 1 or {size} repeats; got shape {counts.shape}")
-    if (counts < 0).any():
-        raise ValueError("repeat: needs repeats >= 0; got a negative one")
-    source = np.repeat(np.arange(size, dtype=np.int32), counts)
-    if total_repeat_length is not None:
-        missing = total_repeat_length - source.size
-        last = source[-1:] if source.size else np.full(1, max(size - 1, 0), np.int32)
-        source = (
-            np.concatenate([source, np.repeat(last, missing)])
-            if missing > 0
-            else source[:total_repeat_length]
-        )
-    return x[(slice(None),) * axis + (source,)]
-
-
-def _repeat_traced(x: Any, repeats: Any, axis: int, total: int) -> Any:
-    counts = broadcast(repeats, (x.aval.shape[axis],)) if repeats.aval.ndim == 0 else repeats
-    ends = counts.cumsum()
-    # The source of a place is the number of ends at or before it.
-    places = np.arange(total, dtype=np.int32)
-    source = (ends[None, :] <= places[:, None]).sum(axis=1).clip(max=x.aval.shape[axis] - 1)
-    return x.at[(slice(None),) * axis + (source,)].get(mode="clip")
-
-
-# --- insertion and removal
-
-
-def delete(
-    arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices: bool = False
-) -> Any:
-    """`arr` without the slices at `obj`, an index, a slice, a mask or indices, along an axis (None:
-    flattened)."""
-    x = operand(arr, "delete", "arr")
-    if axis is None:
-        x, axis = flat(x), 0
-    axis = axis_index("delete", axis, x.aval.ndim)
-    size = x.aval.shape[axis]
-    if isinstance(obj, Tracer) and obj.concrete() is None:
-        return _delete_traced(x, obj, axis, assume_unique_indices)
-    keep = np.ones(size, bool)
-    chosen = obj if isinstance(obj, (slice, int)) else np.asarray(obj)
-    if not isinstance(chosen, (slice, int)):
-        if chosen.dtype == bool:
-            if chosen.shape != (size,):
-                raise ValueError(f"delete: needs a mask of shape ({size},); got {chosen.shape}")
-        else:
-            chosen = chosen.astype(int) if chosen.size == 0 else chosen
-    if isinstance(chosen, int) or (isinstance(chosen, np.ndarray) and chosen.dtype != bool):
-        for index in np.ravel(chosen).tolist():
-            if not -size <= index < size:
-                raise IndexError(
-                    f"delete: needs an index in [{-size}, {size}); got {index} for axis {axis}"
-                )
-    keep[chosen] = False
-    return x[(slice(None),) * axis + (np.flatnonzero(keep),)]
-
-
-def _delete_traced(x: Any, obj: Any, axis: int, unique: bool) -> Any:
-    """A traced index removes one slice; several need `assume_unique_indices`, so that the shape is
-    known."""
-    if not dtypes.is_integer(obj.aval.dtype):
-        raise ConcretizationTypeError(obj, "delete (the mask decides the shape)")
-    if obj.aval.size != 1 and not unique:
-        raise ConcretizationTypeError(
-            obj, "delete (repeated indices decide the shape: try assume_unique_indices=True)"
-        )
-    size = x.aval.shape[axis]
-    removed = flat(obj)
-    removed = (removed + (removed < 0) * size).sort()
-    places = np.arange(size - removed.aval.size, dtype=np.int32)
-    shift = (
-        places[None, :] >= (removed - np.arange(removed.aval.size, dtype=np.int32))[:, None]
-    ).sum(axis=0)
-    return x.at[(slice(None),) * axis + (places + shift,)].get(mode="clip")
-
-
-def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    """`arr` with values inserted before the indices `obj` along an axis (None: flattened)."""
-    x, new = operand(arr, "insert", "arr"), asarray(values)
-    if axis is None:
-        x, axis = flat(x), 0
-    axis = axis_index("insert", axis, x.aval.ndim)
-    size = x.aval.shape[axis]
-    if isinstance(obj, Tracer) and obj.concrete() is None:
-        places = flat(obj)
-        scalar = obj.aval.ndim == 0
-    else:
-        if isinstance(obj, slice):
-            obj = np.arange(*obj.indices(size))
-        host = np.asarray(obj)
-        if host.dtype == bool:
-            host = np.flatnonzero(host)
-        if host.size and not (-size <= host.min() and host.max() <= size):
-            raise IndexError(
-                f"insert: needs indices in [{-size}, {size}]; got {host.tolist()} for axis {axis}"
-            )
-        scalar = host.ndim == 0
-        places = asarray(host.reshape(-1).astype(np.int32))
-    count = places.aval.size
-    places = places + (places < 0) * size
-    if count == 1:
-        # One place takes any number of slices; for a scalar place the first axis of the values
-        # counts them.
-        new = expand_dims_p(new, tuple(range(x.aval.ndim - new.aval.ndim)))
-        new = moveaxis(new, 0, axis) if scalar else new
-        count = new.aval.shape[axis]
-        places = broadcast(places, (count,))
-    target = (*x.aval.shape[:axis], count, *x.aval.shape[axis + 1 :])
-    common_shape("insert", new.aval.shape, target)
-    new = broadcast(new, target)
-    order = places.argsort()
-    # The k-th inserted slice, in sorted order, lands k places later.
-    landing = places[order] + np.arange(count, dtype=np.int32)
-    landing = landing.at[order].set(landing)
-    taken = (np.arange(size + count, dtype=np.int32)[:, None] == landing[None, :]).any(axis=1)
-    source = (~taken).cumsum() - 1
-    dtype, weak = promote_dtypes(x)
-    spread = (
-        x.at[(slice(None),) * axis + (source,)].get(mode="clip")
-        if size
-        else broadcast(
-            asarray(np.zeros((), dtype)), (*x.aval.shape[:axis], count, *x.aval.shape[axis + 1 :])
-        )
-    )
-    return spread.at[(slice(None),) * axis + (landing,)].set(convert(new, dtype, weak))
-
-
 __all__ = [
-    "append", "array_split", "block", "column_stack", "concat", "concatenate", "delete", "dsplit",
-    "dstack", "hsplit", "hstack", "insert", "repeat", "split", "stack", "tile", "unstack",
-    "vsplit", "vstack",
+    "append", "array_split", "block", "column_stack", "concat", "concatenate", "dsplit",
+    "dstack", "hsplit", "hstack", "split", "stack", "unstack", "vsplit", "vstack",
 ]  # fmt: skip

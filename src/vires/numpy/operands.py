@@ -210,14 +210,19 @@ def check_rank_promotion(function: str, shapes: Sequence[Shape]) -> None:
         warnings.warn(message, stacklevel=3)
 
 
+def integer(function: str, name: str, value: Any) -> int:
+    """An argument that has to be a Python integer, or an array of one that is known."""
+    if isinstance(value, Tracer):
+        return operator.index(value)  # its own message says what to do
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{function}: needs an integer for {name}; got {value!r:.40}") from None
+
+
 def size_argument(function: str, size: Any) -> int:
     """A number of elements that the caller fixes, as in `nonzero(x, size=3)`."""
-    try:
-        count = operator.index(size)
-    except TypeError:
-        if isinstance(size, Tracer):
-            raise  # the tracer's own message says where it comes from
-        raise TypeError(f"{function}: needs an integer size; got {size!r}") from None
+    count = integer(function, "size", size)
     if count < 0:
         raise ValueError(f"{function}: needs a size >= 0; got {count}")
     return count
@@ -225,12 +230,7 @@ def size_argument(function: str, size: Any) -> int:
 
 def axis_index(function: str, axis: Any, ndim: int) -> int:
     """A single axis as a number in [0, ndim)."""
-    try:
-        index = operator.index(axis)
-    except TypeError:
-        if isinstance(axis, Tracer):
-            raise  # the tracer's own message says where it comes from
-        raise TypeError(f"{function}: needs an integer axis; got {type(axis).__name__}") from None
+    index = integer(function, "axis", axis)
     if not -ndim <= index < ndim:
         raise AxisError(function, index, ndim)
     return index + ndim if index < 0 else index
@@ -280,16 +280,6 @@ def check_sizes(function: str, shape: Shape) -> Shape:
     if math.prod(shape) >= 1 << 60:
         raise MemoryError(f"{function}: needs memory for all elements; got shape {shape}")
     return shape
-
-
-def integer(function: str, name: str, value: Any) -> int:
-    """An argument that has to be a Python integer, or an array of one that is known."""
-    if isinstance(value, Tracer):
-        return operator.index(value)  # its own message says what to do
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{function}: needs an integer for {name}; got {value!r:.40}") from None
 
 
 def no_out(function: str, out: Any) -> None:

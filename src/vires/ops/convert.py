@@ -31,6 +31,14 @@ class _Convert(Elementwise):
             return out, tangent_zero(aval_of(out))
         return out, self(tangent, **params)
 
+    def _loops(self, b: LoopBuilder, *operands: Operand, **params: Any) -> Definition:
+        (x,) = operands
+        new = params["new_dtype"]
+        to_complex = x.dtype.kind == "f" and new.kind == "c" and x.dtype == dtypes.real_of(new)
+        return b.pull(
+            lambda index: self.element(b, x.at(index), **params), real=x if to_complex else None
+        )
+
 
 def _convert_infer(x: ShapedArray, *, new_dtype: DType, weak_type: bool = False) -> ShapedArray:
     if x.dtype == new_dtype and x.weak_type == weak_type:

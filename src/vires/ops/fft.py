@@ -13,7 +13,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.primitive import AxisData, Primitive, Zero
 from vires.core.trace import aval_of
-from vires.dialect.loops import Operand
+from vires.dialect.loops import Definition, LoopBuilder, Operand
 from vires.ops.accept import DtypeSet, check_dtype, refuse, typed
 from vires.ops.axes import Axes
 from vires.ops.complex import conj, real
@@ -178,6 +178,23 @@ def native_transform(
     return "fft", [size, int(fft_type), batch, rank, *fft_lengths]
 
 
+#: What the native routine calls the complex transform of real numbers.
+_WHOLE_OF_REAL = 4
+_of_operand = native_or_host("fft", native_transform, "pocketfft of NumPy")
+
+
+def _loops(
+    b: LoopBuilder, x: Operand, *, fft_type: FftType, fft_lengths: Axes
+) -> Definition | list[Definition]:
+    """A transform of numbers that are known to be real is half the work."""
+    real_parts = b.real_parts(x) if fft_type is FftType.FFT else None
+    call = native_transform(x, fft_type=fft_type, fft_lengths=fft_lengths)
+    if real_parts is None or call is None:
+        return _of_operand(b, x, fft_type=fft_type, fft_lengths=fft_lengths)
+    name, (size, _, *rest) = call
+    return b.block("library", [real_parts], name=name, args=[size, _WHOLE_OF_REAL, *rest])
+
+
 fft = Primitive(
     "fft",
     """The discrete Fourier transform over the last len(fft_lengths) axes; inverses divide by their
@@ -191,5 +208,5 @@ fft = Primitive(
     jvp=_jvp,
     transpose=_transpose,
     batch=_batch,
-    loops=native_or_host("fft", native_transform, "pocketfft of NumPy"),
+    loops=_loops,
 )

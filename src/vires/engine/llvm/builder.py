@@ -20,9 +20,9 @@ from vires.dialect.loops import BLOCKS
 from vires.engine.llvm import control, costs, simplify, structured
 from vires.engine.llvm.contract import contract
 from vires.engine.llvm.convolve import convolve
-from vires.engine.llvm.expressions import Expr, Graph, Index, LoopVar, canonical
+from vires.engine.llvm.expressions import Expr, Index, LoopVar, canonical
+from vires.engine.llvm.graph import Graph
 from vires.engine.llvm.program import Block, Buffer, Node, Reduction, Region
-from vires.engine.llvm.spectra import of_real
 from vires.engine.llvm.update_blocks import scatter, update_slice
 
 #: Primitives whose result at an index is made of their operands at the same index.
@@ -200,11 +200,17 @@ class Builder(Graph):
 
     # --- definitions
 
-    def pull(self, element: Callable[[Any], Expr], *, cheap: bool = True) -> Node:
+    def pull(
+        self, element: Callable[[Any], Expr], *, cheap: bool = True, real: Node | None = None
+    ) -> Node:
         node = Node("pull", element)
         node.cheap = cheap
+        node.real = real
         node.builder = self
         return node
+
+    def real_parts(self, x: Node) -> Node | None:
+        return x.real
 
     def reduce(
         self,
@@ -247,8 +253,6 @@ class Builder(Graph):
         if kind == "branch":
             index, *arguments = operands
             return control.branch(self, [index, *arguments], **params)
-        if kind == "library":
-            operands, params = of_real(operands, params)
         block = Block(kind, [self.in_memory(x) for x in operands], params)
         return block, [self.result("memory", block) for _ in self._expected]
 

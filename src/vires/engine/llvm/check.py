@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vires.core.config import config
-from vires.engine.llvm.expressions import PREDICATES, Expr, Index, LoopVar
+from vires.engine.llvm.expressions import Expr, Index, LoopVar
+from vires.engine.llvm.graph import PREDICATES
 from vires.engine.llvm.program import Block, Buffer, Kernel, Region, Store
 
 

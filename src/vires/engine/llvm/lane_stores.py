@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from vires.engine.llvm.code import Val
 from vires.engine.llvm.expressions import Index
 from vires.engine.llvm.kinds import BOOL
-from vires.engine.llvm.placement import Placement
 from vires.engine.llvm.program import Buffer, Store
+from vires.engine.llvm.values import Values
 
 
-class LaneStores(Placement):
+class LaneStores(Values):
     """Writes the stores of scatters lane by lane, all stores of a lane before the next lane's.
 
     Positions and values are computed for all lanes at once, and then taken out of their vectors.

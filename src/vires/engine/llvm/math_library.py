@@ -51,11 +51,12 @@ def _missing(names: Iterable[str]) -> list[str]:
 
 
 def settle() -> None:
-    """Load the functions that are there by now, so that the first program finds them; and those
-    that are not yet, later.
+    """Load the functions that are there by now, so that the first program finds them; those that
+    are not yet, and the next ones, later.
     """
     if _jobs or _missing(_NEXT):
-        background.run(_load_all, background.LATER)
+        background.run(_begin_next, background.LATER)
+        background.run(_load_begun, background.LATER)
     ready = [symbol for symbol, (_, job) in list(_jobs.items()) if job.done()]
     if ready:
         machine.host()  # known once something is compiled
@@ -63,11 +64,15 @@ def settle() -> None:
         _is_ready(symbol)
 
 
-def _load_all() -> None:
+def _begin_next() -> None:
     for symbol in _missing(_NEXT):
         with _lock:
             if symbol not in _jobs and symbol not in _addresses:
                 _begin(symbol, machine.Priority.BACKGROUND)
+
+
+def _load_begun() -> None:
+    """Wait for the functions that are being compiled, and load them."""
     for symbol, (process, job) in list(_jobs.items()):
         if process == os.getpid():
             job.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from vires.core.jaxpr import JaxprEqn
@@ -39,26 +39,52 @@ class Run:
         return self.start + self.period * self.turns
 
 
+class _Search:
+    """Where operations are like those a period earlier: (position, period) for each position
+    before which the last few are.
+    """
+
+    def __init__(self, codes: Sequence[int]) -> None:
+        self._codes = codes
+        #: The position that is looked at next; who has found a run sets it behind the run.
+        self.position = _CONTEXT
+        #: Where the last stretch of each period ended: what lies in it is known.
+        self.ends: dict[int, int] = {}
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        codes, ends = self._codes, self.ends
+        seen: dict[tuple[int, ...], int] = {}
+        while self.position <= len(codes):
+            position = self.position
+            self.position += 1
+            context = tuple(codes[position - _CONTEXT : position])
+            before = seen.get(context)
+            seen[context] = position
+            if before is None:
+                continue
+            period = position - before
+            if period <= _LONGEST and ends.get(period, 0) < position:
+                yield position, period
+
+
+def _saves_enough(saved: int, period: int) -> bool:
+    """Whether a loop is worth it that saves so many operations."""
+    return saved >= LEAST and saved >= (_TURNS - 1) * period
+
+
 def may_have_runs(eqns: Sequence[JaxprEqn]) -> bool:
     """Whether a closer look at a program is worth its time: primitives repeat with a period, and
     what one turn computes is read by a later one.
     """
     names = [id(eqn.primitive) for eqn in eqns]
-    seen: dict[tuple[int, ...], int] = {}
-    ends: dict[int, int] = {}
-    for position in range(_CONTEXT, len(names) + 1):
-        context = tuple(names[position - _CONTEXT : position])
-        before = seen.get(context, -1)
-        seen[context] = position
-        period = position - before
-        if before < 0 or period > _LONGEST or ends.get(period, 0) >= position:
-            continue
+    search = _Search(names)
+    for position, period in search:
         high = position
         while high < len(names) and names[high] == names[high - period]:
             high += 1
-        ends[period] = high
+        search.ends[period] = high
         saved = high - position + _CONTEXT
-        if saved >= max(LEAST, (_TURNS - 1) * period) and _is_linked(eqns, high, period):
+        if _saves_enough(saved, period) and _is_linked(eqns, high, period):
             return True
     return False
 
@@ -73,35 +99,23 @@ def _is_linked(eqns: Sequence[JaxprEqn], end: int, period: int) -> bool:
 
 def find_runs(numbering: Numbering) -> list[Run]:
     """Runs that can become loops, in order."""
-    operations = numbering.operations
-    codes = [x.code for x in operations]
-    seen: dict[tuple[int, ...], int] = {}
+    search = _Search([x.code for x in numbering.operations])
     runs: list[Run] = []
-    #: Where the last stretch of each period ended, which was too short.
-    ends: dict[int, int] = {}
     uses: list[int] | None = None
-    free, position = 0, _CONTEXT
-    while position <= len(codes):
-        context = tuple(codes[position - _CONTEXT : position])
-        before = seen.get(context, -1)
-        seen[context] = position
-        period = position - before
-        if (
-            before > free
-            and period <= _LONGEST
-            and ends.get(period, 0) < position
-            and _alike(numbering, before - 1, period)
-        ):
-            stretch = _Stretch(numbering, free, before, period)
-            ends[period] = stretch.high
-            if stretch.is_long():
-                uses = uses or _last_uses(numbering)
-                run = stretch.run(uses)
-                if run is not None:
-                    runs.append(run)
-                    free = run.end
-                    position = max(position, free)
-        position += 1
+    free = 0
+    for position, period in search:
+        before = position - period
+        if before <= free or not _alike(numbering, before - 1, period):
+            continue
+        stretch = _Stretch(numbering, free, before, period)
+        search.ends[period] = stretch.high
+        if stretch.is_long():
+            uses = uses or _last_uses(numbering)
+            run = stretch.run(uses)
+            if run is not None:
+                runs.append(run)
+                free = run.end
+                search.position = max(search.position, free + 1)
     return runs
 
 
@@ -154,8 +168,7 @@ class _Stretch:
 
     def is_long(self) -> bool:
         """Whether a loop would save enough."""
-        saved = self.high - self.low - self.period
-        return saved >= LEAST and saved >= (_TURNS - 1) * self.period
+        return _saves_enough(self.high - self.low - self.period, self.period)
 
     # --- where turns begin
 

@@ -86,6 +86,7 @@ class Node:
         "output",
         "passed",
         "pointwise",
+        "real",
         "same",
         "shape",
         "size",
@@ -134,6 +135,8 @@ class Node:
         self.view: tuple[int, ...] | None = None
         #: Whether the elements are the operand's in the same order, so that memory can be shared.
         self.same = False
+        #: The real parts of complex elements whose imaginary parts are 0.
+        self.real: Node | None = None
 
     def at(self, index: Sequence[Expr | int]) -> Expr:
         """The element at an index: a load where the node is in memory, else its expression."""

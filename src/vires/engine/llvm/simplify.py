@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vires.engine.llvm.expressions import BOOL, Expr, Graph, Index, Range, Rule, holds
+from vires.engine.llvm.expressions import BOOL, Expr, Index, Range
+from vires.engine.llvm.graph import Graph, Rule, holds
 
 
 def _lifted(x: Expr) -> Expr | None:
