@@ -23,6 +23,7 @@ from vires.engine.llvm.program import Kernel, Node
 @pytest.fixture
 def made(monkeypatch):
     """The codes of the programs that are compiled, from an empty memory."""
+    background.finish()  # what earlier tests left to do
     found: list[codes.Code] = []
     original = codes.load
 

@@ -369,6 +369,6 @@ def test_dump_knows_its_stages(stages: str):
     done = dumped(stages)
     assert done.returncode != 0
     assert (
-        "VIRES_DUMP: needs stages among jaxpr, roll, simplify, fuse, schedule, memory, calls, llvm, "
-        "asm, all; got assembly; try VIRES_DUMP=all" in done.stderr
+        "VIRES_DUMP: needs stages among jaxpr, roll, simplify, fuse, schedule, memory, calls, "
+        "llvm, asm, all; got assembly; try VIRES_DUMP=all" in done.stderr
     )

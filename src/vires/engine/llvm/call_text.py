@@ -39,8 +39,8 @@ class _Reader:
                 return [head, *self.steps(indent + "    ")]
             case _:
                 head = f"{indent}branch by {self._place()}"
-                self._word(), self._word()
                 lines = [head]
+                self._skip(2)
                 for number in range(self._word()):
                     lines += [f"{indent}  case {number}", *self.steps(indent + "    ")]
                 return lines
@@ -72,7 +72,7 @@ class _Reader:
                 count, _ = self._word(), self._word()
                 return self._places(count)
             case kind:
-                self._word(), self._word()
+                self._skip(2)
                 return ("task", "frame", "runtime")[kind - 4]
 
     def _places(self, count: int) -> str:
@@ -81,6 +81,10 @@ class _Reader:
     def _place(self) -> str:
         slot, offset = self._word(), self._word()
         return f"[{slot}]" + (f"+{offset}" if offset else "")
+
+    def _skip(self, count: int) -> None:
+        for _ in range(count):
+            self._word()
 
     def _word(self) -> int:
         return next(self._words)

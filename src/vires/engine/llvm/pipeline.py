@@ -287,7 +287,7 @@ def _noted(images: list[bytes], notes: dict[str, Any], calling: Sequence[Unit]) 
     """Object code with its notes, given the modules that call the library's functions."""
     shared = set[str]().union(*[unit.shared for unit in calling])
     return images, {
-        "calls": listed,
+        **notes,
         "lengths": [len(image) for image in images],
         "names": [*notes["symbols"], *sorted(shared)],
     }
