@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, overload
 
 import numpy as np
 
@@ -133,25 +133,63 @@ def leaf_avals(
     return tuple(avals)
 
 
-def argument_names(
-    function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
-) -> list[str]:
-    """For each leaf of (args, kwargs) its name as the user knows it: `params['w'][0]`."""
+class ArgumentNames(Sequence[str]):
+    """For each leaf of (args, kwargs) its name as the user knows it: `params['w'][0]`.
+
+    Names are made when somebody wants to see one: to ask Python for a signature takes longer than
+    many a function takes to be staged.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], structure: tree.PyTreeDef, static: Collection[int] = ()
+    ) -> None:
+        """`static`: positions of arguments that are not among the args of the structure."""
+        self._function = function
+        self._structure = structure
+        self._static = static
+        self._names: list[str] | None = None
+
+    def __len__(self) -> int:
+        return self._structure.num_leaves
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if self._names is None:
+            self._names = self._make()
+        return self._names[index]
+
+    def _make(self) -> list[str]:
+        paths = self._structure.paths()
+        count = 1 + max((path[1] for path in paths if path[0] == 0), default=-1)
+        count += len(self._static)
+        dynamic = [i for i in range(count) if i not in self._static]
+        positional = _positional_names(self._function, count)
+        return [
+            (key if part else positional[dynamic[key]]) + tree.path_text(path)
+            for part, key, *path in paths
+        ]
+
+
+def _positional_names(function: Callable[..., Any], count: int) -> list[str]:
+    """Names for so many positional arguments."""
     signature = signature_of(function)
     names: list[str] = []
-    if signature is not None:
-        for p in signature.parameters.values():
-            if p.kind in _POSITIONAL:
-                names.append(p.name)
-            elif p.kind is inspect.Parameter.VAR_POSITIONAL:
-                names.extend(f"{p.name}[{i}]" for i in range(len(args) - len(names)))
-    names += [f"args[{i}]" for i in range(len(names), len(args))]
-    result: list[str] = []
-    for name, argument in zip(names, args, strict=False):
-        result.extend(name + tree.path_text(path) for path in tree.paths(argument))
-    for key in sorted(kwargs):
-        result.extend(key + tree.path_text(path) for path in tree.paths(kwargs[key]))
-    return result
+    for p in signature.parameters.values() if signature is not None else ():
+        if p.kind in _POSITIONAL:
+            names.append(p.name)
+        elif p.kind is inspect.Parameter.VAR_POSITIONAL:
+            names.extend(f"{p.name}[{i}]" for i in range(count - len(names)))
+    return names + [f"args[{i}]" for i in range(len(names), count)]
+
+
+def argument_names(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+) -> ArgumentNames:
+    """The names of the leaves of these arguments."""
+    return ArgumentNames(function, tree.structure((tuple(args), kwargs)))
 
 
 def name_of(function: Any) -> str:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vires.api.arguments import argument_names, as_positions, check_callable, is_arraylike, name_of
+from vires.api.arguments import ArgumentNames, as_positions, check_callable, is_arraylike, name_of
 from vires.api.structs import ShapeDtypeStruct
 from vires.core import dtypes, tree
 from vires.core.avals import ShapedArray
@@ -47,7 +47,7 @@ def _staged(
         return [x if isinstance(x, (Tracer, Array)) else as_array(x) for x in results]
 
     avals = [_aval(x, operation) for x in leaves]
-    names = argument_names(fun, dynamic, kwargs) if leaves else []
+    names = ArgumentNames(fun, in_tree)
     return stage(flat, avals, name=name_of(fun), names=names), out_tree
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from vires import _native
 from vires._native import Array
 from vires.api.arguments import (
+    ArgumentNames,
     argument_names,
     as_names,
     as_positions,
@@ -51,7 +52,7 @@ class Program:
     closed: ClosedJaxpr
     out_tree: Any
     name: str
-    names: list[str]
+    names: Sequence[str]
     avals: tuple[ShapedArray, ...]
 
     @property
@@ -137,7 +138,7 @@ class Jitted:
         """A program for these arguments, staged anew."""
         static, dynamic = self.split(args, kwargs)
         leaves, in_tree = tree.flatten(dynamic)
-        return self._stage(static, in_tree, tuple(map(aval_of, leaves)), args, kwargs)
+        return self._stage(static, in_tree, tuple(map(aval_of, leaves)))
 
     def program(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Program, list[Any]]:
         """The staged program for these arguments, and the dynamic leaves."""
@@ -152,16 +153,14 @@ class Jitted:
         key = (in_tree, avals, static, config.state, axes)
         program = self.programs.get(key)
         if program is None:
-            program = self._stage(static, in_tree, avals, args, kwargs)
+            program = self._stage(static, in_tree, avals)
             if not program.open_over_tracers:
                 if len(self.programs) >= _MOST_PROGRAMS:
                     self.programs.pop(next(iter(self.programs)))
                 self.programs[key] = program
         return program, leaves
 
-    def _stage(
-        self, static: Any, in_tree: Any, avals: tuple[ShapedArray, ...], args: Any, kwargs: Any
-    ) -> Program:
+    def _stage(self, static: Any, in_tree: Any, avals: tuple[ShapedArray, ...]) -> Program:
         out_tree: Any = None
         positions, named, _ = static
 
@@ -182,17 +181,9 @@ class Jitted:
                     )
             return [x if isinstance(x, (Tracer, Array)) else as_array(x) for x in results]
 
-        names = argument_names(self.function, *self._dynamic_only(args, kwargs)) if avals else []
+        names = ArgumentNames(self.function, in_tree, [i for i, _ in positions])
         closed = stage(flat, avals, name=self.name, names=names)
-        return Program(closed, out_tree, self.name, list(names), avals)
-
-    def _dynamic_only(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        if not self.static_argnums and not self.static_argnames:
-            return args, kwargs
-        static_positions = {i if i >= 0 else i + len(args) for i in self.static_argnums}
-        # A static argument keeps its place in the names but has no leaves of its own.
-        dynamic = [None if i in static_positions else x for i, x in enumerate(args)]
-        return dynamic, {k: v for k, v in kwargs.items() if k not in self.static_argnames}
+        return Program(closed, out_tree, self.name, names, avals)
 
     # --- the two ways to run
 

@@ -47,15 +47,15 @@ class StagingTrace(Trace):
         self.parent = parent if parent is not None else thread.trace
         self.name = name
         self.invars: list[Var] = []
-        self.names: list[str] = []
+        #: Of the arguments, or nothing: for messages.
+        self.names: Sequence[str] = ()
         self.eqns: list[JaxprEqn] = []
         self.constvars: dict[int, Var] = {}  # by identity of the value
         self.consts: list[Any] = []
 
-    def argument(self, aval: ShapedArray, name: str = "") -> StagedTracer:
+    def argument(self, aval: ShapedArray) -> StagedTracer:
         var = Var(aval)
         self.invars.append(var)
-        self.names.append(name)
         return StagedTracer(self, var)
 
     def atom(self, x: Any) -> Atom:
@@ -105,15 +105,18 @@ class StagingTrace(Trace):
         """The recorded program with these results. No operation can be recorded afterwards."""
         outvars = [self.atom(x) for x in outputs]
         self.finished = True
-        jaxpr = Jaxpr(list(self.constvars.values()), self.invars, outvars, self.eqns, self.names)
+        jaxpr = Jaxpr(
+            list(self.constvars.values()), self.invars, outvars, self.eqns, self.names or None
+        )
         closed = ClosedJaxpr(jaxpr, [kept for _, kept in self.consts])
         if config.enable_checks:
             check_program(closed)
         return closed
 
     def origin(self, var: Var) -> str:
-        for invar, name in zip(self.invars, self.names, strict=True):
+        for i, invar in enumerate(self.invars):
             if invar is var:
+                name = self.names[i] if i < len(self.names) else ""
                 return (
                     f"(argument {name} of {self.name})" if name else f"(an argument of {self.name})"
                 )
@@ -136,9 +139,8 @@ def stage(
     constants.
     """
     trace = StagingTrace(name=name)
-    arguments = [
-        trace.argument(aval, names[i] if i < len(names) else "") for i, aval in enumerate(avals)
-    ]
+    trace.names = names
+    arguments = [trace.argument(aval) for aval in avals]
     before = set_trace(trace)
     try:
         outputs = function(*arguments)
