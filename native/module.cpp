@@ -109,6 +109,9 @@ PyObject* restore(PyObject*, PyObject* args) {
 PyMethodDef plain_functions[] = {
     {"call_fortran", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_fortran)),
      METH_FASTCALL, "call_fortran(address, *args): calls a routine and gives its info."},
+    {"call_fortran_stack",
+     reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_fortran_stack)),
+     METH_FASTCALL, "call_fortran_stack(infos, address, *args): calls a routine for each info."},
     {"_restore", restore, METH_VARARGS, "_restore(values, code, weak): an Array from a pickle."},
     {}};
 

@@ -276,6 +276,9 @@ def set_update_types(at: type[At], update: type[IndexUpdate]) -> None:
 def call_fortran(address: int, *args: Any) -> int:
     """Calls a routine and gives its info."""
 
+def call_fortran_stack(infos: Any, address: int, *args: Any) -> None:
+    """Calls a routine for each element of infos, with its part of each array in a tuple of one."""
+
 class Job:
     """A module that is being compiled on another thread."""
 
