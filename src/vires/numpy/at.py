@@ -16,7 +16,7 @@ from vires.core.trace import EVAL, Tracer, current_trace, thread
 from vires.numpy import arithmetic
 from vires.numpy.arithmetic import where_
 from vires.numpy.creation import asarray
-from vires.numpy.getitem import addresses, host_index, read
+from vires.numpy.getitem import addresses, getitem, host_index, read
 from vires.numpy.index_plan import Looked, NewAxis, Plan, Strided, make_plan
 from vires.numpy.operands import (
     SCALARS,
@@ -96,18 +96,18 @@ class IndexUpdate(_native.IndexUpdate):
         >>> np.arange(3.).at[np.array([1, 7])].get(mode="fill", fill_value=-1)
         Array([ 1., -1.], dtype=float32)
         """
-        if mode is None and fill_value is not None:
-            mode = "fill"
-        if mode is None and not indices_are_sorted and not unique_indices:
+        if mode is None and fill_value is None and not indices_are_sorted and not unique_indices:
             return self.array[self.index]
-        if mode == "promise_in_bounds" and thread.trace is EVAL and _is_plain(self):
-            return self.array[self.index]  # an index that breaks the promise raises
-        index, mode = _wrapped(self.array, self.index, mode)
-        parsed = parse_mode(mode)
-        plan = make_plan(self.array.aval.shape, index, checked=parsed is GatherScatterMode.ERROR)
-        return read(self.array, _bounded(plan, parsed), parsed, _static_fill(fill_value),
-            indices_are_sorted,
-                    unique_indices, wrap_negative_indices)  # fmt: skip
+        return get(
+            self.array,
+            self.index,
+            "getitem",
+            indices_are_sorted=indices_are_sorted,
+            unique_indices=unique_indices,
+            mode=mode,
+            fill_value=fill_value,
+            wrap_negative_indices=wrap_negative_indices,
+        )
 
     @shortcut("at_set")
     def set(self, values: Any, **options: Any) -> Any:
@@ -187,11 +187,9 @@ def _may_repeat(index: Any) -> bool:
     )
 
 
-def _is_plain(update: IndexUpdate) -> bool:
+def _is_plain(x: Any, index: Any) -> bool:
     """Whether array and indices are concrete."""
-    return update.array.__class__ is Array and not any(
-        isinstance(x, Tracer) for x in _entries(update.index)
-    )
+    return x.__class__ is Array and not any(isinstance(i, Tracer) for i in _entries(index))
 
 
 _native.set_update_types(At, IndexUpdate)
@@ -255,6 +253,42 @@ def _bounded(plan: Plan, mode: GatherScatterMode) -> Plan:
     return Plan(plan.shape, plan.items, plan.looked, True, (), place, plan.operation)
 
 
+def get(
+    x: Any, index: Any, operation: str, *, mode: Any = None, fill_value: Any = None,
+    indices_are_sorted: bool = False, unique_indices: bool = False,
+    wrap_negative_indices: bool = True,
+) -> Any:  # fmt: skip
+    """`x.at[index].get(...)`, with errors in the name of `operation`."""
+    if mode is None and fill_value is not None:
+        mode = "fill"
+    if mode is None or mode == "promise_in_bounds":  # an index that breaks the promise raises
+        if thread.trace is EVAL and (x.__class__ is Array if mode is None else _is_plain(x, index)):
+            try:
+                return x[index]
+            except IndexError:
+                make_plan(x.aval.shape, index, operation=operation)  # says so in that name
+                raise
+        if mode is None and not indices_are_sorted and not unique_indices:
+            return getitem(x, index, operation)
+    index, mode = _wrapped(x, index, mode)
+    parsed = parse_mode(mode)
+    checked = parsed is GatherScatterMode.ERROR
+    plan = _bounded(make_plan(x.aval.shape, index, checked, operation), parsed)
+    fill = _static_fill(fill_value)
+    return read(x, plan, parsed, fill, indices_are_sorted, unique_indices, wrap_negative_indices)
+
+
+def put(x: Any, index: Any, values: Any, operation: str, mode: Any) -> Any:
+    """`x.at[index].set(values, mode=mode)`, with errors of indices in the name of `operation`."""
+    if not _is_plain(x, index):
+        return _update("set", x, index, values, mode=mode, name=operation)
+    try:
+        return x.at[index].set(values, mode=mode)
+    except IndexError:
+        make_plan(x.aval.shape, index, operation=operation)  # says so in that name
+        raise
+
+
 # --- updates
 
 
@@ -288,11 +322,14 @@ def _update(
     operation: str, x: Any, index: Any, values: Any, *, indices_are_sorted: bool = False,
     unique_indices: bool = False,
     mode: Any = None, wrap_negative_indices: bool = True, out_sharding: Any = None,
+    name: str | None = None,
 ) -> Any:  # fmt: skip
+    """`x.at[index].<operation>(values)`, with errors of indices in the name of `name`."""
     if mode is None and x.__class__ is Array and thread.trace is EVAL:
         result = _quick_update(operation, x, index, values)
         if result is not None:
             return result
+    name = name or f"at.{operation}"
     y = _in_dtype(x, values, operation)
     if isinstance(index, Tracer) and index.aval.dtype == dtypes.bool_ and index.concrete() is None:
         return _where_mask(operation, x, index, y)
@@ -309,12 +346,10 @@ def _update(
             try:
                 return _host_update(operation, x, host, y)
             except (IndexError, TypeError):
-                make_plan(
-                    x.shape, index, operation=f"at.{operation}"
-                )  # says what is wrong in our words
+                make_plan(x.shape, index, operation=name)  # says what is wrong in our words
                 raise
     checked = parsed is GatherScatterMode.ERROR
-    plan = make_plan(x.aval.shape, index, checked, f"at.{operation}")
+    plan = make_plan(x.aval.shape, index, checked, name)
     plan = _bounded(plan, parsed)
     y = _value_for(operation, y, plan.result_shape)
     if 0 in plan.result_shape:

@@ -12,6 +12,8 @@ from vires.core import dtypes
 from vires.core.errors import ConcretizationTypeError
 from vires.core.trace import Tracer
 from vires.numpy.arithmetic import clip, remainder, where_
+from vires.numpy.at import get as get_at
+from vires.numpy.at import put as put_at
 from vires.numpy.comparison import truth
 from vires.numpy.creation import asarray, flat, from_host
 from vires.numpy.operands import (
@@ -295,7 +297,13 @@ def take(
         mode = None
     if fill_value is not None and mode is None:
         mode = "fill"
-    return x.at[(slice(None),) * axis + (index,)].get(
+    at = (slice(None),) * axis + (index,)
+    if mode is None and fill_value is None:
+        return get_at(x, at, "take")
+    return get_at(
+        x,
+        at,
+        "take",
         mode=mode,
         fill_value=fill_value,
         unique_indices=unique_indices,
@@ -346,7 +354,7 @@ def take_along_axis(
         x, axis = flat(x), 0
     axis = axis_index("take_along_axis", axis, x.aval.ndim)
     entries = _along_axis_index("take_along_axis", x, index, axis)
-    return x.at[entries].get(mode=mode, fill_value=fill_value)
+    return get_at(x, entries, "take_along_axis", mode=mode, fill_value=fill_value)
 
 
 def put_along_axis(
@@ -365,7 +373,8 @@ def put_along_axis(
         x, axis = flat(x), 0
     axis = axis_index("put_along_axis", axis, x.aval.ndim)
     entries = _along_axis_index("put_along_axis", x, index, axis)
-    return reshape(x.at[entries].set(values, mode=mode), new_sizes=shape, dimensions=None)
+    result = put_at(x, entries, values, "put_along_axis", mode)
+    return reshape(result, new_sizes=shape, dimensions=None)
 
 
 def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = True) -> Any:
@@ -384,9 +393,8 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
     repeats = -(-index.aval.size // values.aval.size)
     if repeats > 1:
         values = flat(broadcast(values, (repeats, values.aval.size)))
-    return reshape(flat(x).at[index].set(values[: index.aval.size], mode=mode),
-        new_sizes=x.aval.shape,
-                   dimensions=None)  # fmt: skip
+    result = put_at(flat(x), index, values[: index.aval.size], "put", mode)
+    return reshape(result, new_sizes=x.aval.shape, dimensions=None)
 
 
 def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
