@@ -190,7 +190,7 @@ def _cumulative(kind: int) -> Maker:
             dtypes.float32,
             dtypes.float64,
         )
-        if not known or x.dtype.name.endswith("int4") or (name == "complex" and kind > 1):
+        if not known or x.dtype in dtypes.PACKED_BITS or (name == "complex" and kind > 1):
             return None
         if kind == 4 and name != "float":
             return None
