@@ -74,7 +74,10 @@ def where(
     if x is None or y is None:
         raise ValueError("where: needs both x and y, or neither; got one of them")
     if size is not None or fill_value is not None:
-        raise ValueError("where: needs no size and fill_value next to x and y")
+        raise ValueError(
+            f"where: needs size=None and fill_value=None next to x and y; got size={size} and "
+            f"fill_value={fill_value}; try where(condition, size=...) for the indices"
+        )
     if dtypes.is_key(getattr(x, "dtype", None)):
         condition, x, y = broadcast_all(
             "where", truth(operand(condition, "where")), x, operand(y, "where", "y")
@@ -364,8 +367,8 @@ def put_along_axis(
     inplace=False."""
     if inplace:
         raise ValueError(
-            "put_along_axis: needs inplace=False, since arrays are immutable; use the returned "
-            "array"
+            "put_along_axis: needs inplace=False, since arrays are immutable; got True; "
+            "try x = put_along_axis(x, ..., inplace=False)"
         )
     x, index = operand(arr, "put_along_axis", "arr"), operand(indices, "put_along_axis", "indices")
     shape = x.aval.shape
@@ -381,7 +384,8 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
     """A copy of `a` with values at indices of the flattened array; needs inplace=False."""
     if inplace:
         raise ValueError(
-            "put: needs inplace=False, since arrays are immutable; use the returned array"
+            "put: needs inplace=False, since arrays are immutable; got True; "
+            "try x = put(x, ..., inplace=False)"
         )
     x, index, values = (
         operand(a, "put", "a"),
@@ -401,12 +405,16 @@ def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
     """A copy of `arr` with successive values where the mask holds; needs inplace=False."""
     if inplace:
         raise ValueError(
-            "place: needs inplace=False, since arrays are immutable; use the returned array"
+            "place: needs inplace=False, since arrays are immutable; got True; "
+            "try x = place(x, ..., inplace=False)"
         )
     x, chosen = operand(arr, "place", "arr"), flat(truth(operand(mask, "place", "mask")))
     values = flat(operand(vals, "place", "vals"))
     if chosen.aval.size != x.aval.size or not values.aval.size:
-        raise ValueError(f"place: needs a mask of {x.aval.size} elements and at least one value")
+        raise ValueError(
+            f"place: needs a mask of {x.aval.size} elements and at least one value; got "
+            f"{chosen.aval.size} and {values.aval.size}"
+        )
     ranks = cumulative.cumsum(convert(chosen, dtypes.int32), axis=0, reverse=False) - 1
     new = convert(values[remainder(ranks, values.aval.size)], x.aval.dtype)
     return reshape(where_(chosen, new, flat(x)), new_sizes=x.aval.shape, dimensions=None)
@@ -444,8 +452,11 @@ def ravel_multi_index(
         elif index.aval.size and not (
             np.asarray(index).min() >= 0 and np.asarray(index).max() < sizes[d]
         ):
+            found = np.asarray(index)
+            worst = found.min() if found.min() < 0 else found.max()
             raise ValueError(
-                f"ravel_multi_index: needs indices from 0 to {sizes[d] - 1} along axis {d}"
+                f"ravel_multi_index: needs indices from 0 to {sizes[d] - 1} along axis {d}; got "
+                f"{worst}; try mode='clip' or 'wrap' if that is meant"
             )
         result = convert(index, target) * stride + result
         stride *= sizes[d]

@@ -296,5 +296,6 @@ def no_out(function: str, out: Any) -> None:
     """Refuse `out=`: arrays are immutable."""
     if out is not None:
         raise NotImplementedError(
-            f"{function}: needs out=None, since arrays are immutable; use the returned array"
+            f"{function}: needs out=None, since arrays are immutable; got {type(out).__name__}; "
+            "try the returned array"
         )
