@@ -1,5 +1,7 @@
 #include "dtype.h"
 
+#include <cstdlib>
+#include <cstring>
 #include <limits>
 
 namespace vires {
@@ -128,7 +130,14 @@ bool register_dtype(int code, PyObject* object, int itemsize) {
     const Owned name = dtype_name(code);
     const char* text = name ? PyUnicode_AsUTF8(name.get()) : nullptr;
     if (!text) return false;
-    entry.integer = std::strstr(text, "int") != nullptr;
+    const char* digits = std::strstr(text, "int");
+    entry.integer = digits != nullptr;
+    if (digits) {
+      const bool has_sign = digits == text;
+      const int values = 1 << std::atoi(digits + 3);
+      entry.lowest = has_sign ? -values / 2 : 0;
+      entry.highest = entry.lowest + values - 1;
+    }
   }
   return true;
 }
@@ -194,6 +203,12 @@ int write_scalar(PyObject* value, int code, char* out) {
     const int half = code == kComplex64 ? kFloat32 : kFloat64;
     write_real(number.real, half, out);
     return write_real(number.imag, half, out + (code == kComplex64 ? 4 : 8));
+  }
+  if (dtypes[code].integer && PyLong_Check(value)) {
+    int overflow = 0;
+    const long number = PyLong_AsLongAndOverflow(value, &overflow);
+    if (number == -1 && PyErr_Occurred()) return -1;
+    if (overflow || number < dtypes[code].lowest || number > dtypes[code].highest) return 0;
   }
   return PyArray_Pack(dtypes[code].descr, out, value) < 0 ? -1 : 1;
 }

@@ -12,7 +12,7 @@ enum Code : int {
   kFloat16, kBFloat16, kFloat32, kFloat64,
   kComplex64, kComplex128,
   kKey,
-  kFirstSmall,  // 16 and up: float8 formats, int4, uint4
+  kFirstSmall,  // 16 and up: float8 formats, int4, uint4, float4, int2, uint2
   kMaxCodes = 64,
 };
 
@@ -20,7 +20,8 @@ struct DType {
   PyObject* object = nullptr;       // what Array.dtype returns
   PyArray_Descr* descr = nullptr;   // how NumPy sees the bytes (keys: uint64)
   int itemsize = 0;
-  bool integer = false;             // whole numbers, int4 and uint4 too
+  bool integer = false;             // whole numbers, int4 and its kin too
+  int lowest = 0, highest = 0;      // of int4 and its kin
 };
 
 extern DType dtypes[kMaxCodes];

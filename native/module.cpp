@@ -110,6 +110,9 @@ PyObject* restore(PyObject*, PyObject* args) {
 PyMethodDef plain_functions[] = {
     {"call_fortran", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_fortran)),
      METH_FASTCALL, "call_fortran(address, *args): calls a routine and gives its info."},
+    {"call_fortran_stack",
+     reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_fortran_stack)),
+     METH_FASTCALL, "call_fortran_stack(infos, address, *args): calls a routine for each info."},
     {"_restore", restore, METH_VARARGS, "_restore(values, code, weak): an Array from a pickle."},
     {}};
 
@@ -130,11 +133,12 @@ void define_arrays(nb::module_& m) {
   }, "values"_a, "weak_type"_a = false, "dtype"_a.none() = nb::none());
   m.def("from_scalar", from_scalar, "value"_a, "code"_a, "weak"_a = false);
   m.def("empty", empty, "shape"_a, "code"_a, "weak"_a = false);
-  m.def("reduce", [](nb::handle array, int kind, uint64_t axes) {
+  m.def("reduce", [](nb::handle array, int kind, uint64_t axes, int code) {
     if (!is_array(array.ptr())) throw nb::type_error("reduce: needs an Array");
     if (kind < 0 || kind > static_cast<int>(Reduce::kXor)) throw nb::value_error("reduce: kind");
-    return checked(array_reduce(as_array(array.ptr()), static_cast<Reduce>(kind), axes));
-  }, "array"_a, "kind"_a, "axes"_a);
+    Array* x = as_array(array.ptr());
+    return checked(array_reduce(x, static_cast<Reduce>(kind), axes, code < 0 ? x->code : code));
+  }, "array"_a, "kind"_a, "axes"_a, "code"_a = -1);
   m.def("set_update_types", [](nb::handle at, nb::handle update) {
     checked(set_update_types(at.ptr(), update.ptr()));
   }, "at"_a, "update"_a);

@@ -1,325 +1,13 @@
 #include "reduction.h"
 
-#include <algorithm>
-#include <bit>
-#include <limits>
 #include <memory>
-#include <type_traits>
-#include <vector>
 
-#include "clones.h"
-#include "element_types.h"
-#include "threads.h"
+#include "reduction_walk.h"
 
 namespace vires {
 namespace {
 
-template <Reduce kind, typename T>
-inline T combine(T a, T b) {
-  if constexpr (kind == Reduce::kSum) {
-    if constexpr (std::is_integral_v<T>)
-      return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-    else
-      return a + b;
-  } else if constexpr (kind == Reduce::kProduct) {
-    if constexpr (std::is_integral_v<T>)
-      return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-    else if constexpr (is_complex<T>)
-      return T(a.real() * b.real() - a.imag() * b.imag(),
-               a.real() * b.imag() + a.imag() * b.real());
-    else
-      return a * b;
-  } else if constexpr (kind == Reduce::kMaximum || kind == Reduce::kMinimum) {
-    constexpr bool most = kind == Reduce::kMaximum;
-    if constexpr (std::is_floating_point_v<T>) {
-      // nan wins; -0.0 is below 0.0. Without branches, so that loops become vectors.
-      using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-      const Bits first = std::bit_cast<Bits>(a), second = std::bit_cast<Bits>(b);
-      const Bits wins = -static_cast<Bits>(most ? a > b : a < b);
-      const Bits ties = -static_cast<Bits>(a == b);
-      const Bits signs = -static_cast<Bits>(most ? first >= second : first <= second);
-      const Bits mask = wins | (ties & signs) | -static_cast<Bits>(a != a);
-      return std::bit_cast<T>(static_cast<Bits>((first & mask) | (second & ~mask)));
-    } else {
-      return most == (a > b) ? a : b;
-    }
-  } else if constexpr (kind == Reduce::kAnd) {
-    return static_cast<T>(a & b);
-  } else if constexpr (kind == Reduce::kOr) {
-    return static_cast<T>(a | b);
-  } else {
-    return static_cast<T>(a ^ b);
-  }
-}
-
-template <Reduce kind, typename T>
-T identity() {
-  if constexpr (kind == Reduce::kProduct) return T(1);
-  if constexpr (kind == Reduce::kAnd) {
-    if constexpr (std::is_same_v<T, bool>) return true;
-    else return static_cast<T>(~T(0));
-  }
-  if constexpr (kind == Reduce::kMaximum && std::is_floating_point_v<T>)
-    return -std::numeric_limits<T>::infinity();
-  if constexpr (kind == Reduce::kMinimum && std::is_floating_point_v<T>)
-    return std::numeric_limits<T>::infinity();
-  if constexpr (kind == Reduce::kMaximum && std::is_integral_v<T>)
-    return std::numeric_limits<T>::min();
-  if constexpr (kind == Reduce::kMinimum && std::is_integral_v<T>)
-    return std::numeric_limits<T>::max();
-  return T(0);
-}
-
-constexpr int64_t kThreaded = 1 << 17;  // elements; below this one thread is faster
-
-int64_t half_of(int64_t n) { return n / 32 * 16; }
-
-constexpr int64_t kBlock = 1024, kSide = 16;
-
-// Sixteen sums side by side, added as a tree. n is at least kSide.
-template <typename T, Reduce kind>
-VIRES_CLONES void block(const T* x, int64_t n, typename Element<T>::Sum* result) {
-  using E = Element<T>;
-  using Sum = typename E::Sum;
-  Sum sums[kSide];
-  for (int64_t k = 0; k < kSide; ++k) sums[k] = E::load(x[k]);
-  int64_t i = kSide;
-  for (; i + kSide <= n; i += kSide)
-    for (int64_t k = 0; k < kSide; ++k) sums[k] = combine<kind>(sums[k], Sum(E::load(x[i + k])));
-  for (int64_t k = 0; i < n; ++i, ++k) sums[k] = combine<kind>(sums[k], Sum(E::load(x[i])));
-  for (int64_t width = kSide / 2; width; width /= 2)
-    for (int64_t k = 0; k < width; ++k) sums[k] = combine<kind>(sums[k], sums[k + width]);
-  *result = sums[0];
-}
-
-// The largest (smallest) of at least 4 kSide numbers where all of them are ordered and differ from
-// zero, whose sign would count; false elsewhere.
-template <typename T, bool most>
-VIRES_CLONES bool plain_extreme(const T* x, int64_t n, T* result) {
-  constexpr int64_t kWide = 4 * kSide;
-  T best[kWide];
-  int32_t odd[kWide] = {};
-  for (int64_t k = 0; k < kWide; ++k) {
-    best[k] = x[k];
-    odd[k] = best[k] != best[k];
-  }
-  int64_t i = kWide;
-  for (; i + kWide <= n; i += kWide)
-    for (int64_t k = 0; k < kWide; ++k) {
-      const T value = x[i + k];
-      best[k] = (most ? value > best[k] : value < best[k]) ? value : best[k];
-      odd[k] |= value != value;
-    }
-  T found = best[0];
-  bool nan = false;
-  for (; i < n; ++i) {
-    found = (most ? x[i] > found : x[i] < found) ? x[i] : found;
-    nan |= x[i] != x[i];
-  }
-  for (int64_t k = 0; k < kWide; ++k) {
-    found = (most ? best[k] > found : best[k] < found) ? best[k] : found;
-    nan |= odd[k] != 0;
-  }
-  *result = found;
-  return !nan && found != T(0);
-}
-
-// out[i] is combined with x[i].
-template <typename T, Reduce kind>
-VIRES_CLONES void into(const T* x, int64_t n, typename Element<T>::Sum* out) {
-  using E = Element<T>;
-  using Sum = typename E::Sum;
-  for (int64_t i = 0; i < n; ++i) out[i] = combine<kind>(out[i], Sum(E::load(x[i])));
-}
-
-// Halves are added in pairs, so that the error grows with the logarithm of the length.
-template <typename T, Reduce kind>
-typename Element<T>::Sum halves(const T* x, int64_t n) {
-  using E = Element<T>;
-  using Sum = typename E::Sum;
-  if (n > kBlock) {
-    const int64_t half = half_of(n);
-    return combine<kind>(halves<T, kind>(x, half), halves<T, kind>(x + half, n - half));
-  }
-  Sum sum = n ? Sum(E::load(x[0])) : identity<kind, Sum>();
-  if (n >= kSide) {
-    block<T, kind>(x, n, &sum);
-  } else {
-    for (int64_t i = 1; i < n; ++i) sum = combine<kind>(sum, Sum(E::load(x[i])));
-  }
-  return sum;
-}
-
-template <typename T, Reduce kind>
-typename Element<T>::Sum line(const T* x, int64_t n) {
-  constexpr bool extreme = kind == Reduce::kMaximum || kind == Reduce::kMinimum;
-  if constexpr (std::is_same_v<T, bool> && (kind == Reduce::kAnd || kind == Reduce::kOr)) {
-    const bool found = std::memchr(x, kind == Reduce::kOr, static_cast<size_t>(n)) != nullptr;
-    return found == (kind == Reduce::kOr);
-  } else if constexpr (std::is_floating_point_v<T> && extreme) {
-    T best;
-    if (n >= 4 * kSide && plain_extreme<T, kind == Reduce::kMaximum>(x, n, &best)) return best;
-  }
-  return halves<T, kind>(x, n);
-}
-
-// The pieces that the first halvings of a long line make, each of at most kPiece elements.
-template <typename T, Reduce kind>
-struct Pieces {
-  static constexpr int64_t kPiece = 1 << 15;
-  using Sum = typename Element<T>::Sum;
-
-  const T* x;
-  std::vector<int64_t> starts;
-  std::vector<Sum> sums;
-
-  void cut(int64_t start, int64_t n) {
-    if (n <= kPiece) {
-      starts.push_back(start);
-      return;
-    }
-    const int64_t half = half_of(n);
-    cut(start, half);
-    cut(start + half, n - half);
-  }
-
-  Sum join(size_t& next, int64_t n) const {
-    if (n <= kPiece) return sums[next++];
-    const int64_t half = half_of(n);
-    const Sum left = join(next, half);
-    return combine<kind>(left, join(next, n - half));
-  }
-
-  static void task(void* context, int64_t i) {
-    auto& self = *static_cast<Pieces*>(context);
-    const size_t k = static_cast<size_t>(i);
-    self.sums[k] = line<T, kind>(self.x + self.starts[k], self.starts[k + 1] - self.starts[k]);
-  }
-
-  // The same as line(x, n), on all threads.
-  static Sum run(const T* x, int64_t n) {
-    Pieces pieces{x, {}, {}};
-    pieces.cut(0, n);
-    const size_t count = pieces.starts.size();
-    pieces.starts.push_back(n);
-    pieces.sums.resize(count);
-    threads::parallel_for(task, &pieces, static_cast<int64_t>(count));
-    size_t next = 0;
-    return pieces.join(next, n);
-  }
-};
-
-// Axes merged to runs of kept and reduced ones, outermost first.
-struct Layout {
-  int ndim = 0;
-  int64_t lengths[kMaxDims];
-  int64_t out_steps[kMaxDims];  // 0 along reduced axes
-  bool reduced[kMaxDims];
-
-  Layout(const Array* array, uint64_t axes) {
-    for (int d = 0; d < array->ndim; ++d) {
-      const bool gone = axes >> d & 1;
-      if (array->dims[d] == 1) continue;
-      if (ndim && reduced[ndim - 1] == gone) {
-        lengths[ndim - 1] *= array->dims[d];
-      } else {
-        lengths[ndim] = array->dims[d];
-        reduced[ndim++] = gone;
-      }
-    }
-    int64_t step = 1;
-    for (int d = ndim; d-- > 0;) {
-      out_steps[d] = reduced[d] ? 0 : step;
-      if (!reduced[d]) step *= lengths[d];
-    }
-  }
-};
-
-template <typename T, Reduce kind>
-class Walk {
-  using E = Element<T>;
-  using Sum = typename E::Sum;
-
- public:
-  Walk(const Layout& layout, Sum* out) : layout_(layout), out_(out) {}
-
-  // Combines the block of axes d.. into out; returns the elements read.
-  void run(int d, const T* x, int64_t size, int64_t place) {
-    if (d == layout_.ndim) {
-      out_[place] = combine<kind>(out_[place], Sum(E::load(*x)));
-      return;
-    }
-    const int64_t n = layout_.lengths[d];
-    if (d == layout_.ndim - 1) {
-      if (layout_.reduced[d]) {
-        out_[place] = combine<kind>(out_[place], line<T, kind>(x, n));
-      } else {
-        into<T, kind>(x, n, out_ + place);
-      }
-      return;
-    }
-    const int64_t inner = size / n;
-    for (int64_t i = 0; i < n; ++i) run(d + 1, x + i * inner, inner, place + i * layout_.out_steps[d]);
-  }
-
- private:
-  const Layout& layout_;
-  Sum* out_;
-};
-
-// The walk over an array, cut where that changes no result: a long line into its halves, kept outer
-// axes into rows, kept inner axes into columns.
-template <typename T, Reduce kind>
-struct Job {
-  using Sum = typename Element<T>::Sum;
-  static constexpr int64_t kTask = 1 << 15;  // elements
-
-  const Layout& layout;
-  const T* x;
-  Sum* out;
-  int64_t size, each = 0;
-
-  static void rows(void* context, int64_t task) {
-    const Job& job = *static_cast<const Job*>(context);
-    const int64_t n = job.layout.lengths[0], inner = job.size / n;
-    const int64_t first = task * job.each, last = std::min(n, first + job.each);
-    Layout slab = job.layout;
-    slab.lengths[0] = last - first;
-    Walk<T, kind>(slab, job.out)
-        .run(0, job.x + first * inner, (last - first) * inner, first * slab.out_steps[0]);
-  }
-
-  static void columns(void* context, int64_t task) {
-    const Job& job = *static_cast<const Job*>(context);
-    const int64_t n = job.layout.lengths[0], width = job.layout.lengths[1];
-    const int64_t first = task * job.each, last = std::min(width, first + job.each);
-    for (int64_t i = 0; i < n; ++i)
-      into<T, kind>(job.x + i * width + first, last - first, job.out + first);
-  }
-
-  void run() {
-    constexpr bool early = std::is_same_v<T, bool>;
-    const int64_t n = layout.ndim ? layout.lengths[0] : 1;
-    if (early || size < kThreaded || layout.ndim == 0) {
-      Walk<T, kind>(layout, out).run(0, x, size, 0);
-    } else if (layout.ndim == 1) {
-      if (layout.reduced[0]) {
-        *out = combine<kind>(*out, Pieces<T, kind>::run(x, n));
-      } else {
-        Walk<T, kind>(layout, out).run(0, x, size, 0);
-      }
-    } else if (!layout.reduced[0]) {
-      each = std::max<int64_t>(1, kTask / (size / n));
-      threads::parallel_for(rows, this, (n + each - 1) / each);
-    } else if (layout.ndim == 2) {
-      const int64_t width = layout.lengths[1];
-      each = std::max<int64_t>(512, kTask / n / 64 * 64);
-      threads::parallel_for(columns, this, (width + each - 1) / each);
-    } else {
-      Walk<T, kind>(layout, out).run(0, x, size, 0);
-    }
-  }
-};
+using namespace reduction;
 
 template <typename T, Reduce kind>
 PyObject* reduce(Array* array, const Layout& layout, Array* result) {
@@ -348,7 +36,7 @@ PyObject* by_kind(Reduce kind, Array* array, const Layout& layout, Array* result
     if (kind == Reduce::kSum) return reduce<T, Reduce::kSum>(array, layout, result);
     if (kind == Reduce::kProduct) return reduce<T, Reduce::kProduct>(array, layout, result);
   }
-  if constexpr (!is_complex<Sum>) {
+  if constexpr (!is_complex<Sum> && !std::is_same_v<T, bool>) {
     if (kind == Reduce::kMaximum) return reduce<T, Reduce::kMaximum>(array, layout, result);
     if (kind == Reduce::kMinimum) return reduce<T, Reduce::kMinimum>(array, layout, result);
   }
@@ -360,7 +48,45 @@ PyObject* by_kind(Reduce kind, Array* array, const Layout& layout, Array* result
   return nullptr;
 }
 
+// The sum of a narrow dtype in a wider one.
+template <typename T, typename S>
+PyObject* widened(Array* array, const Layout& layout, Array* result) {
+  auto* out = reinterpret_cast<S*>(result->data);
+  std::fill(out, out + result->size, S(0));
+  const auto* x = reinterpret_cast<const Wide<T, S>*>(array->data);
+  if (array->size) Job<Wide<T, S>, Reduce::kSum>{layout, x, out, array->size}.run();
+  return as_object(result);
+}
+
+// Two's complement: the bits of a sum do not depend on the sign of its type.
+template <typename T>
+PyObject* widened_from(Array* array, const Layout& layout, Array* result) {
+  switch (result->code) {
+    case kInt32:
+    case kUInt32: return widened<T, uint32_t>(array, layout, result);
+    case kInt64:
+    case kUInt64: return widened<T, uint64_t>(array, layout, result);
+    case kFloat32: return widened<T, float>(array, layout, result);
+    default: return nullptr;
+  }
+}
+
+PyObject* dispatch_widened(Array* array, const Layout& layout, Array* result) {
+  switch (array->code) {
+    case kBool: return widened_from<bool>(array, layout, result);
+    case kInt8: return widened_from<int8_t>(array, layout, result);
+    case kUInt8: return widened_from<uint8_t>(array, layout, result);
+    case kInt16: return widened_from<int16_t>(array, layout, result);
+    case kUInt16: return widened_from<uint16_t>(array, layout, result);
+    default: return nullptr;
+  }
+}
+
 PyObject* dispatch(Reduce kind, Array* array, const Layout& layout, Array* result) {
+  if (array->code != result->code)
+    return kind == Reduce::kSum ? dispatch_widened(array, layout, result) : nullptr;
+  if (array->code == kBool && kind == Reduce::kMaximum) kind = Reduce::kOr;
+  if (array->code == kBool && kind == Reduce::kMinimum) kind = Reduce::kAnd;
   return by_element<kWithBool | kWithHalf | kWithComplex>(
       array->code, static_cast<PyObject*>(nullptr), [&](auto element) {
         return by_kind<decltype(element)>(kind, array, layout, result);
@@ -369,13 +95,13 @@ PyObject* dispatch(Reduce kind, Array* array, const Layout& layout, Array* resul
 
 }  // namespace
 
-PyObject* array_reduce(Array* array, Reduce kind, uint64_t axes) {
+PyObject* array_reduce(Array* array, Reduce kind, uint64_t axes, int code) {
   if (!array_check(array)) return nullptr;
   int64_t dims[kMaxDims];
   int ndim = 0;
   for (int d = 0; d < array->ndim; ++d)
     if (!(axes >> d & 1)) dims[ndim++] = array->dims[d];
-  Array* result = array_new(array->code, array->weak, ndim, dims);
+  Array* result = array_new(code, array->weak, ndim, dims);
   if (!result) return nullptr;
   const Layout layout(array, axes);
   PyObject* done = dispatch(kind, array, layout, result);

@@ -46,13 +46,15 @@ PyObject* run_part(const Step& step, Array* const* inputs) {
 
 // numbers: kind, axes as bits.
 PyObject* run_reduce(const Step& step, Array* const* inputs) {
+  const OutputType& type = (*step.outputs)[0];
   PyObject* result = array_reduce(inputs[0], static_cast<Reduce>((*step.numbers)[0]),
-                                  static_cast<uint64_t>((*step.numbers)[1]));
+                                  static_cast<uint64_t>((*step.numbers)[1]), type.code);
   if (result == Py_None) {
     Py_DECREF(result);
     PyErr_SetString(PyExc_TypeError, "reduce: no such reduction of this dtype");
     return nullptr;
   }
+  if (result) as_array(result)->weak = type.weak;
   return result;
 }
 

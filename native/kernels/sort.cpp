@@ -67,17 +67,17 @@ void sort_values(Job& job, int64_t line, Runtime* runtime) {
       }
       keys[found++] = static_cast<Key>(x & sign ? ~x : x | sign);
     } else {
-      keys[found++] = type.order == Order::from_signed ? static_cast<Key>(x ^ sign) : x;
+      keys[found++] = ordered<Key>(x, type);
     }
   }
   Line<Key, false> sorted{keys.get(), other.get(), nullptr, nullptr, found};
   radix_sort(runtime, sorted);
   for (int64_t i = 0; i < found; ++i) {
     const Key x = sorted.keys[i];
-    Key back = x;
-    if (type.order == Order::from_float) back = static_cast<Key>(x & sign ? x ^ sign : ~x);
-    if (type.order == Order::from_signed) back = static_cast<Key>(x ^ sign);
-    out[i * step] = back;
+    // Flipping the sign of an integer twice gives it back.
+    out[i * step] = type.order == Order::from_float
+                        ? static_cast<Key>(x & sign ? x ^ sign : ~x)
+                        : ordered<Key>(x, type);
   }
   for (size_t i = 0; i < nans.size(); ++i) out[(found + static_cast<int64_t>(i)) * step] = nans[i];
 }

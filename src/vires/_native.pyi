@@ -276,6 +276,9 @@ def set_update_types(at: type[At], update: type[IndexUpdate]) -> None:
 def call_fortran(address: int, *args: Any) -> int:
     """Calls a routine and gives its info."""
 
+def call_fortran_stack(infos: Any, address: int, *args: Any) -> None:
+    """Calls a routine for each element of infos, with its part of each array in a tuple of one."""
+
 class Job:
     """A module that is being compiled on another thread."""
 
@@ -325,7 +328,7 @@ def wrap_numpy(values: Any, weak_type: bool = False, dtype: Any = None) -> Array
 
 def from_scalar(value: complex, code: int, weak: bool = False) -> Array: ...
 def empty(shape: Sequence[int], code: int, weak: bool = False) -> Array: ...
-def reduce(array: Array, kind: int, axes: int) -> Array | None: ...
+def reduce(array: Array, kind: int, axes: int, code: int = -1) -> Array | None: ...
 def has_position(code: int) -> bool:
     """Whether steps find the position of an extremum in arrays of a dtype."""
 

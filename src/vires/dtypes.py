@@ -84,8 +84,9 @@ def itemsize_bits(dtype: Any) -> int:
     (4, 32)
     """
     found = _dtypes.canonical(dtype)
-    bits: dict[str, int] = {"int2": 2, "int4": 4}
-    return bits.get(found.name.removeprefix("u"), 8 * int(found.itemsize))
+    if found.name == "float4_e2m1fn":
+        return 4
+    return _dtypes.PACKED_BITS.get(found, 8 * int(found.itemsize))
 
 
 __all__ = [

@@ -18,9 +18,10 @@ from vires import jit, lax, vmap
 
 def outside(index: int, axis: int, size: int, operation: str = "getitem") -> str:
     method = "get" if operation == "getitem" else operation.removeprefix("at.")
+    remedy = f"{operation}(..., mode=" if method == operation else f"x.at[index].{method}("
     return (
         f"{operation}: needs an index from {-size} to {size - 1} for axis {axis} of size {size}; "
-        f"got {index}; try x.at[index].{method}("
+        f"got {index}; try {remedy}"
     )
 
 
@@ -38,8 +39,12 @@ BOUNDS = [
     Case(lambda x, i: x.at[i].set(1), (a(3), ints(9)), IndexError, re.escape(outside(9, 0, 3, "at.set"))),
     Case(lambda x, i: x.at[i].add(1), (a(3), ints(1, 9)), IndexError, re.escape(outside(9, 0, 3, "at.add"))),
     Case(lambda x, i: x.at[i].get(), (a(3), ints(1, 9)), IndexError, re.escape(outside(9, 0, 3))),
-    Case(lambda x, i: np.take(x, i), (a(3), ints(1, 9)), IndexError, re.escape(outside(9, 0, 3))),
-    Case(lambda x, i: np.take_along_axis(x, i, 0), (a(3), ints(1, 9)), IndexError, re.escape(outside(9, 0, 3))),
+    Case(lambda x, i: np.take(x, i), (a(3), ints(1, 9)), IndexError, re.escape(outside(9, 0, 3, "take"))),
+    Case(lambda x, i: x.take(i, axis=1), (a(2, 3), ints(-9)), IndexError, re.escape(outside(-9, 1, 3, "take"))),
+    Case(lambda x: np.take(x, 9), (a(3),), IndexError, re.escape(outside(9, 0, 3, "take"))),
+    Case(lambda x, i: np.take_along_axis(x, i, 0), (a(3), ints(1, 9)), IndexError, re.escape(outside(9, 0, 3, "take_along_axis"))),
+    Case(lambda x, i: np.put(x, i, 1., inplace=False), (a(3), ints(9)), IndexError, re.escape(outside(9, 0, 3, "put"))),
+    Case(lambda x, i: np.put_along_axis(x, i, 1., 0, inplace=False), (a(3), ints(9)), IndexError, re.escape(outside(9, 0, 3, "put_along_axis"))),
 ]
 
 FORMS = [

@@ -355,6 +355,32 @@ STATE = ADAM.init({"w": np.ones(3, np.float32)})
             "got shapes (2,) and (2,)",
         ),
         (
+            lambda: minmax.piecewise_constant([5, 2], [0.1, 0.2, 0.3]), ValueError,
+            "piecewise_constant: needs ascending boundaries; got [5, 2]",
+        ),
+        (
+            lambda: minmax.exponential_decay(1.0, 0, 0.5), ValueError,
+            "exponential_decay: needs decay_steps above 0; got 0; "
+            "try minmax.constant(step_size) for a step size that does not decay",
+        ),
+        (
+            lambda: minmax.exponential_decay(1.0, 10, -0.5), ValueError,
+            "exponential_decay: needs a decay_rate that is not negative; got -0.5",
+        ),
+        (
+            lambda: minmax.inverse_time_decay(1.0, np.asarray(-3), 0.5), ValueError,
+            "inverse_time_decay: needs decay_steps above 0; got -3; "
+            "try minmax.constant(step_size) for a step size that does not decay",
+        ),
+        (
+            lambda: minmax.polynomial_decay(1.0, np.ones(3), 0.5), TypeError,
+            "polynomial_decay: needs a number as decay_steps; got an array of shape (3,)",
+        ),
+        (
+            lambda: minmax.polynomial_decay(1.0, None, 0.5), TypeError,
+            "polynomial_decay: needs a number as decay_steps; got NoneType",
+        ),
+        (
             lambda: minmax.clip_grads([1.0], -1.0), ValueError,
             "clip_grads: needs a max_norm that is not negative; got -1.0",
         ),
@@ -371,3 +397,14 @@ def test_gradients_of_another_structure() -> None:
         TypeError, match="adam: needs gradients of the structure of the parameters, "
     ):
         ADAM.update(0, [np.ones(3)], STATE)
+
+
+def test_schedules_of_traced_numbers() -> None:
+    def rate(steps: Any, decay: Any) -> Any:
+        return minmax.exponential_decay(1.0, steps, decay)(np.asarray(4.0))
+
+    assert float(vires.jit(rate)(2.0, 0.5)) == 0.25
+    slope = vires.grad(rate, argnums=1)(2.0, 0.5)
+    np.testing.assert_allclose(slope, 1.0, rtol=1e-6)
+    halves = vires.jit(lambda limits: minmax.piecewise_constant(limits, [1.0, 0.5])(3))
+    assert float(halves(np.asarray([2.0]))) == 0.5

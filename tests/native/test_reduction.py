@@ -10,6 +10,7 @@ import pytest
 
 import vires.numpy
 from vires import _native
+from vires.core import dtypes
 
 RNG = np.random.default_rng(0)
 KINDS = ["sum", "prod", "max", "min", "and", "or", "xor"]
@@ -116,3 +117,38 @@ def test_eager_calls_repeat_their_bits():
     x = vires.numpy.array(RNG.standard_normal((37, 41)).astype(np.float32))
     results = [[vires.numpy.sum(x, axis).tolist() for axis in (None, 0, 1)] for _ in range(4)]
     assert all(r == results[0] for r in results)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "uint16"])
+@pytest.mark.parametrize("wide", ["int32", "uint32", "int64", "uint64", "float32"])
+@pytest.mark.parametrize("shape", [(70,), (40_000,), (6, 300), (3, 4, 70), (0, 3), (1 << 18,)])
+def test_sums_in_a_wider_dtype(dtype, wide, shape):
+    """The bits of converting first, at the ends of the narrow range too."""
+    code = dtypes.CODE_OF[np.dtype(wide)]
+    limits = [False, True] if dtype == "bool" else [np.iinfo(dtype).min, np.iinfo(dtype).max]
+    samples = [sample(dtype, shape), *(np.full(shape, limit, dtype) for limit in limits)]
+    for x in samples:
+        for n in range(1, x.ndim + 1):
+            for axes in itertools.combinations(range(x.ndim), n):
+                bits = sum(1 << d for d in axes)
+                found = _native.reduce(_native.from_numpy(x), 0, bits, code)
+                first = _native.from_numpy(x.astype(wide))
+                np.testing.assert_array_equal(found, _native.reduce(first, 0, bits), strict=True)
+
+
+def test_other_reductions_keep_their_dtype():
+    x = _native.from_numpy(np.ones(3, np.int8))
+    assert _native.reduce(x, 1, 1, dtypes.CODE_OF[np.dtype("int32")]) is None
+    assert _native.reduce(x, 0, 1, dtypes.CODE_OF[np.dtype("float64")]) is None
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int32", "int64", "uint64"])
+@pytest.mark.parametrize("size", [1, 63, 64, 129, 1000])
+def test_long_lines_of_integers(dtype, size):
+    for kind, ufunc in zip(KINDS, UFUNCS, strict=True):
+        x = sample(dtype, (size,)) if dtype == "bool" else RNG.integers(0, 100, size).astype(dtype)
+        if dtype == "bool" and kind in ("sum", "prod"):
+            continue
+        with np.errstate(over="ignore"):
+            expected = ufunc.reduce(x) if dtype == "bool" else ufunc.reduce(x).astype(dtype)
+        np.testing.assert_array_equal(native(x, kind, (0,)), expected)

@@ -10,6 +10,7 @@ import pytest
 
 import vires
 import vires.numpy as vnp
+from vires.engine.llvm import eager
 
 CALLS: dict[str, Callable[[Any], Any]] = {
     "sum": lambda x: vnp.sum(x, axis=0),
@@ -54,6 +55,54 @@ def test_calls_repeat_their_bits(name: str, shape: tuple[int, int]) -> None:
         assert _bits(call(x)) == first
     with vires.threads(1):
         assert _bits(call(x)) == first
+
+
+INTEGER_CALLS: dict[str, Callable[[Any], Any]] = {
+    "sum": vnp.sum,
+    "sum of rows": lambda x: vnp.sum(x, axis=1, keepdims=True),
+    "sum of columns": lambda x: vnp.sum(x, axis=0, dtype="int64"),
+    "mean": vnp.mean,
+    "count_nonzero": vnp.count_nonzero,
+    "count of columns": lambda x: vnp.count_nonzero(x, axis=0),
+    "average": lambda x: vnp.average(x, axis=1),
+}
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (70, 41), (600, 500)])
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "uint16", "int32", "float32"])
+@pytest.mark.parametrize("name", INTEGER_CALLS)
+def test_sums_of_integers_repeat_their_bits(name: str, dtype: str, shape: tuple[int, int]) -> None:
+    """Those whose operand is converted for the sum alone."""
+    values = np.random.default_rng(0).integers(-3, 100, shape).astype(dtype)
+    x, call = vnp.asarray(values), INTEGER_CALLS[name]
+    first = call(x)
+    for _ in range(9):
+        again = call(x)
+        assert _bits(again) == _bits(first) and again.weak_type == first.weak_type
+    if name == "count_nonzero":
+        assert int(first) == np.count_nonzero(values)
+    elif name == "sum" and dtype != "float32":
+        assert int(first) == values.sum(dtype=np.int64)
+
+
+def test_a_sum_reads_the_narrow_array() -> None:
+    """Nothing is converted beforehand, and no scalar is spread over an array."""
+
+    def parts(function: Callable[[Any], Any]) -> tuple[list[str], int]:
+        jaxpr = vires.make_jaxpr(function)(vnp.ones(8, "int8")).jaxpr
+        eqns = eager._with_scalars(jaxpr)
+        return [e.primitive.name for e in eqns], len(eager._widened_sums(eqns, jaxpr.outvars))
+
+    convert = "convert_element_type"
+    assert parts(vnp.count_nonzero) == (["ne", convert, "reduce_sum"], 2)
+    assert parts(vnp.sum) == ([convert, "reduce_sum"], 2)
+
+    def both(x: Any) -> Any:
+        wide = x.astype("int32")
+        return wide, wide.sum()
+
+    assert parts(both) == ([convert, "reduce_sum"], 0)
+    assert parts(lambda x: vnp.full(8, x.sum() + 1))[0][-1] == "broadcast_in_dim"
 
 
 def test_each_call_gives_an_array_of_its_own() -> None:

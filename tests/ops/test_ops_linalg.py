@@ -9,7 +9,7 @@ import scipy.linalg
 import vires
 from vires import lax
 from vires.lax import linalg
-from vires.ops import eigen, factor
+from vires.ops import eigen, factor, triangular
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
 
@@ -261,6 +261,14 @@ STACKED = {
     "eig values": lambda a: linalg.eig(
         a, compute_left_eigenvectors=False, compute_right_eigenvectors=False
     ),
+    "schur": lambda a: linalg.schur(a),
+    "schur form": lambda a: linalg.schur(a, compute_schur_vectors=False),
+    "hessenberg": linalg.hessenberg,
+    "tridiagonal": lambda a: linalg.tridiagonal(a, lower=True),
+    "tridiagonal upper": lambda a: linalg.tridiagonal(a, lower=False),
+    "tridiagonal_solve": lambda a: linalg.tridiagonal_solve(
+        a[..., 0, :], a[..., 1, :], a[..., 2, :], a[..., :3]
+    ),
 }
 
 
@@ -293,6 +301,34 @@ def test_small_matrices_are_many_at_once(monkeypatch):
         (eigen.eigh, lambda: linalg.eigh(a)),
         (eigen.svd, lambda: linalg.svd(a)),
         (factor.qr, lambda: linalg.qr(a)),
+        (eigen.schur, lambda: linalg.schur(a)),
+        (eigen.hessenberg, lambda: linalg.hessenberg(a)),
+        (eigen.tridiagonal, lambda: linalg.tridiagonal(a, lower=True)),
+        (
+            triangular.tridiagonal_solve,
+            lambda: (linalg.tridiagonal_solve(a[:, 0], a[:, 1], a[:, 2], a),),
+        ),
     ):
         monkeypatch.setattr(primitive, "function", one)
         assert np.asarray(call()[0]).shape[0] == 5
+
+
+@pytest.mark.parametrize("count", [1, 2, 65, 200])
+def test_a_stack_has_the_bits_of_its_matrices(count):
+    """However it is divided among threads, and beside systems that have no solution."""
+    random = np.random.RandomState(1)
+    a = random.normal(size=(count, 5, 5)).astype(np.float32)
+    a[count // 2, :2] = 0
+    diagonals = a[:, 0], a[:, 1], a[:, 2]
+    for function, arrays in (
+        (lambda a: linalg.schur(a), (a,)),
+        (linalg.hessenberg, (a,)),
+        (lambda a: linalg.tridiagonal(a, lower=True), (a,)),
+        (lambda *x: [linalg.tridiagonal_solve(*x)], (*diagonals, a)),
+    ):
+        together = [np.asarray(x) for x in function(*arrays)]
+        for i in range(count):
+            for x, y in zip(together, function(*(x[i] for x in arrays)), strict=True):
+                np.testing.assert_array_equal(x[i], np.asarray(y))
+    singular = linalg.tridiagonal_solve(*diagonals, a)[count // 2]
+    assert np.isnan(np.asarray(singular)).all()

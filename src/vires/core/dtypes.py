@@ -59,7 +59,7 @@ uint32, uint64 = np.dtype(np.uint32), np.dtype(np.uint64)
 float16, float32, float64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
 complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
 
-FLOAT8 = tuple(
+_FIRST_FLOAT8 = tuple(
     np.dtype(getattr(ml_dtypes, name))
     for name in (
         "float8_e4m3fn",
@@ -69,13 +69,23 @@ FLOAT8 = tuple(
         "float8_e5m2fnuz",
     )
 )
+_LATER_FLOAT8 = tuple(
+    np.dtype(getattr(ml_dtypes, name))
+    for name in ("float8_e3m4", "float8_e4m3", "float8_e8m0fnu", "float4_e2m1fn")
+)
+#: Floats of at most 8 bits.
+FLOAT8 = _FIRST_FLOAT8 + _LATER_FLOAT8
+int2, uint2 = np.dtype(ml_dtypes.int2), np.dtype(ml_dtypes.uint2)
+int4, uint4 = np.dtype(ml_dtypes.int4), np.dtype(ml_dtypes.uint4)
+#: How many bits the integers have whose elements do not fill their byte.
+PACKED_BITS: dict[DType, int] = {int2: 2, uint2: 2, int4: 4, uint4: 4}
 
-#: Position in this tuple is the dtype's code in the native core.
+#: Position in this tuple is the dtype's code in the native core, and in pickles.
 CODES: tuple[DType, ...] = (
     bool_, np.dtype(np.int8), np.dtype(np.int16), int32, int64,
     np.dtype(np.uint8), np.dtype(np.uint16), uint32, uint64,
-    float16, bfloat16, float32, float64, complex64, complex128, KEY, *FLOAT8,
-    np.dtype(ml_dtypes.int4), np.dtype(ml_dtypes.uint4),
+    float16, bfloat16, float32, float64, complex64, complex128, KEY, *_FIRST_FLOAT8, int4, uint4,
+    *_LATER_FLOAT8, int2, uint2,
 )  # fmt: skip
 CODE_OF: dict[DType, int] = {dtype: code for code, dtype in enumerate(CODES)}
 
@@ -112,7 +122,9 @@ def kind(dtype: DType) -> str:
             dtype.kind
         ]
     if dtype in CODE_OF:  # ml_dtypes: kind is "V"
-        return {"int4": "signed", "uint4": "unsigned"}.get(dtype.name, "float")
+        if dtype in PACKED_BITS:
+            return "signed" if dtype.name.startswith("int") else "unsigned"
+        return "float"
     raise TypeError(f"dtype: needs a number, bool or key dtype; got {dtype}")
 
 
@@ -198,7 +210,7 @@ def python_scalar_dtype(scalar_type: type) -> DType:
 _WEAK_INT, _WEAK_FLOAT, _WEAK_COMPLEX = "i*", "f*", "c*"
 _EDGES: dict[Any, tuple[Any, ...]] = {
     "bool": (_WEAK_INT,),
-    _WEAK_INT: ("uint8", "int8", "int4", "uint4"),
+    _WEAK_INT: ("uint8", "int8", "int4", "uint4", "int2", "uint2"), "int2": (), "uint2": (),
     "int4": ("int8",), "uint4": ("uint8", "int8"),
     "uint8": ("uint16", "int16"), "uint16": ("uint32", "int32"), "uint32": ("uint64", "int64"),
     "int8": ("int16",), "int16": ("int32",), "int32": ("int64",),

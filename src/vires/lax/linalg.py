@@ -304,7 +304,10 @@ def schur(
 ) -> tuple[Any, ...]:
     """T, upper triangular (for real x with blocks of 2), and unitary Z with x = Z T Z^H."""
     if sort_eig_vals or select_callable is not None:
-        raise NotImplementedError("schur: needs sort_eig_vals=False and select_callable=None")
+        raise NotImplementedError(
+            f"schur: needs sort_eig_vals=False and select_callable=None; got {sort_eig_vals} and "
+            f"{select_callable}; try sorting the eigenvalues of lax.linalg.eig"
+        )
     return tuple(eigen.schur(array(x), compute_schur_vectors=bool(compute_schur_vectors)))
 
 

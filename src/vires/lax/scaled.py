@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from vires.core import dtypes
-from vires.core.trace import Tracer, aval_of
+from vires.core.trace import aval_of
 from vires.lax.arguments import array
 from vires.lax.contract import dot_general
 from vires.ops.accept import refuse, typed, typed_all
@@ -16,16 +14,9 @@ from vires.ops.convert import convert
 from vires.ops.elementwise import mul
 from vires.ops.shape import broadcast, reshape
 
-#: Types of elements and scales that have no arithmetic; their values are exact in float32.
-_NUMPY_ONLY = ("float8_e8m0fnu", "float4_e2m1fn", "float8_e3m4", "float8_e4m3")
-
 
 def widened(x: Any) -> Any:
-    """An operand as float32 (wider ones as they are); NumPy arrays of types that arrays do not have
-    too.
-    """
-    if not isinstance(x, Tracer) and getattr(x, "dtype", None) is not None:
-        x = np.asarray(x, np.float32) if x.dtype.name in _NUMPY_ONLY else x
+    """An operand as float32 (wider ones as they are)."""
     value = array(x)
     dtype = aval_of(value).dtype
     if dtypes.kind(dtype) != "float" or dtype.itemsize < 4:

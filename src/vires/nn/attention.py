@@ -40,7 +40,10 @@ def dot_product_attention(
             f"dot_product_attention: needs implementation None; got {implementation!r}"
         )
     if return_residual:
-        raise NotImplementedError("dot_product_attention: needs return_residual=False")
+        raise NotImplementedError(
+            "dot_product_attention: needs return_residual=False; got True; try logsumexp of the "
+            "scaled logits, which is what the residual is"
+        )
     q, k, v = (
         operand(x, "dot_product_attention", name)
         for x, name in ((query, "query"), (key, "key"), (value, "value"))

@@ -50,7 +50,10 @@ def get_scaled_dot_general_config(mode: str, global_scale: Any = None) -> BlockS
         raise ValueError(f"get_scaled_dot_general_config: needs a mode of {_MODES}; got {mode!r}")
     if mode == "mxfp8":
         if global_scale is not None:
-            raise ValueError("get_scaled_dot_general_config: needs no global_scale for mxfp8")
+            raise ValueError(
+                "get_scaled_dot_general_config: needs global_scale=None with mode 'mxfp8'; got "
+                f"{global_scale!r:.40}; try mode 'nvfp4'"
+            )
         return BlockScaleConfig(mode, 32, "float8_e4m3fn", "float8_e8m0fnu")
     scale = vnp.ones((1,), dtypes.float32) if global_scale is None else global_scale
     return BlockScaleConfig(mode, 16, "float4_e2m1fn", "float8_e4m3fn", scale)

@@ -14,7 +14,7 @@ from vires.core import dtypes
 from vires.core.trace import EVAL, Tracer, current_trace, thread
 from vires.numpy import arithmetic
 from vires.numpy.creation import asarray
-from vires.numpy.getitem import read
+from vires.numpy.getitem import getitem, read
 from vires.numpy.index_plan import make_plan
 from vires.numpy.index_update import bounded, parse_mode, update, wrapped
 from vires.numpy.operands import convert
@@ -59,18 +59,18 @@ class IndexUpdate(_native.IndexUpdate):
         >>> np.arange(3.).at[np.array([1, 7])].get(mode="fill", fill_value=-1)
         Array([ 1., -1.], dtype=float32)
         """
-        if mode is None and fill_value is not None:
-            mode = "fill"
-        if mode is None and not indices_are_sorted and not unique_indices:
+        if mode is None and fill_value is None and not indices_are_sorted and not unique_indices:
             return self.array[self.index]
-        if mode == "promise_in_bounds" and thread.trace is EVAL and _is_plain(self):
-            return self.array[self.index]  # an index that breaks the promise raises
-        index, mode = wrapped(self.array, self.index, mode)
-        parsed = parse_mode(mode)
-        plan = make_plan(self.array.aval.shape, index, checked=parsed is GatherScatterMode.ERROR)
-        return read(self.array, bounded(plan, parsed), parsed, _static_fill(fill_value),
-            indices_are_sorted,
-                    unique_indices, wrap_negative_indices)  # fmt: skip
+        return get(
+            self.array,
+            self.index,
+            "getitem",
+            indices_are_sorted=indices_are_sorted,
+            unique_indices=unique_indices,
+            mode=mode,
+            fill_value=fill_value,
+            wrap_negative_indices=wrap_negative_indices,
+        )
 
     @shortcut("at_set")
     def set(self, values: Any, **options: Any) -> Any:
@@ -150,14 +150,48 @@ def _may_repeat(index: Any) -> bool:
     )
 
 
-def _is_plain(update: IndexUpdate) -> bool:
+def _is_plain(x: Any, index: Any) -> bool:
     """Whether array and indices are concrete."""
-    return update.array.__class__ is Array and not any(
-        isinstance(x, Tracer) for x in _entries(update.index)
-    )
+    return x.__class__ is Array and not any(isinstance(i, Tracer) for i in _entries(index))
 
 
 _native.set_update_types(At, IndexUpdate)
+
+
+def get(
+    x: Any, index: Any, operation: str, *, mode: Any = None, fill_value: Any = None,
+    indices_are_sorted: bool = False, unique_indices: bool = False,
+    wrap_negative_indices: bool = True,
+) -> Any:  # fmt: skip
+    """`x.at[index].get(...)`, with errors in the name of `operation`."""
+    if mode is None and fill_value is not None:
+        mode = "fill"
+    if mode is None or mode == "promise_in_bounds":  # an index that breaks the promise raises
+        if thread.trace is EVAL and (x.__class__ is Array if mode is None else _is_plain(x, index)):
+            try:
+                return x[index]
+            except IndexError:
+                make_plan(x.aval.shape, index, operation=operation)  # says so in that name
+                raise
+        if mode is None and not indices_are_sorted and not unique_indices:
+            return getitem(x, index, operation)
+    index, mode = wrapped(x, index, mode)
+    parsed = parse_mode(mode)
+    checked = parsed is GatherScatterMode.ERROR
+    plan = bounded(make_plan(x.aval.shape, index, checked, operation), parsed)
+    fill = _static_fill(fill_value)
+    return read(x, plan, parsed, fill, indices_are_sorted, unique_indices, wrap_negative_indices)
+
+
+def put(x: Any, index: Any, values: Any, operation: str, mode: Any) -> Any:
+    """`x.at[index].set(values, mode=mode)`, with errors of indices in the name of `operation`."""
+    if not _is_plain(x, index):
+        return update("set", x, index, values, mode=mode, name=operation)
+    try:
+        return x.at[index].set(values, mode=mode)
+    except IndexError:
+        make_plan(x.aval.shape, index, operation=operation)  # says so in that name
+        raise
 
 
 def _static_fill(value: Any) -> Any:

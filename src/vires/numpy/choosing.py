@@ -12,6 +12,8 @@ from vires.core import dtypes
 from vires.core.errors import ConcretizationTypeError
 from vires.core.trace import Tracer
 from vires.numpy.arithmetic import clip, remainder, where_
+from vires.numpy.at import get as get_at
+from vires.numpy.at import put as put_at
 from vires.numpy.comparison import truth
 from vires.numpy.creation import asarray, flat, from_host
 from vires.numpy.operands import (
@@ -72,7 +74,10 @@ def where(
     if x is None or y is None:
         raise ValueError("where: needs both x and y, or neither; got one of them")
     if size is not None or fill_value is not None:
-        raise ValueError("where: needs no size and fill_value next to x and y")
+        raise ValueError(
+            f"where: needs size=None and fill_value=None next to x and y; got size={size} and "
+            f"fill_value={fill_value}; try where(condition, size=...) for the indices"
+        )
     if dtypes.is_key(getattr(x, "dtype", None)):
         condition, x, y = broadcast_all(
             "where", truth(operand(condition, "where")), x, operand(y, "where", "y")
@@ -295,7 +300,13 @@ def take(
         mode = None
     if fill_value is not None and mode is None:
         mode = "fill"
-    return x.at[(slice(None),) * axis + (index,)].get(
+    at = (slice(None),) * axis + (index,)
+    if mode is None and fill_value is None:
+        return get_at(x, at, "take")
+    return get_at(
+        x,
+        at,
+        "take",
         mode=mode,
         fill_value=fill_value,
         unique_indices=unique_indices,
@@ -346,7 +357,7 @@ def take_along_axis(
         x, axis = flat(x), 0
     axis = axis_index("take_along_axis", axis, x.aval.ndim)
     entries = _along_axis_index("take_along_axis", x, index, axis)
-    return x.at[entries].get(mode=mode, fill_value=fill_value)
+    return get_at(x, entries, "take_along_axis", mode=mode, fill_value=fill_value)
 
 
 def put_along_axis(
@@ -356,8 +367,8 @@ def put_along_axis(
     inplace=False."""
     if inplace:
         raise ValueError(
-            "put_along_axis: needs inplace=False, since arrays are immutable; use the returned "
-            "array"
+            "put_along_axis: needs inplace=False, since arrays are immutable; got True; "
+            "try x = put_along_axis(x, ..., inplace=False)"
         )
     x, index = operand(arr, "put_along_axis", "arr"), operand(indices, "put_along_axis", "indices")
     shape = x.aval.shape
@@ -365,14 +376,16 @@ def put_along_axis(
         x, axis = flat(x), 0
     axis = axis_index("put_along_axis", axis, x.aval.ndim)
     entries = _along_axis_index("put_along_axis", x, index, axis)
-    return reshape(x.at[entries].set(values, mode=mode), new_sizes=shape, dimensions=None)
+    result = put_at(x, entries, values, "put_along_axis", mode)
+    return reshape(result, new_sizes=shape, dimensions=None)
 
 
 def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = True) -> Any:
     """A copy of `a` with values at indices of the flattened array; needs inplace=False."""
     if inplace:
         raise ValueError(
-            "put: needs inplace=False, since arrays are immutable; use the returned array"
+            "put: needs inplace=False, since arrays are immutable; got True; "
+            "try x = put(x, ..., inplace=False)"
         )
     x, index, values = (
         operand(a, "put", "a"),
@@ -384,21 +397,24 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
     repeats = -(-index.aval.size // values.aval.size)
     if repeats > 1:
         values = flat(broadcast(values, (repeats, values.aval.size)))
-    return reshape(flat(x).at[index].set(values[: index.aval.size], mode=mode),
-        new_sizes=x.aval.shape,
-                   dimensions=None)  # fmt: skip
+    result = put_at(flat(x), index, values[: index.aval.size], "put", mode)
+    return reshape(result, new_sizes=x.aval.shape, dimensions=None)
 
 
 def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
     """A copy of `arr` with successive values where the mask holds; needs inplace=False."""
     if inplace:
         raise ValueError(
-            "place: needs inplace=False, since arrays are immutable; use the returned array"
+            "place: needs inplace=False, since arrays are immutable; got True; "
+            "try x = place(x, ..., inplace=False)"
         )
     x, chosen = operand(arr, "place", "arr"), flat(truth(operand(mask, "place", "mask")))
     values = flat(operand(vals, "place", "vals"))
     if chosen.aval.size != x.aval.size or not values.aval.size:
-        raise ValueError(f"place: needs a mask of {x.aval.size} elements and at least one value")
+        raise ValueError(
+            f"place: needs a mask of {x.aval.size} elements and at least one value; got "
+            f"{chosen.aval.size} and {values.aval.size}"
+        )
     ranks = cumulative.cumsum(convert(chosen, dtypes.int32), axis=0, reverse=False) - 1
     new = convert(values[remainder(ranks, values.aval.size)], x.aval.dtype)
     return reshape(where_(chosen, new, flat(x)), new_sizes=x.aval.shape, dimensions=None)
@@ -436,8 +452,11 @@ def ravel_multi_index(
         elif index.aval.size and not (
             np.asarray(index).min() >= 0 and np.asarray(index).max() < sizes[d]
         ):
+            found = np.asarray(index)
+            worst = found.min() if found.min() < 0 else found.max()
             raise ValueError(
-                f"ravel_multi_index: needs indices from 0 to {sizes[d] - 1} along axis {d}"
+                f"ravel_multi_index: needs indices from 0 to {sizes[d] - 1} along axis {d}; got "
+                f"{worst}; try mode='clip' or 'wrap' if that is meant"
             )
         result = convert(index, target) * stride + result
         stride *= sizes[d]

@@ -26,18 +26,19 @@ from vires.ops.shape import broadcast_in_dim, expand_dims, reshape, squeeze
 from vires.ops.slices import GatherDimensionNumbers, GatherScatterMode
 
 
-def getitem(x: Any, index: Any) -> Any:
+def getitem(x: Any, index: Any, operation: str = "getitem") -> Any:
     """`x[index]`, with NumPy's meaning of integers, slices, None, `...`, masks and arrays of
     integers.
 
     An index outside the array raises IndexError: at once when it is concrete, else when the program
-    runs.
+    runs, by the name of `operation`.
     """
     if x.__class__ is Array and thread.trace is EVAL:
-        found = _host_getitem(x, index)
+        found = _host_getitem(x, index, operation)
         if found is not None:
             return found
-    return read(x, make_plan(x.aval.shape, index), GatherScatterMode.ERROR)
+    plan = make_plan(x.aval.shape, index, operation=operation)
+    return read(x, plan, GatherScatterMode.ERROR)
 
 
 _PLAIN = frozenset((int, slice, type(None), type(Ellipsis)))
@@ -46,7 +47,7 @@ _SHARED = (
 )
 
 
-def _host_getitem(x: Array, index: Any) -> Any:
+def _host_getitem(x: Array, index: Any, operation: str) -> Any:
     """Concrete indices of a concrete array: NumPy's own indexing. None when the index needs the
     general path."""
     cls = index.__class__
@@ -64,7 +65,7 @@ def _host_getitem(x: Array, index: Any) -> Any:
             if view.__class__ is not np.ndarray:
                 view = np.asarray(view, values.dtype)
     except (IndexError, TypeError, ValueError):
-        make_plan(x.shape, index)  # says what is wrong in our words
+        make_plan(x.shape, index, operation=operation)  # says what is wrong in our words
         raise
     key = x.dtype if dtypes.is_key(x.dtype) else None
     if view.nbytes >= _SHARED and view.flags.c_contiguous:

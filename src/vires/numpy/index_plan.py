@@ -60,7 +60,7 @@ class Plan:
     advanced: bool = False
     batch: Shape = ()
     place: int = 0
-    operation: str = "getitem"  #: for messages: that, or "at.set" and its kin
+    operation: str = "getitem"  #: for messages: that, "at.set" and its kin, or "take" and its
 
     @property
     def basic_shape(self) -> Shape:
@@ -207,15 +207,25 @@ def check_bounds(index: int, axis: int, size: int, operation: str) -> int:
     return index + size if index < 0 else index
 
 
+#: What functions that look elements up have for an index outside the array.
+_REMEDIES = {
+    "take": 'take(..., mode="clip") or mode="fill"',
+    "take_along_axis": 'take_along_axis(..., mode="clip") or mode="fill"',
+    "put": 'put(..., mode="clip") or mode="drop"',
+    "put_along_axis": 'put_along_axis(..., mode="clip") or mode="drop"',
+}
+
+
 def out_of_bounds(index: Any, axis: int, size: int, operation: str) -> IndexError:
     """The error of an index that an axis does not have."""
     needed = f"an index from {-size} to {size - 1}" if size else "no index"
     method = operation.removeprefix("at.")
-    remedy = (
-        'x.at[index].get(mode="clip") or .get(mode="fill")'
-        if operation == "getitem"
-        else f'x.at[index].{method}(..., mode="drop") or .{method}(..., mode="clip")'
-    )
+    if operation == "getitem":
+        remedy = 'x.at[index].get(mode="clip") or .get(mode="fill")'
+    elif method != operation:
+        remedy = f'x.at[index].{method}(..., mode="drop") or .{method}(..., mode="clip")'
+    else:
+        remedy = _REMEDIES[operation]
     return IndexError(
         f"{operation}: needs {needed} for axis {axis} of size {size}; got {index}; try {remedy} "
         "if that is meant"

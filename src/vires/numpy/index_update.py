@@ -138,12 +138,16 @@ def update(
     operation: str, x: Any, index: Any, values: Any, *, indices_are_sorted: bool = False,
     unique_indices: bool = False,
     mode: Any = None, wrap_negative_indices: bool = True, out_sharding: Any = None,
+    name: str | None = None,
 ) -> Any:  # fmt: skip
-    """A copy of x with the values set, added, ... at x[index]."""
+    """A copy of x with the values set, added, ... at x[index], with errors of indices in the name
+    of `name`.
+    """
     if mode is None and x.__class__ is Array and thread.trace is EVAL:
         result = _quick_update(operation, x, index, values)
         if result is not None:
             return result
+    name = name or f"at.{operation}"
     y = _in_dtype(x, values, operation)
     if isinstance(index, Tracer) and index.aval.dtype == dtypes.bool_ and index.concrete() is None:
         return _where_mask(operation, x, index, y)
@@ -160,12 +164,10 @@ def update(
             try:
                 return _host_update(operation, x, host, y)
             except (IndexError, TypeError):
-                make_plan(
-                    x.shape, index, operation=f"at.{operation}"
-                )  # says what is wrong in our words
+                make_plan(x.shape, index, operation=name)  # says what is wrong in our words
                 raise
     checked = parsed is GatherScatterMode.ERROR
-    plan = make_plan(x.aval.shape, index, checked, f"at.{operation}")
+    plan = make_plan(x.aval.shape, index, checked, name)
     plan = bounded(plan, parsed)
     y = _value_for(operation, y, plan.result_shape)
     if 0 in plan.result_shape:

@@ -86,7 +86,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         if ord is None:
             return _vector_norm(value, None, axes, keepdims)
         if ndim > 2:
-            raise ValueError(f"norm: needs axis= for an array of {ndim} axes and ord={ord!r}")
+            raise ValueError(
+                f"norm: needs a vector or a matrix for ord={ord!r}; got shape {value.aval.shape}; "
+                "try axis=-1 for vectors, axis=(-2, -1) for matrices"
+            )
     else:
         given = axis if isinstance(axis, (tuple, list)) else (axis,)
         axes = tuple(axis_index("norm", d, ndim) for d in given)

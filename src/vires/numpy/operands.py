@@ -102,7 +102,7 @@ def scalar_of(value: Any, dtype: Any, weak: bool = False) -> Array:
 
 
 def _integer_limits(dtype: Any) -> tuple[int, int]:
-    bits = 4 if dtype.name.endswith("int4") else 8 * dtype.itemsize
+    bits: int = dtypes.PACKED_BITS.get(dtype) or 8 * dtype.itemsize
     if dtypes.kind(dtype) == "unsigned":
         return 0, (1 << bits) - 1
     return -(1 << bits - 1), (1 << bits - 1) - 1
@@ -286,5 +286,6 @@ def no_out(function: str, out: Any) -> None:
     """Refuse `out=`: arrays are immutable."""
     if out is not None:
         raise NotImplementedError(
-            f"{function}: needs out=None, since arrays are immutable; use the returned array"
+            f"{function}: needs out=None, since arrays are immutable; got {type(out).__name__}; "
+            "try the returned array"
         )

@@ -236,7 +236,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         raise NotImplementedError(f"pad: needs a mode among {', '.join(allowed)}; got {mode!r}")
     if not set(kwargs) <= allowed[mode]:
         raise ValueError(
-            f"pad: needs no {', '.join(set(kwargs) - allowed[mode])} with mode {mode!r}"
+            f"pad: needs {' or '.join(sorted(allowed[mode])) or 'no other argument'} with mode "
+            f"{mode!r}; got {', '.join(sorted(set(kwargs) - allowed[mode]))}"
         )
     if not kwargs:
         return _pad_plain(x, tuple(widths), mode)

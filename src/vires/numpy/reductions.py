@@ -141,7 +141,8 @@ def _extreme(
     axes = axes_tuple(function, axis, x.aval.ndim)
     if where is not None and initial is None:
         raise ValueError(
-            f"{function}: needs initial= next to where=, for places where nothing is chosen"
+            f"{function}: needs initial= next to where=, for places where nothing is chosen; got "
+            f"None; try initial={'-' if largest else ''}numpy.inf"
         )
     limit = lowest if largest else highest
 

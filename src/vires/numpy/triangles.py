@@ -183,7 +183,8 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
     """`a` with `val` on its main diagonal; needs inplace=False, since arrays are immutable."""
     if inplace:
         raise ValueError(
-            "fill_diagonal: needs inplace=False, since arrays are immutable; use the returned array"
+            "fill_diagonal: needs inplace=False, since arrays are immutable; got True; "
+            "try x = fill_diagonal(x, ..., inplace=False)"
         )
     x = operand(a, "fill_diagonal", "a")
     if x.aval.ndim < 2:

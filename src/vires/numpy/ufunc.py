@@ -191,9 +191,11 @@ def _with_keywords(
 ) -> tuple[Any, ...]:
     """Positional arguments of a call that names some of them; `out=` and `where=` are refused."""
     operands.no_out(function, keywords.pop("out", None))
-    if keywords.pop("where", None) is not None:
+    mask = keywords.pop("where", None)
+    if mask is not None:
         raise NotImplementedError(
-            f"{function}: needs where=None; try numpy.where(mask, {function}(...), other)"
+            f"{function}: needs where=None; got {type(mask).__name__}; "
+            f"try numpy.where(mask, {function}(...), other)"
         )
     rest = list(args)
     for argument in arguments[len(args) :]:

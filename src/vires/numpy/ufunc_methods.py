@@ -39,7 +39,10 @@ def _fold(function: Any, name: str) -> Callable[..., Any]:
     ) -> Any:  # fmt: skip
         no_out(f"{name}.reduce", out)
         if where is not None:
-            raise NotImplementedError(f"{name}.reduce: needs where=None")
+            raise NotImplementedError(
+                f"{name}.reduce: needs where=None; got {type(where).__name__}; "
+                f"try {name}.reduce of numpy.where(mask, x, the identity)"
+            )
         x = operand(a, f"{name}.reduce", "a")
         x = x if dtype is None else x.astype(dtype)
         axis = axis_index(f"{name}.reduce", axis, x.aval.ndim)
@@ -48,7 +51,8 @@ def _fold(function: Any, name: str) -> Callable[..., Any]:
             parts.insert(0, operand(initial, f"{name}.reduce", "initial"))
         if not parts:
             raise ValueError(
-                f"{name}.reduce: needs at least one element along axis {axis}; try initial=..."
+                f"{name}.reduce: needs at least one element along axis {axis}; got shape "
+                f"{x.aval.shape}; try initial=..."
             )
         total = parts[0]
         for part in parts[1:]:
@@ -106,8 +110,8 @@ def _at(function: Any, name: str) -> Callable[..., Any]:
     def at(a: Any, indices: Any, b: Any = None, /, *, inplace: bool = True) -> Any:
         if inplace:
             raise NotImplementedError(
-                f"{name}.at: needs inplace=False, since arrays are immutable; use the returned "
-                "array"
+                f"{name}.at: needs inplace=False, since arrays are immutable; got True; "
+                f"try x = {name}.at(x, ..., inplace=False)"
             )
         x = operand(a, f"{name}.at", "a")
         if name in _UPDATES:

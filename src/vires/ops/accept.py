@@ -37,7 +37,7 @@ INTEGER = DtypeSet("an integer dtype", "x.astype(int32)", _having("signed unsign
 BYTES = DtypeSet(
     "an integer dtype of whole bytes",
     "x.astype(int32)",
-    [dtype for dtype in INTEGER if dtype.name not in ("int4", "uint4")],
+    [dtype for dtype in INTEGER if dtype not in dtypes.PACKED_BITS],
 )
 BOOL_OR_INTEGER = DtypeSet(
     "a bool or integer dtype", "x.astype(int32)", _having("bool signed unsigned")

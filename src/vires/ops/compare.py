@@ -56,7 +56,11 @@ def _rank(x: np.ndarray) -> np.ndarray:
     """Integers in the total order of the floats."""
     if dtypes.kind(x.dtype) != "float":
         return x.astype(np.int8) if x.dtype.kind == "V" else x
+    if x.dtype.name == "float8_e8m0fnu":  # it has no sign
+        return x.view(np.uint8)
     bits = x.view(f"i{x.dtype.itemsize}")
+    if x.dtype.name == "float4_e2m1fn":  # the sign is the fourth bit
+        return np.where(bits & 8, ~(bits & 7), bits)
     return np.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
 
 

@@ -68,13 +68,16 @@ def _to_integer(x: np.ndarray, dtype: DType) -> np.ndarray:
 def convert_numpy(x: np.ndarray, dtype: DType) -> np.ndarray:
     """A NumPy array's values in another dtype, by the rules of `convert_element_type`."""
     if dtypes.kind(dtype) == "bool":
+        x = x.astype(np.float32) if x.dtype in dtypes.FLOAT8 else x  # not all of them have a zero
         return x != np.zeros((), x.dtype)
     if dtypes.kind(x.dtype) == "complex" and dtypes.kind(dtype) != "complex":
         x = np.real(x)
     if dtypes.is_integer(dtype) and dtypes.kind(x.dtype) == "float":
         return _to_integer(x, dtype)
     if x.dtype.kind == "V" and dtypes.is_integer(x.dtype):
-        x = x.astype(np.int8)  # int4 and uint4 convert to each other by way of a wider type only
+        x = x.astype(np.int8)  # these convert to each other by way of a wider type only
+    if x.dtype in dtypes.FLOAT8 and dtype in dtypes.FLOAT8:
+        x = x.astype(np.float32)  # exactly; NumPy does not know every pair
     return x.astype(dtype)
 
 
@@ -124,7 +127,8 @@ _BITS = DtypeSet(
     [
         d
         for d in BOOL_OR_NUMBER
-        if d.name not in ("bool", "int4", "uint4", "complex64", "complex128")
+        if d not in dtypes.PACKED_BITS
+        and d.name not in ("bool", "float4_e2m1fn", "complex64", "complex128")
     ],
 )
 

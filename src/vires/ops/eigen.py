@@ -11,7 +11,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.primitive import Undefined, Zero
 from vires.core.trace import aval_of
-from vires.ops import lapack, stacks
+from vires.ops import lapack, lapack_stacks, stacks
 from vires.ops.accept import typed
 from vires.ops.compare import eq
 from vires.ops.complex import complex as complex_
@@ -280,6 +280,7 @@ schur = MatrixOperation(
     jvp=_NO_DERIVATIVE,
     transpose=_NO_DERIVATIVE,
     multiple_results=True,
+    many=lapack_stacks.schur,
 )
 
 
@@ -298,6 +299,7 @@ hessenberg = MatrixOperation(
     jvp=_NO_DERIVATIVE,
     transpose=_NO_DERIVATIVE,
     multiple_results=True,
+    many=lapack_stacks.hessenberg,
 )
 
 
@@ -322,4 +324,5 @@ tridiagonal = MatrixOperation(
     jvp=_NO_DERIVATIVE,
     transpose=_NO_DERIVATIVE,
     multiple_results=True,
+    many=lapack_stacks.tridiagonal,
 )

@@ -205,7 +205,7 @@ _WIDENED = {
     dtype: np.dtype(np.float32 if dtypes.kind(dtype) == "float" else np.int32)
     for dtype in dtypes.CODES
     if not dtypes.is_key(dtype)
-    and (dtype.kind == "V" or dtype.name in ("float16", "bfloat16", "int4", "uint4"))
+    and (dtype.kind == "V" or dtype in (dtypes.float16, dtypes.bfloat16, *dtypes.PACKED_BITS))
 }
 
 #: Of these the ones that kernels have no arithmetic for.

@@ -16,7 +16,8 @@ import numpy as np
 from vires import _native
 from vires.ops import openblas
 
-_LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
+#: What the names of routines begin with.
+LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 Matrix = np.ndarray
 
 
@@ -26,7 +27,7 @@ def _call(name: str, dtype: np.dtype[Any], *args: Any) -> int:
     Strings are option letters, integers are passed by reference, arrays by the address of their
     data.
     """
-    return _native.call_fortran(openblas.routine(f"{_LETTERS[dtype.name]}{name}_"), *args)
+    return _native.call_fortran(openblas.routine(f"{LETTERS[dtype.name]}{name}_"), *args)
 
 
 def _with_workspace(name: str, dtype: np.dtype[Any], *args: Any, before: int = 0) -> int:

@@ -26,7 +26,6 @@ from vires.ops.lapack import stacked
 from vires.ops.reduce import reduce_sum
 from vires.ops.select import select_n
 from vires.ops.shape import broadcast, broadcast_in_dim, map_at, transpose
-from vires.ops.stacks import is_stack_of_small
 
 LAPACK_DTYPES = DtypeSet(
     "float32, float64, complex64 or complex128",
@@ -39,8 +38,8 @@ class MatrixOperation(Primitive):
     """An operation on each matrix of a stack, computed by LAPACK.
 
     `function(*matrices, **params)` works on single matrices (vectors where `ranks` says 1);
-    `small` says which native routine takes stacks of small ones; `many` works on a stack of small
-    ones at once, where it can.
+    `small` says which native routine takes stacks of small ones; `many` works on a whole stack at
+    once, and answers None where it cannot.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class MatrixOperation(Primitive):
     def _reference(self, *arrays: np.ndarray, **params: Any) -> Any:
         avals = self.infer(*(ShapedArray(x.shape, x.dtype) for x in arrays), **params)
         types = [(aval.shape, aval.dtype) for aval in flat_results(self, avals)]
-        if self.many is not None and is_stack_of_small(arrays[0]):
+        if self.many is not None and arrays[0].ndim > self.ranks[0]:
             found = self.many(*arrays, **params)
             if found is not None:
                 return list(found) if self.multiple_results else found[0]

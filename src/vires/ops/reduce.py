@@ -43,7 +43,7 @@ ACCUMULATORS: dict[DType, DType] = dict.fromkeys(
 NUMPY_WIDE: dict[DType, DType] = {
     dtype: dtypes.int32 if dtypes.is_integer(dtype) else dtypes.float32
     for dtype in dtypes.CODES
-    if not dtypes.is_key(dtype) and (dtype.kind == "V" or dtype == dtypes.float16)
+    if not dtypes.is_key(dtype) and (dtype.kind == "V" or dtype in (dtypes.float16, *dtypes.FLOAT8))
 }
 
 

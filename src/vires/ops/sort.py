@@ -62,7 +62,7 @@ def _sort_infer(
 
 
 def _comparable(x: np.ndarray) -> np.ndarray:
-    wide = NUMPY_WIDE.get(x.dtype) if x.dtype.kind == "V" else None
+    wide = None if x.dtype == dtypes.float16 else NUMPY_WIDE.get(x.dtype)
     return x if wide is None else x.astype(wide)
 
 
@@ -111,8 +111,11 @@ def _sort_batch(
     return sort(*aligned, dimension=dimension + (dimension >= dim), **params), [dim] * len(operands)
 
 
-#: Dtypes whose nan has the bits of -0.0: the sort of the dialect takes no such keys.
-_WIDENED_KEYS = frozenset(d for d in dtypes.FLOAT8 if d.name.endswith("fnuz"))
+#: Dtypes whose nan has the bits of -0.0, or whose sign is not the first bit of a byte: the sort of
+#: the dialect takes no such keys.
+_WIDENED_KEYS = frozenset(
+    d for d in dtypes.FLOAT8 if d.name.endswith("fnuz") or d.name == "float4_e2m1fn"
+)
 
 
 def _as_keys(x: Any) -> list[Any]:

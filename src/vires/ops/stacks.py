@@ -17,7 +17,7 @@ SMALL = 32
 Stack = np.ndarray
 
 
-def is_stack_of_small(a: Stack) -> bool:
+def _is_stack_of_small(a: Stack) -> bool:
     """Whether an array holds several small matrices."""
     return (
         a.ndim > 2
@@ -31,6 +31,8 @@ def _decomposed(
     function: Callable[[Stack], tuple[Stack, ...]], a: Stack, looked_at: Stack
 ) -> tuple[Stack, ...] | None:
     """The results for a stack: nan for matrices with nan or inf, on which routines may not stop."""
+    if not _is_stack_of_small(a):
+        return None
     bad = ~np.isfinite(looked_at).all(axis=(-2, -1))
     any_bad = bool(bad.any())
     if any_bad:
@@ -88,11 +90,11 @@ def eig(
 
 def qr(a: Stack, *, full_matrices: bool, pivoting: bool) -> tuple[Stack, ...] | None:
     """Q and R."""
-    if pivoting:
+    if pivoting or not _is_stack_of_small(a):
         return None
     with np.errstate(all="ignore"):
         q, r = np.linalg.qr(a, mode="complete" if full_matrices else "reduced")
     return q, r
 
 
-__all__ = ["eig", "eigh", "is_stack_of_small", "qr", "svd"]
+__all__ = ["eig", "eigh", "qr", "svd"]

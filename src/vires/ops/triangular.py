@@ -11,7 +11,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.primitive import LinearOperand, Undefined, Zero
 from vires.core.trace import aval_of
-from vires.ops import lapack, matrix_routines
+from vires.ops import lapack, lapack_stacks, matrix_routines
 from vires.ops.accept import refuse, typed_all
 from vires.ops.complex import conj
 from vires.ops.elementwise import add, mul, neg, sub
@@ -241,4 +241,5 @@ tridiagonal_solve = MatrixOperation(
     jvp=_tridiagonal_jvp,
     transpose=_tridiagonal_transpose,
     ranks=(1, 1, 1, 2),
+    many=lapack_stacks.tridiagonal_solve,
 )

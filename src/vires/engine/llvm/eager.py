@@ -4,18 +4,19 @@ for the rest.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from vires import _native
 from vires._native import Array
 from vires.control.dce import has_effects
-from vires.core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
+from vires.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from vires.core.primitive import Primitive, flat_results
 from vires.core.staging import stage
 from vires.core.trace import as_array
 from vires.engine.llvm import elementwise
-from vires.engine.llvm.eager_steps import native_step, split_parts
+from vires.engine.llvm.eager_steps import native_step, split_parts, widened_sum
 from vires.engine.reference import concrete, to_array
 from vires.ops.families import Elementwise
 from vires.ops.matrices import MatrixOperation
@@ -93,7 +94,14 @@ class Eager:
         for v, value in zip(jaxpr.constvars, closed.consts, strict=True):
             table.constants[v] = as_array(value)
         work = 0
-        for eqn in jaxpr.eqns:
+        eqns = _with_scalars(jaxpr)
+        sums = _widened_sums(eqns, jaxpr.outvars)
+        for eqn in eqns:
+            if eqn in sums:
+                step, x = sums[eqn]
+                if step is not None:
+                    table.add(step, [x], eqn.outvars, False)
+                continue
             outs = [v.aval for v in eqn.outvars]
             size = sum(out.size for out in outs)
             runner = self._resolved(eqn)
@@ -165,6 +173,49 @@ class Eager:
 
 def _is_exact(eqn: JaxprEqn) -> bool:
     return isinstance(eqn.primitive, Elementwise) or eqn.primitive.name in _EXACT
+
+
+def _with_scalars(jaxpr: Jaxpr) -> list[JaxprEqn]:
+    """The equations, with elementwise operations that take scalars as they are, not spread over an
+    array: the native operation broadcasts.
+    """
+    spread: dict[Any, Any] = {}
+    eqns: list[JaxprEqn] = []
+    used: set[Any] = {v for v in jaxpr.outvars if v.__class__ is not Literal}
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name == "broadcast_in_dim" and not eqn.invars[0].aval.shape:
+            spread[eqn.outvars[0]] = eqn.invars[0]
+        elif isinstance(eqn.primitive, Elementwise) and eqn.primitive.name not in COMPILED:
+            shape = eqn.outvars[0].aval.shape
+            operands = [spread.get(x, x) for x in eqn.invars]
+            if any(x.aval.shape == shape for x in operands):
+                eqn = eqn.replace(invars=operands)
+        used.update(x for x in eqn.invars if x.__class__ is not Literal)
+        eqns.append(eqn)
+    return [eqn for eqn in eqns if eqn.outvars[0] not in spread or eqn.outvars[0] in used]
+
+
+def _widened_sums(
+    eqns: Sequence[JaxprEqn], outvars: Sequence[Any]
+) -> dict[JaxprEqn, tuple[Any, Any]]:
+    """Sums of small integers that are converted for nothing else: the step that converts and adds,
+    and what it reads. The conversions have no step.
+    """
+    uses = Counter(id(x) for eqn in eqns for x in eqn.invars)
+    uses.update(id(v) for v in outvars)
+    converted: dict[Any, JaxprEqn] = {}
+    found: dict[JaxprEqn, tuple[Any, Any]] = {}
+    for eqn in eqns:
+        x = eqn.invars[0] if eqn.invars else None
+        if eqn.primitive.name == "convert_element_type":
+            converted[eqn.outvars[0]] = eqn
+        elif eqn.primitive.name == "reduce_sum" and x in converted and uses[id(x)] == 1:
+            narrow = converted[x].invars[0]
+            step = widened_sum(narrow.aval, eqn.params["axes"], eqn.outvars[0].aval)
+            if step is not None:
+                found[eqn] = step, narrow
+                found[converted[x]] = None, None
+    return found
 
 
 class _Table:

@@ -151,6 +151,15 @@ def _reduction(kind: int) -> Maker:
     return make
 
 
+def widened_sum(x: ShapedArray, axes: Sequence[int], out: ShapedArray) -> Any:
+    """The step of a sum in a wider dtype than the operand's; None where there is none."""
+    nothing = _native.empty((0,) * x.ndim, dtypes.CODE_OF[x.dtype])
+    bits = sum(1 << d for d in axes)
+    if _native.reduce(nothing, 0, bits, dtypes.CODE_OF[out.dtype]) is None:
+        return None
+    return _step("reduce", [x], [out], (0, bits))
+
+
 def _position(largest: bool) -> Maker:
     def make(avals: Avals, params: dict[str, Any], outs: Avals) -> Any:
         axis: int = params["axes"][0]
@@ -181,7 +190,7 @@ def _cumulative(kind: int) -> Maker:
             dtypes.float32,
             dtypes.float64,
         )
-        if not known or x.dtype.name.endswith("int4") or (name == "complex" and kind > 1):
+        if not known or x.dtype in dtypes.PACKED_BITS or (name == "complex" and kind > 1):
             return None
         if kind == 4 and name != "float":
             return None

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vires.core import dtypes
 from vires.engine.llvm import costs
 from vires.engine.llvm.expressions import Expr, Index, LoopVar, canonical, walk
 
@@ -293,7 +294,9 @@ class Fold:
         # Sums and products of half precision are accumulated in float32.
         self.dtypes = [
             _WIDE
-            if combine in ("add", "mul") and x.dtype.itemsize < 4 and x.dtype.kind in "fV"
+            if combine in ("add", "mul")
+            and x.dtype.itemsize < 4
+            and dtypes.kind(x.dtype) == "float"
             else x.dtype
             for x in exprs
         ]

@@ -10,6 +10,7 @@ import numpy as np
 from vires.core.avals import ShapedArray
 from vires.engine.llvm.expressions import BOOL, INT64, Expr
 from vires.engine.llvm.program import Block, Node, Reduction, Region
+from vires.ops.extremes import highest, lowest
 
 if TYPE_CHECKING:
     from vires.engine.llvm.builder import Builder
@@ -104,13 +105,9 @@ def _neutral(combine: str, dtype: Any) -> Any:
     if combine == "add":
         # The first element may be a negative zero, and stays one.
         return {"c": complex(-0.0, -0.0)}.get(dtype.kind, 0 if dtype.kind in "biu" else -0.0)
-    largest = combine == "min"
-    if dtype.kind == "b":
-        return largest
-    if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        return info.max if largest else info.min
-    return np.inf if largest else -np.inf
+    if dtype.kind == "c":
+        return np.inf if combine == "min" else -np.inf
+    return (highest if combine == "min" else lowest)(dtype)
 
 
 def check(builder: Builder, x: Node, condition: Node, shown: Node, *, failure: Any) -> list[Node]:

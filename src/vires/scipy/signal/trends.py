@@ -24,7 +24,10 @@ def detrend(
     """The data less its mean ("constant"), or less the straight lines of least squares ("linear")
     between the break points bp."""
     if overwrite_data is not None:
-        raise NotImplementedError("detrend: needs overwrite_data=None, since arrays are immutable")
+        raise NotImplementedError(
+            "detrend: needs overwrite_data=None, since arrays are immutable; got "
+            f"{overwrite_data}; try the returned array"
+        )
     if type not in ("linear", "l", "constant", "c"):
         raise ValueError(f"detrend: needs type 'linear' or 'constant'; got {type!r}")
     breaks = tuple(sorted({operator.index(b) for b in np.atleast_1d(bp)}))

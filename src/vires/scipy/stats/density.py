@@ -32,7 +32,10 @@ def distribution_function(body: Callable[..., Any]) -> Callable[..., Any]:
         for p in parameters[len(args) :]:
             value = kwargs.get(p.name, p.default)
             if value is p.empty:
-                raise TypeError(f"{body.__name__}: needs the argument {p.name}")
+                raise TypeError(
+                    f"{body.__name__}: needs the argument {p.name}; "
+                    f"got {len(args)} and {', '.join(kwargs) or 'no others'}"
+                )
             given.append(value)
         return operation(*given)
 

@@ -1,0 +1,429 @@
+// How a reduction walks over an array: lines, columns and pieces of them, and what all threads share.
+// The order of combination depends on the shape alone.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "clones.h"
+#include "element_types.h"
+#include "reduction.h"
+#include "threads.h"
+
+namespace vires {
+
+// A narrow number that is added up as a wide one.
+template <typename T, typename S>
+struct Wide {
+  T value;
+};
+template <typename T, typename S>
+struct Element<Wide<T, S>> {
+  using Sum = S;
+  static S load(Wide<T, S> x) {
+    if constexpr (std::is_same_v<T, bool>)  // loops over bytes become vectors,
+      return static_cast<S>(std::bit_cast<uint8_t>(x.value));
+    else if constexpr (std::is_floating_point_v<S>)  // and so do those over int32
+      return static_cast<S>(static_cast<int32_t>(x.value));
+    else
+      return static_cast<S>(x.value);
+  }
+};
+
+namespace reduction {
+namespace {
+
+template <Reduce kind, typename T>
+inline T combine(T a, T b) {
+  if constexpr (kind == Reduce::kSum) {
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+    else
+      return a + b;
+  } else if constexpr (kind == Reduce::kProduct) {
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+    else if constexpr (is_complex<T>)
+      return T(a.real() * b.real() - a.imag() * b.imag(),
+               a.real() * b.imag() + a.imag() * b.real());
+    else
+      return a * b;
+  } else if constexpr (kind == Reduce::kMaximum || kind == Reduce::kMinimum) {
+    constexpr bool most = kind == Reduce::kMaximum;
+    if constexpr (std::is_floating_point_v<T>) {
+      // nan wins; -0.0 is below 0.0. Without branches, so that loops become vectors.
+      using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+      const Bits first = std::bit_cast<Bits>(a), second = std::bit_cast<Bits>(b);
+      const Bits wins = -static_cast<Bits>(most ? a > b : a < b);
+      const Bits ties = -static_cast<Bits>(a == b);
+      const Bits signs = -static_cast<Bits>(most ? first >= second : first <= second);
+      const Bits mask = wins | (ties & signs) | -static_cast<Bits>(a != a);
+      return std::bit_cast<T>(static_cast<Bits>((first & mask) | (second & ~mask)));
+    } else {
+      return most == (a > b) ? a : b;
+    }
+  } else if constexpr (kind == Reduce::kAnd) {
+    return static_cast<T>(a & b);
+  } else if constexpr (kind == Reduce::kOr) {
+    return static_cast<T>(a | b);
+  } else {
+    return static_cast<T>(a ^ b);
+  }
+}
+
+template <Reduce kind, typename T>
+T identity() {
+  if constexpr (kind == Reduce::kProduct) return T(1);
+  if constexpr (kind == Reduce::kAnd) {
+    if constexpr (std::is_same_v<T, bool>) return true;
+    else return static_cast<T>(~T(0));
+  }
+  if constexpr (kind == Reduce::kMaximum && std::is_floating_point_v<T>)
+    return -std::numeric_limits<T>::infinity();
+  if constexpr (kind == Reduce::kMinimum && std::is_floating_point_v<T>)
+    return std::numeric_limits<T>::infinity();
+  if constexpr (kind == Reduce::kMaximum && std::is_integral_v<T>)
+    return std::numeric_limits<T>::min();
+  if constexpr (kind == Reduce::kMinimum && std::is_integral_v<T>)
+    return std::numeric_limits<T>::max();
+  return T(0);
+}
+
+constexpr int64_t kThreaded = 1 << 17;  // elements; below this one thread is faster
+
+int64_t half_of(int64_t n) { return n / 32 * 16; }
+
+constexpr int64_t kBlock = 1024, kSide = 16;
+
+// Sixteen sums side by side, added as a tree. n is at least kSide.
+template <typename T, Reduce kind>
+VIRES_CLONES void block(const T* x, int64_t n, typename Element<T>::Sum* result) {
+  using E = Element<T>;
+  using Sum = typename E::Sum;
+  Sum sums[kSide];
+  for (int64_t k = 0; k < kSide; ++k) sums[k] = E::load(x[k]);
+  int64_t i = kSide;
+  for (; i + kSide <= n; i += kSide)
+    for (int64_t k = 0; k < kSide; ++k) sums[k] = combine<kind>(sums[k], Sum(E::load(x[i + k])));
+  for (int64_t k = 0; i < n; ++i, ++k) sums[k] = combine<kind>(sums[k], Sum(E::load(x[i])));
+  for (int64_t width = kSide / 2; width; width /= 2)
+    for (int64_t k = 0; k < width; ++k) sums[k] = combine<kind>(sums[k], sums[k + width]);
+  *result = sums[0];
+}
+
+// The largest (smallest) of at least 4 kSide numbers where all of them are ordered and differ from
+// zero, whose sign would count; false elsewhere.
+template <typename T, bool most>
+VIRES_CLONES bool plain_extreme(const T* x, int64_t n, T* result) {
+  constexpr int64_t kWide = 4 * kSide;
+  T best[kWide];
+  int32_t odd[kWide] = {};
+  for (int64_t k = 0; k < kWide; ++k) {
+    best[k] = x[k];
+    odd[k] = best[k] != best[k];
+  }
+  int64_t i = kWide;
+  for (; i + kWide <= n; i += kWide)
+    for (int64_t k = 0; k < kWide; ++k) {
+      const T value = x[i + k];
+      best[k] = (most ? value > best[k] : value < best[k]) ? value : best[k];
+      odd[k] |= value != value;
+    }
+  T found = best[0];
+  bool nan = false;
+  for (; i < n; ++i) {
+    found = (most ? x[i] > found : x[i] < found) ? x[i] : found;
+    nan |= x[i] != x[i];
+  }
+  for (int64_t k = 0; k < kWide; ++k) {
+    found = (most ? best[k] > found : best[k] < found) ? best[k] : found;
+    nan |= odd[k] != 0;
+  }
+  *result = found;
+  return !nan && found != T(0);
+}
+
+// out[i] is combined with x[i].
+template <typename T, Reduce kind>
+VIRES_CLONES void into(const T* x, int64_t n, typename Element<T>::Sum* out) {
+  using E = Element<T>;
+  using Sum = typename E::Sum;
+  for (int64_t i = 0; i < n; ++i) out[i] = combine<kind>(out[i], Sum(E::load(x[i])));
+}
+
+// Halves are added in pairs, so that the error grows with the logarithm of the length.
+template <typename T, Reduce kind>
+typename Element<T>::Sum halves(const T* x, int64_t n) {
+  using E = Element<T>;
+  using Sum = typename E::Sum;
+  if (n > kBlock) {
+    const int64_t half = half_of(n);
+    return combine<kind>(halves<T, kind>(x, half), halves<T, kind>(x + half, n - half));
+  }
+  Sum sum = n ? Sum(E::load(x[0])) : identity<kind, Sum>();
+  if (n >= kSide) {
+    block<T, kind>(x, n, &sum);
+  } else {
+    for (int64_t i = 1; i < n; ++i) sum = combine<kind>(sum, Sum(E::load(x[i])));
+  }
+  return sum;
+}
+
+constexpr int64_t kFlat = 64;
+// So many side by side are four vectors, or less; more would not stay in registers.
+template <typename T>
+constexpr int64_t kLanes = std::min<int64_t>(kFlat, 128 / sizeof(T));
+
+// As `halves`, of integers, for which the order is free. n is at least kFlat.
+template <typename T, Reduce kind>
+VIRES_CLONES void flat(const T* x, int64_t n, T* result) {
+  constexpr int64_t lanes = kLanes<T>;
+  T sums[lanes];
+  for (int64_t k = 0; k < lanes; ++k) sums[k] = x[k];
+  int64_t i = lanes;
+  for (; i + lanes <= n; i += lanes)
+    for (int64_t k = 0; k < lanes; ++k) sums[k] = combine<kind>(sums[k], x[i + k]);
+  T total = sums[0];
+  for (int64_t k = 1; k < lanes; ++k) total = combine<kind>(total, sums[k]);
+  for (; i < n; ++i) total = combine<kind>(total, x[i]);
+  *result = total;
+}
+
+// Sums of numbers of 8 or 16 bits: in the next wider type, as many as it holds for certain.
+template <typename T>
+struct Narrow;
+template <>
+struct Narrow<bool> {
+  using Sum = uint8_t;
+  static constexpr int64_t kMost = 255;
+};
+template <>
+struct Narrow<int8_t> {
+  using Sum = int16_t;
+  static constexpr int64_t kMost = 256;
+};
+template <>
+struct Narrow<uint8_t> {
+  using Sum = uint16_t;
+  static constexpr int64_t kMost = 256;
+};
+template <>
+struct Narrow<int16_t> {
+  using Sum = int32_t;
+  static constexpr int64_t kMost = 1 << 16;
+};
+template <>
+struct Narrow<uint16_t> {
+  using Sum = uint32_t;
+  static constexpr int64_t kMost = 1 << 16;
+};
+
+template <typename T, typename S>
+VIRES_CLONES void wide_sum(const Wide<T, S>* x, int64_t n, S* result) {
+  using Part = typename Narrow<T>::Sum;
+  S total = 0;
+  while (n >= kFlat) {
+    const int64_t count = std::min(n / kFlat, Narrow<T>::kMost);
+    Part parts[kFlat] = {};
+    for (int64_t i = 0; i < count; ++i, x += kFlat)
+      for (int64_t k = 0; k < kFlat; ++k) parts[k] = static_cast<Part>(parts[k] + x[k].value);
+    for (int64_t k = 0; k < kFlat; ++k) total += static_cast<S>(parts[k]);
+    n -= count * kFlat;
+  }
+  for (int64_t i = 0; i < n; ++i) total += static_cast<S>(x[i].value);
+  *result = total;
+}
+
+template <typename T>
+constexpr bool is_wide_integer = false;
+template <typename T, typename S>
+constexpr bool is_wide_integer<Wide<T, S>> = std::is_integral_v<S>;
+
+template <typename T, Reduce kind>
+typename Element<T>::Sum line(const T* x, int64_t n) {
+  constexpr bool extreme = kind == Reduce::kMaximum || kind == Reduce::kMinimum;
+  if constexpr (std::is_same_v<T, bool> && (kind == Reduce::kAnd || kind == Reduce::kOr)) {
+    const bool found = std::memchr(x, kind == Reduce::kOr, static_cast<size_t>(n)) != nullptr;
+    return found == (kind == Reduce::kOr);
+  } else if constexpr (std::is_floating_point_v<T> && extreme) {
+    T best;
+    if (n >= 4 * kSide && plain_extreme<T, kind == Reduce::kMaximum>(x, n, &best)) return best;
+  } else if constexpr (is_wide_integer<T>) {
+    typename Element<T>::Sum sum;
+    wide_sum(x, n, &sum);
+    return sum;
+  } else if constexpr (std::is_integral_v<T>) {
+    T result;
+    if (n >= 2 * kFlat) {
+      flat<T, kind>(x, n, &result);
+      return result;
+    }
+  }
+  return halves<T, kind>(x, n);
+}
+
+// The pieces that the first halvings of a long line make, each of at most kPiece elements.
+template <typename T, Reduce kind>
+struct Pieces {
+  static constexpr int64_t kPiece = 1 << 15;
+  using Sum = typename Element<T>::Sum;
+
+  const T* x;
+  std::vector<int64_t> starts;
+  std::vector<Sum> sums;
+
+  void cut(int64_t start, int64_t n) {
+    if (n <= kPiece) {
+      starts.push_back(start);
+      return;
+    }
+    const int64_t half = half_of(n);
+    cut(start, half);
+    cut(start + half, n - half);
+  }
+
+  Sum join(size_t& next, int64_t n) const {
+    if (n <= kPiece) return sums[next++];
+    const int64_t half = half_of(n);
+    const Sum left = join(next, half);
+    return combine<kind>(left, join(next, n - half));
+  }
+
+  static void task(void* context, int64_t i) {
+    auto& self = *static_cast<Pieces*>(context);
+    const size_t k = static_cast<size_t>(i);
+    self.sums[k] = line<T, kind>(self.x + self.starts[k], self.starts[k + 1] - self.starts[k]);
+  }
+
+  // The same as line(x, n), on all threads.
+  static Sum run(const T* x, int64_t n) {
+    Pieces pieces{x, {}, {}};
+    pieces.cut(0, n);
+    const size_t count = pieces.starts.size();
+    pieces.starts.push_back(n);
+    pieces.sums.resize(count);
+    threads::parallel_for(task, &pieces, static_cast<int64_t>(count));
+    size_t next = 0;
+    return pieces.join(next, n);
+  }
+};
+
+// Axes merged to runs of kept and reduced ones, outermost first.
+struct Layout {
+  int ndim = 0;
+  int64_t lengths[kMaxDims];
+  int64_t out_steps[kMaxDims];  // 0 along reduced axes
+  bool reduced[kMaxDims];
+
+  Layout(const Array* array, uint64_t axes) {
+    for (int d = 0; d < array->ndim; ++d) {
+      const bool gone = axes >> d & 1;
+      if (array->dims[d] == 1) continue;
+      if (ndim && reduced[ndim - 1] == gone) {
+        lengths[ndim - 1] *= array->dims[d];
+      } else {
+        lengths[ndim] = array->dims[d];
+        reduced[ndim++] = gone;
+      }
+    }
+    int64_t step = 1;
+    for (int d = ndim; d-- > 0;) {
+      out_steps[d] = reduced[d] ? 0 : step;
+      if (!reduced[d]) step *= lengths[d];
+    }
+  }
+};
+
+template <typename T, Reduce kind>
+class Walk {
+  using E = Element<T>;
+  using Sum = typename E::Sum;
+
+ public:
+  Walk(const Layout& layout, Sum* out) : layout_(layout), out_(out) {}
+
+  // Combines the block of axes d.. into out; returns the elements read.
+  void run(int d, const T* x, int64_t size, int64_t place) {
+    if (d == layout_.ndim) {
+      out_[place] = combine<kind>(out_[place], Sum(E::load(*x)));
+      return;
+    }
+    const int64_t n = layout_.lengths[d];
+    if (d == layout_.ndim - 1) {
+      if (layout_.reduced[d]) {
+        out_[place] = combine<kind>(out_[place], line<T, kind>(x, n));
+      } else {
+        into<T, kind>(x, n, out_ + place);
+      }
+      return;
+    }
+    const int64_t inner = size / n;
+    for (int64_t i = 0; i < n; ++i) run(d + 1, x + i * inner, inner, place + i * layout_.out_steps[d]);
+  }
+
+ private:
+  const Layout& layout_;
+  Sum* out_;
+};
+
+// The walk over an array, cut where that changes no result: a long line into its halves, kept outer
+// axes into rows, kept inner axes into columns.
+template <typename T, Reduce kind>
+struct Job {
+  using Sum = typename Element<T>::Sum;
+  static constexpr int64_t kTask = 1 << 15;  // elements
+
+  const Layout& layout;
+  const T* x;
+  Sum* out;
+  int64_t size, each = 0;
+
+  static void rows(void* context, int64_t task) {
+    const Job& job = *static_cast<const Job*>(context);
+    const int64_t n = job.layout.lengths[0], inner = job.size / n;
+    const int64_t first = task * job.each, last = std::min(n, first + job.each);
+    Layout slab = job.layout;
+    slab.lengths[0] = last - first;
+    Walk<T, kind>(slab, job.out)
+        .run(0, job.x + first * inner, (last - first) * inner, first * slab.out_steps[0]);
+  }
+
+  static void columns(void* context, int64_t task) {
+    const Job& job = *static_cast<const Job*>(context);
+    const int64_t n = job.layout.lengths[0], width = job.layout.lengths[1];
+    const int64_t first = task * job.each, last = std::min(width, first + job.each);
+    for (int64_t i = 0; i < n; ++i)
+      into<T, kind>(job.x + i * width + first, last - first, job.out + first);
+  }
+
+  void run() {
+    constexpr bool early = std::is_same_v<T, bool>;
+    const int64_t n = layout.ndim ? layout.lengths[0] : 1;
+    if (early || size < kThreaded || layout.ndim == 0) {
+      Walk<T, kind>(layout, out).run(0, x, size, 0);
+    } else if (layout.ndim == 1) {
+      if (layout.reduced[0]) {
+        *out = combine<kind>(*out, Pieces<T, kind>::run(x, n));
+      } else {
+        Walk<T, kind>(layout, out).run(0, x, size, 0);
+      }
+    } else if (!layout.reduced[0]) {
+      each = std::max<int64_t>(1, kTask / (size / n));
+      threads::parallel_for(rows, this, (n + each - 1) / each);
+    } else if (layout.ndim == 2) {
+      const int64_t width = layout.lengths[1];
+      each = std::max<int64_t>(512, kTask / n / 64 * 64);
+      threads::parallel_for(columns, this, (width + each - 1) / each);
+    } else {
+      Walk<T, kind>(layout, out).run(0, x, size, 0);
+    }
+  }
+};
+
+}  // namespace
+}  // namespace reduction
+}  // namespace vires
