@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.engine.llvm import gemm
 from vires.engine.llvm.code import Code, Val
@@ -126,7 +127,8 @@ def _loops(
         for position, d in enumerate(contracting[side]):
             places[side][d] = start_sum + position
     is_bool = dtype.kind == "b"
-    accumulator = np.dtype(np.float32) if dtype.itemsize < 4 and dtype.kind in "fV" else dtype
+    is_narrow_float = dtype.itemsize < 4 and dtypes.kind(dtype) == "float"
+    accumulator = np.dtype(np.float32) if is_narrow_float else dtype
 
     def element(index: Any) -> list[Any]:
         a = builder.convert(lhs.at([index[p] for p in places[0]]), accumulator)
