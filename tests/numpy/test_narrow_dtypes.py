@@ -158,10 +158,10 @@ def test_what_fits_wraps_around():
 def test_products_of_matrices_wrap(name):
     """Modulo their few bits, as sums of integers do, and not in the range of a float."""
     low, high = (-2, 2) if name.startswith("i") else (0, 4)
-    a = onp.random.default_rng(3).integers(low, high, (21, 40))
+    a = np.random.default_rng(3).integers(low, high, (21, 40))
     wide = (a @ a.T) & ((1 << int(name[-1])) - 1)
-    x = np.array(a, dtype=name)
+    x = vnp.array(a, dtype=name)
     for product in (x @ x.T, vires.jit(lambda x: x @ x.T)(x)):
         assert product.dtype == name
-        bits = onp.asarray(product).astype(int) & ((1 << int(name[-1])) - 1)
+        bits = np.asarray(product).astype(int) & ((1 << int(name[-1])) - 1)
         assert (bits == wide).all()
