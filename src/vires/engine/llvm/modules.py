@@ -55,10 +55,18 @@ def unit(
     return Unit(functions, helpers_of(codes), shared, quick, level, exports)
 
 
-#: Microseconds that the code generator takes, roughly: for a module, a line of text, and a vector
-#: type in it; how much longer with more effort.
-_MODULE, _LINE, _VECTOR, _EFFORT = 250.0, 3.5, 10.0, 4.0
-#: And those that a line takes to be written, and another processor to begin and to be heard of.
+class Effort(NamedTuple):
+    """Microseconds that the code generator takes at first, roughly."""
+
+    module: float
+    function: float
+    line: float
+    vector: float  # more for each vector type in a line
+
+
+#: Measured for the kernels of the benchmarks; a second time everything takes half of it.
+_EFFORTS = (Effort(350.0, 120.0, 5.5, 17.0), Effort(1100.0, 100.0, 55.0, 0.0))
+#: Microseconds that a line takes to be written, and another processor to begin and to be heard of.
 _WRITE, _AWAY = 4.5, 150.0
 #: Processors that compile a program, at most.
 _MOST_PROCESSORS = 8
@@ -83,8 +91,8 @@ class Body(NamedTuple):
 
 def cost(text: str, effort: int) -> float:
     """Microseconds to compile a function."""
-    lines, vectors = text.count("\n"), text.count("<")
-    return (_LINE * lines + _VECTOR * vectors) * (_EFFORT if effort else 1.0)
+    lines, vectors, known = text.count("\n"), text.count("<"), _EFFORTS[effort]
+    return known.function + known.line * lines + known.vector * vectors
 
 
 def _total(bodies: Sequence[Body]) -> float:
@@ -121,13 +129,14 @@ class Division:
         """Another kernel is written."""
         self._clock += _WRITE * body.text.count("\n")
         idle = min(self._done, default=math.inf)
-        if idle <= self._clock and self._waiting:
-            # Not this one: the processor that writes is to have something left.
-            group = max(self._waiting.values(), key=_total)
-            if _total(group) > _MODULE:
-                self._done[self._done.index(idle)] = self._clock + _MODULE + _total(group)
-                del self._waiting[group[0].quick]
-                self._close(group, begin=True)
+        # Not with this kernel: the processor that writes is to have something left. And none that
+        # are worth more effort at once: their modules cost much, so they are divided at the end.
+        group = self._waiting.get(0)
+        if idle <= self._clock and group and _total(group) > _EFFORTS[0].module:
+            time = _EFFORTS[0].module + _total(group)
+            self._done[self._done.index(idle)] = self._clock + _AWAY + time
+            del self._waiting[0]
+            self._close(group, begin=True)
         self._waiting.setdefault(body.quick, []).append(body)
 
     def finish(self, entry: float | None) -> tuple[list[Unit], list[Body]]:
@@ -142,14 +151,14 @@ class Division:
         groups: list[dict[int, list[Body]]] = [{} for _ in times]
         own: list[Body] = []
         if entry is not None:
-            times[-1] += _MODULE + entry
+            times[-1] += _EFFORTS[0].module + entry
 
         for body in waiting:
             joins = entry is not None and body.quick == body.level == 0
 
             def after(place: int, body: Body = body, joins: bool = joins) -> float:
                 is_there = body.quick in groups[place] or (joins and place == len(times) - 1)
-                return times[place] + body.cost + (0.0 if is_there else _MODULE)
+                return times[place] + body.cost + (0.0 if is_there else _EFFORTS[body.quick].module)
 
             best = min(reversed(range(len(times))), key=after)
             times[best] = after(best)
