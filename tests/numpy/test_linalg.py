@@ -213,3 +213,31 @@ def test_polyfit() -> None:
     assert_close(cov, e[1], dtype=False, ulps=20000, scale=10)
     full = np.polyfit(np.asarray(x), np.asarray(y), 2, full=True)
     assert len(full) == 5 and int(full[2]) == 3
+
+
+OF_MATRICES = {
+    "det": np.linalg.det,
+    "inv": np.linalg.inv,
+    "slogdet": lambda a: np.linalg.slogdet(a)[1],
+    "solve": lambda a: np.linalg.solve(a, a),
+    "cholesky": np.linalg.cholesky,
+    "qr": lambda a: np.linalg.qr(a)[1],
+    "svd": lambda a: np.linalg.svd(a)[1],
+    "eigvalsh": np.linalg.eigvalsh,
+    "lu": lambda a: vires.lax.linalg.lu(a)[0],
+    "pinv": np.linalg.pinv,
+}
+
+
+@pytest.mark.parametrize("name", OF_MATRICES)
+@pytest.mark.parametrize("shape", [(9, 0, 4, 4), (0, 4, 4), (0, 0), (3, 0, 0)])
+def test_derivatives_without_elements(name: str, shape: tuple[int, ...]) -> None:
+    """Of no matrices, and of matrices of no rows: empty as well."""
+    function, x = OF_MATRICES[name], onp.zeros(shape, "float32")
+    out = function(np.asarray(x))
+    assert vires.jit(function)(x).shape == out.shape
+    for engine in ("llvm", "reference"):
+        with vires.config.override("engine", engine):
+            primal, tangent = vires.jvp(function, (x,), (x,))
+            assert primal.shape == tangent.shape == out.shape
+            assert vires.grad(lambda x: np.sum(function(x)))(x).shape == shape

@@ -50,10 +50,12 @@ def part(a: Any, rows: tuple[int, int], columns: tuple[int, int]) -> Any:
 
 
 def take(a: Any, places: Any, axis: int) -> Any:
-    """The rows (axis -2) or columns (axis -1) of each matrix at the places of its vector of
-    them.
+    """The rows (axis -2) or columns (axis -1) of each matrix in the order that its vector of
+    places gives.
     """
     aval = aval_of(a)
+    if 0 in aval.shape:
+        return a
     rank, at = aval.ndim, aval_of(places)
     stack = tuple(range(rank - 2))
     d = rank + axis

@@ -33,6 +33,21 @@ def test_phis_come_from_the_last_part():
     assert sum(line == "  %n = add i64 %i, 1" for line in found) == 1
 
 
+def test_lines_that_come_together_are_lines():
+    """Fragments are appended as one text, with the labels of their blocks in it."""
+    before = [
+        "  %u = fadd float %a, %b",
+        "  br label %f.join",
+        "f.join:",
+        "  %w = fadd float %u, %u",
+    ]
+    after = [*SCALAR, *VECTOR, "  br label %loop", "loop:"]
+    phi = "  %i = phi i64 [ 0, %f.join ], [ 1, %entry ]"
+    found = cut(["\n".join(before), *after, phi])
+    assert found == cut([*before, *after, phi])
+    assert found[-1] == "  %i = phi i64 [ 0, %part2 ], [ 1, %entry ]"
+
+
 @pytest.mark.parametrize("level", [0, 1])
 def test_the_code_computes_the_same(level):
     body = [

@@ -17,8 +17,9 @@ _LONG = 24
 
 def cut(lines: Sequence[str]) -> list[str]:
     """The lines of a function with such stretches in blocks of their own."""
+    lines = "\n".join(lines).split("\n") if lines else []  # some are several, with labels in them
     if len(lines) <= _LONG:
-        return list(lines)
+        return lines
     made: list[str] = []
     #: For a block that was cut, the last part of it: where its successors come from.
     last: dict[str, str] = {}
