@@ -27,6 +27,7 @@ constexpr std::array<Caller, sizeof...(N)> callers(std::index_sequence<N...>) {
   }...};
 }
 
+static_assert(CallList::kMostOperands == 128, "messages say so");
 constexpr auto kCallers = callers(std::make_index_sequence<CallList::kMostOperands + 1>());
 
 int64_t as_number(const void* pointer) {
@@ -106,7 +107,9 @@ class CallList::Reader {
       case Op::kTasks: return {op, add(&list_->tasks_, read_tasks())};
       case Op::kCopy: {
         const Place target = place(), source = place();
-        return {op, add(&list_->copies_, Copy{target, source, static_cast<size_t>(word())})};
+        const int64_t bytes = word();
+        require(bytes >= 0, "a number of bytes to copy");
+        return {op, add(&list_->copies_, Copy{target, source, static_cast<size_t>(bytes)})};
       }
       case Op::kHost: {
         Host host{word(), std::vector<Place>(count())};
@@ -121,6 +124,8 @@ class CallList::Reader {
       case Op::kBranch: {
         const Place index = place();
         const int64_t itemsize = word(), is_signed = word();
+        require(itemsize == 1 || itemsize == 2 || itemsize == 4 || itemsize == 8,
+                "an index of 1, 2, 4 or 8 bytes");
         Branch branch{index, itemsize, is_signed != 0, std::vector<Steps>(count())};
         require(!branch.cases.empty(), "a case");
         for (Steps& each : branch.cases) each = read_steps();
@@ -144,7 +149,7 @@ class CallList::Reader {
     for (Function& function : tasks.functions) {
       function.address = functions_[below(functions_.size(), "functions that it is given")];
       function.failure = word();
-      function.operands.resize(below(kMostOperands + 1, "32 operands or fewer"));
+      function.operands.resize(below(kMostOperands + 1, "128 operands or fewer"));
       for (size_t i = 0; i < function.operands.size(); ++i) {
         function.operands[i] = operand(&tasks.pointers);
         if (function.operands[i].kind == Kind::kTask) function.tasks.push_back(i);
@@ -159,21 +164,21 @@ class CallList::Reader {
       case Kind::kTable: {
         const size_t number = below(list_->tables_.size(), "tables that it is given");
         word();
-        return {Kind::kNumber, as_number(list_->tables_[number].data()), {}};
+        return {Kind::kNumber, as_number(list_->tables_[number].data()), {}, 0, 0};
       }
-      case Kind::kPlace: return {kind, 0, place()};
+      case Kind::kPlace: return {kind, 0, place(), 0, 0};
       case Kind::kPlaces: {
         const size_t size = count();
         word();
-        const auto first = static_cast<int64_t>(list_->places_.size());
+        const size_t first = list_->places_.size();
         for (size_t i = 0; i < size; ++i) list_->places_.push_back(place());
         *pointers += size;
-        return {kind, first, {static_cast<int64_t>(size), 0}};
+        return {kind, 0, {}, first, size};
       }
       case Kind::kNumber: case Kind::kTask: case Kind::kFrame: case Kind::kRuntime: {
         const int64_t value = word();
         word();
-        return {kind, value, {}};
+        return {kind, value, {}, 0, 0};
       }
     }
     throw std::invalid_argument("CallList: needs operands of known kinds");
@@ -218,10 +223,10 @@ struct CallList::Prepared {
         case Kind::kRuntime: *value = as_number(runtime); break;
         case Kind::kPlaces:
           *value = as_number(pointers);
-          for (int64_t i = 0; i < operand.place.slot; ++i)
-            *pointers++ = places[operand.value + i].in(frame);
+          for (size_t i = 0; i < operand.count; ++i)
+            *pointers++ = places[operand.first + i].in(frame);
           break;
-        default: *value = operand.value; break;
+        default: *value = operand.number; break;
       }
       ++value;
     }
@@ -252,7 +257,7 @@ int32_t CallList::perform(const Tasks& tasks, void** frame, Runtime* runtime) co
     const Function& function = tasks.functions[number];
     prepared.set(number, function, frame, runtime, places_.data(), next);
     for (const Operand& operand : function.operands)
-      if (operand.kind == Kind::kPlaces) next += operand.place.slot;
+      if (operand.kind == Kind::kPlaces) next += operand.count;
   }
   if (tasks.threads) {
     struct Shared {

@@ -19,7 +19,7 @@ namespace vires {
 class CallList {
  public:
   // Operands of a call, and functions that are called for a task, at most.
-  static constexpr size_t kMostOperands = 32, kMostFunctions = 2;
+  static constexpr size_t kMostOperands = 128, kMostFunctions = 2;
 
   // Tables of integers that operands refer to: bytes of an element, and the elements.
   struct Table {
@@ -46,8 +46,9 @@ class CallList {
   enum class Kind : int64_t { kNumber, kTable, kPlace, kPlaces, kTask, kFrame, kRuntime };
   struct Operand {
     Kind kind;
-    int64_t value;  // a number, or the first of several places
-    Place place;    // its slot is the number of places where there are several
+    int64_t number;
+    Place place;
+    size_t first, count;  // of several places, among all
   };
   struct Function {
     uintptr_t address;

@@ -1,6 +1,7 @@
 #include "fortran.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -14,6 +15,7 @@ namespace {
 constexpr size_t kMost = 32;           // arguments; a routine ignores those behind its own
 constexpr npy_intp kHeavy = 64 * 1024;  // bytes of an array that is worth letting others run
 constexpr size_t kPieces = 64;         // what a stack is divided into, for all threads
+constexpr std::chrono::milliseconds kLook(50);  // between looks for signals
 
 template <size_t... I>
 void call(void* address, const uintptr_t* words, std::index_sequence<I...>) {
@@ -51,6 +53,10 @@ struct Call {
       if (stack) object = PyTuple_GET_ITEM(object, 0);
       if (PyArray_Check(object)) {
         auto* array = reinterpret_cast<PyArrayObject*>(object);
+        if (stack && !PyArray_IS_C_CONTIGUOUS(array)) {
+          PyErr_SetString(PyExc_ValueError, "call_fortran_stack: needs stacks without gaps");
+          return false;
+        }
         heavy |= PyArray_NBYTES(array) >= kHeavy;
         const auto bytes = static_cast<size_t>(PyArray_NBYTES(array));
         (stack ? steps[used] : shared[used]) = stack ? bytes / count : bytes;
@@ -79,6 +85,22 @@ struct Call {
   }
 
   void run() { call(address, words, std::make_index_sequence<kMost>()); }
+};
+
+// Looks for signals between the pieces of a stack, on the thread that called.
+struct Watch {
+  PyThreadState* state;
+  int64_t last = 0;
+  volatile int32_t stop = 0;
+
+  static void attend(void* context) {
+    auto& watch = *static_cast<Watch*>(context);
+    const auto now = std::chrono::steady_clock::now().time_since_epoch() / kLook;
+    if (watch.stop || std::exchange(watch.last, now) == now) return;
+    PyEval_RestoreThread(watch.state);
+    watch.stop = PyErr_CheckSignals() != 0;
+    watch.state = PyEval_SaveThread();
+  }
 };
 
 // The calls of a stack, a piece of them a task. Each has the arrays that all share to itself.
@@ -129,10 +151,12 @@ PyObject* call_fortran_stack(PyObject*, PyObject* const* args, Py_ssize_t number
   if (!call.read(args + 1, number - 1, count)) return nullptr;
   call.words[call.info_at] = reinterpret_cast<uintptr_t>(PyArray_DATA(infos));
   call.steps[call.info_at] = sizeof(int32_t);
-  PyThreadState* state = PyEval_SaveThread();
+  Watch watch{PyEval_SaveThread()};
   Stack stack{call, count, (count + kPieces - 1) / kPieces};
-  threads::parallel_for(Stack::task, &stack, static_cast<int64_t>((count - 1) / stack.each + 1));
-  PyEval_RestoreThread(state);
+  threads::parallel_for(Stack::task, &stack, static_cast<int64_t>((count - 1) / stack.each + 1),
+                        {Watch::attend, &watch, &watch.stop});
+  PyEval_RestoreThread(watch.state);
+  if (watch.stop) return nullptr;
   Py_RETURN_NONE;
 }
 

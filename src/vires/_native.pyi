@@ -378,7 +378,8 @@ def compiler_host() -> tuple[str, str, str]:
     """Name, features and target triple of the processor; empty if LLVM cannot be loaded."""
 
 def vector_bytes() -> int:
-    """Bytes of the processor's vectors: 64 with AVX-512, 32 with AVX2, else 16."""
+    """Bytes of the processor's vectors: 64 with AVX-512, 32 with AVX2, else 16; or fewer, if
+    VIRES_VECTOR_BYTES says so."""
 
 def compile(text: str, level: int, verify: bool = False, assembly: bool = False) -> bytes:
     """Object code (or assembly) of a module of IR; RuntimeError with LLVM's message."""

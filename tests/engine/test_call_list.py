@@ -10,10 +10,12 @@ import pytest
 import vires
 import vires.numpy as np
 from vires import _native, lax
-from vires.engine.llvm import call_list, codes, pipeline
+from vires.engine.llvm import call_list, codes, machine, pipeline
+from vires.engine.llvm.call_text import calls_text
 
 RNG = onp.random.default_rng(5)
 X = RNG.standard_normal((40, 50)).astype("float32")
+LONGER = RNG.standard_normal(3_000_000).astype("float32")
 LONG = RNG.standard_normal(200_000).astype("float32")
 SQUARE = (RNG.standard_normal((300, 300)) + 20 * onp.eye(300)).astype("float32")
 
@@ -46,6 +48,19 @@ def in_both_forms(monkeypatch, function, *operands, donate=()):
     return results
 
 
+def translated(function, *operands, hurried=False):
+    """A program, before it is compiled."""
+    closed = vires.make_jaxpr(function)(*operands)
+    builder, region, results = pipeline.lower(closed)
+    arranged = pipeline.arrange(builder, region, results, "f", ())
+    return pipeline.translate(arranged, "f", hurried=hurried)
+
+
+def calls_of(function, *operands):
+    """The calls of a program, as `VIRES_DUMP=calls` shows them."""
+    return calls_text(translated(function, *operands).writer.calls())
+
+
 def softmax(x):
     return np.exp(x - x.max(1, keepdims=True)) / np.exp(x - x.max(1, keepdims=True)).sum(1)[:, None]
 
@@ -69,7 +84,8 @@ def scattered(x):
 
 PROGRAMS = {
     "kernels": (softmax, X),
-    "threads": (lambda x: (np.cumsum(x), np.sum(x * x)), LONG),
+    "small": (lambda x: (np.cumsum(x), np.sum(x * x)), LONG),
+    "threads": (lambda x: (np.sum(x * x), np.sin(x + 1), x.reshape(300, -1).sum(0)), LONGER),
     "sort": (lambda x: (np.sort(x), np.argsort(x)), LONG),
     "empty": (lambda x: np.sort(x[:0]) + 1, LONG),
     "product": (lambda a: np.maximum(a @ a + 1, 0), SQUARE),
@@ -89,6 +105,8 @@ PROGRAMS = {
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_list_does_what_an_entry_does(monkeypatch, name):
     function, *operands = PROGRAMS[name]
+    if name == "threads":
+        assert calls_of(function, *operands).count("on all threads") >= 2
     listed, entered = in_both_forms(monkeypatch, function, *operands)
     for a, b in zip(*map(vires.tree_util.tree_leaves, (listed, entered)), strict=True):
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
@@ -127,6 +145,9 @@ def test_a_donated_operand_is_written_in_place(monkeypatch):
     function = lambda x: x.at[3].set(1.5)
     listed, entered = in_both_forms(monkeypatch, function, X[0], donate=(0,))
     assert (listed == entered).all() and listed[3] == 1.5 and listed[4] == X[0, 4]
+    x = np.array(X[0])
+    place = x.unsafe_buffer_pointer()
+    assert vires.jit(function, donate_argnums=0)(x).unsafe_buffer_pointer() == place
 
 
 @pytest.mark.parametrize("index", [50, -51])
@@ -151,21 +172,38 @@ def test_what_a_host_function_raises_ends_the_list():
 
 
 def test_kernels_of_very_many_buffers_have_an_entry():
-    xs = [np.full((5,), float(i)) for i in range(60)]
-    f = vires.jit(lambda *xs: sum(xs))
-    assert (onp.asarray(f(*xs)) == sum(range(60))).all()
-    closed = vires.make_jaxpr(lambda *xs: sum(xs))(*xs)
-    builder, region, results = pipeline.lower(closed)
-    arranged = pipeline.arrange(builder, region, results, "f", ())
-    written = pipeline.translate(arranged, "f")
+    count = _native.MOST_OPERANDS
+    xs = [np.full((5,), float(i)) for i in range(count)]
+    function = lambda *xs: (np.sort(xs[0]), sum(xs))
+    assert (onp.asarray(vires.jit(function)(*xs)[1]) == sum(range(count))).all()
+    written = translated(function, *xs)
     assert isinstance(written.writer, call_list.EntryWriter) and written.writer.calls() is None
+    assert isinstance(translated(function, *xs[:-10]).writer, call_list.ListWriter)
+
+
+def test_what_was_written_before_a_program_turned_out_to_need_an_entry_is_used(monkeypatch):
+    """Its kernels are in the program's modules once, and their numbers of errors begin anew."""
+    xs = [np.full((5,), float(i)) for i in range(_native.MOST_OPERANDS)]
+
+    def function(i, x, *xs):
+        return np.tanh(x)[i] + sum(np.sin(x).sum() for x in np.split(x, 4)), sum(xs)
+
+    submitted = []
+    submit = machine.submit
+    monkeypatch.setattr(
+        machine, "submit", lambda *a, **k: submitted.append(a[2]) or submit(*a, **k)
+    )
+    written = translated(function, 3, np.arange(4000.0), *xs, hurried=True)
+    assert isinstance(written.writer, call_list.EntryWriter)
+    names = [name for unit in written.units for name in unit.exports]
+    assert len(names) == len(set(names)) and submitted.count("f") == sum(
+        unit.job is not None for unit in written.units
+    )
+    assert len(written.writer.failures) == 1
 
 
 def test_a_program_without_kernels_needs_no_compiler():
-    closed = vires.make_jaxpr(np.sort)(LONG)
-    builder, region, results = pipeline.lower(closed)
-    arranged = pipeline.arrange(builder, region, results, "f", ())
-    written = pipeline.translate(arranged, "f")
+    written = translated(np.sort, LONG)
     assert written.units == []
     assert pipeline.compiled(written.units, written.notes, "f")[0] == []
 
@@ -203,7 +241,7 @@ def recorder(count, result=0):
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 31, _native.MOST_OPERANDS])
 def test_operands_arrive(count):
     _function, address, seen = recorder(count)
-    numbers = [(-1) ** i * (1 << i) for i in range(count)]
+    numbers = [(-1) ** i * (1 << i % 60) + i for i in range(count)]
     operands = [word for value in numbers for word in (NUMBER, value, 0)]
     executable, operands_, _ = run([1, 0, 1, 0, 1, 0, -1, count, *operands], [address])
     executable.execute(operands_)
@@ -273,7 +311,9 @@ def test_only_the_low_half_of_a_result_counts():
         ([1], "whole steps"),
         ([1, 9], "kinds"),
         ([0, 0], "nothing after"),
-        ([1, 0, 1, 0, 1, 0, -1, 33], "operands or fewer"),
+        ([1, 0, 1, 0, 1, 0, -1, 129], "operands or fewer"),
+        ([1, 1, 0, 0, 0, 0, -1], "a number of bytes"),
+        ([1, 4, 0, 0, 3, 1, 1, 0], "an index of"),
         ([1, 0, 1, 0, 1, 4, -1, 0], "functions"),
         ([1, 0, 1, 0, 3], "two functions"),
         ([1, 0, 1, 0, 1, 0, -1, 1, PLACE, 2, 0], "slots"),
@@ -293,3 +333,39 @@ def test_what_is_no_list_is_refused(words, what):
 def test_tables_hold_integers_of_4_or_8_bytes():
     with pytest.raises(ValueError, match="4 or 8 bytes"):
         run([0], tables=[(2, [1])])
+
+
+# --- as text
+
+
+def test_the_text_shows_every_kind_of_step():
+    def function(i, x):
+        y = np.sort(x)[i] + vires.pure_callback(lambda x: x, x, x)
+        return lax.cond(i > 1, lambda y: np.sort(y) * 2, lambda y: np.sin(y), y).at[0].set(1)
+
+    text = calls_of(function, onp.int32(2), X[0])
+    lines = text.splitlines()
+    assert any(line.startswith("vires_sort(runtime, 1, 50, 1, 1, 1, int32[11]") for line in lines)
+    assert any(line.startswith("check [") and ", else error 1 of [" in line for line in lines)
+    assert "host function 0 of {[" in text
+    assert "branch by [" in text and "  case 0" in lines and "  case 1" in lines
+    assert any(line.startswith("    vires_sort(") for line in lines)
+    assert "'" not in text
+
+
+# --- modules that are begun early
+
+
+@pytest.mark.skipif(machine.processors() < 2, reason="needs another processor")
+def test_modules_are_begun_while_others_are_written():
+    def function(x):
+        parts = [np.sin(x[i : i + 100]).sum() * np.cos(x[i]) ** i for i in range(12)]
+        return [np.exp(p + x).sum(0) for p in parts]
+
+    written = translated(function, LONG[:2000], hurried=True)
+    begun = [unit for unit in written.units if unit.job is not None]
+    assert begun and len(begun) < len(written.units)
+    images = pipeline.compiled(written.units, written.notes, "f", hurried=True)[0]
+    for unit, image in zip(written.units, images, strict=True):
+        assert image == machine.compile_ir(*unit.hurried())
+    assert not any(unit.job for unit in translated(function, LONG[:2000]).units)

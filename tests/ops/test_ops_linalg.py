@@ -332,3 +332,30 @@ def test_a_stack_has_the_bits_of_its_matrices(count):
                 np.testing.assert_array_equal(x[i], np.asarray(y))
     singular = linalg.tridiagonal_solve(*diagonals, a)[count // 2]
     assert np.isnan(np.asarray(singular)).all()
+
+
+@pytest.mark.parametrize("engine", ["llvm", "reference"])
+@pytest.mark.parametrize("operand", range(4))
+def test_stacks_in_another_order_of_memory(engine, operand):
+    """Routines that take whole stacks see each matrix, however the stack lies in memory."""
+    n, count = 6, 9
+    systems = [np.random.default_rng(i).standard_normal((count, n)) for i in range(3)]
+    systems[1] += 5
+    given = [*systems, np.random.default_rng(4).standard_normal((count, n, 2))]
+    axis = (-1 if operand < 3 else 1) % given[operand].ndim
+    moved = np.ascontiguousarray(np.moveaxis(given[operand], 0, axis))
+
+    def solve(moved, *others):
+        operands = [*others[:operand], np_moved(moved), *others[operand:]]
+        return vires.lax.linalg.tridiagonal_solve(*operands)
+
+    def np_moved(x):
+        return vires.numpy.moveaxis(x, axis, 0)
+
+    others = [x for i, x in enumerate(given) if i != operand]
+    with vires.config.override("engine", engine), vires.config.override("enable_x64", True):
+        found = np.asarray(vires.jit(solve)(moved, *others))
+    below, on, above, right = given
+    for i in range(count):
+        whole = np.diag(on[i]) + np.diag(below[i, 1:], -1) + np.diag(above[i, :-1], 1)
+        np.testing.assert_allclose(found[i], np.linalg.solve(whole, right[i]), rtol=1e-9)

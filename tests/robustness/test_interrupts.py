@@ -16,6 +16,7 @@ COMPUTATIONS = {
     "vmap of while_loop": "jit(vmap(lambda x: lax.while_loop(lambda c: c < 1e9, lambda c: c * 1, x)))(np.ones(64))",
     "kernel": "jit(lambda x, y: np.sum(np.sin(x[:, None] * y) + np.cos(x[:, None] + y) ** 2.5))(np.ones(60000), np.ones(60000))",
     "eager operations": "[np.sin(np.ones(10**7)) for _ in range(10**4)]",
+    "stack of matrices": "lax.linalg.schur(np.sin(np.arange(9000 * 3600.0)).reshape(9000, 60, 60))",
     "callback": "jit(lambda x: vires.pure_callback(lambda v: (time.sleep(30), v)[1], x, x))(1.0)",
 }  # fmt: skip
 

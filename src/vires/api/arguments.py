@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
+from types import FunctionType
 from typing import Any, overload
 
 import numpy as np
@@ -136,15 +137,14 @@ def leaf_avals(
 class ArgumentNames(Sequence[str]):
     """For each leaf of (args, kwargs) its name as the user knows it: `params['w'][0]`.
 
-    Names are made when somebody wants to see one: to ask Python for a signature takes longer than
-    many a function takes to be staged.
+    Names are made when somebody wants to see one. They do not keep the function alive.
     """
 
     def __init__(
         self, function: Callable[..., Any], structure: tree.PyTreeDef, static: Collection[int] = ()
     ) -> None:
         """`static`: positions of arguments that are not among the args of the structure."""
-        self._function = function
+        self._positional, self._rest = _positional_names(function)
         self._structure = structure
         self._static = static
         self._names: list[str] | None = None
@@ -166,23 +166,30 @@ class ArgumentNames(Sequence[str]):
         count = 1 + max((path[1] for path in paths if path[0] == 0), default=-1)
         count += len(self._static)
         dynamic = [i for i in range(count) if i not in self._static]
-        positional = _positional_names(self._function, count)
         return [
-            (key if part else positional[dynamic[key]]) + tree.path_text(path)
+            (key if part else self._position(dynamic[key])) + tree.path_text(path)
             for part, key, *path in paths
         ]
 
+    def _position(self, i: int) -> str:
+        known = self._positional
+        if i < len(known):
+            return known[i]
+        return f"{self._rest}[{i - len(known)}]" if self._rest else f"args[{i}]"
 
-def _positional_names(function: Callable[..., Any], count: int) -> list[str]:
-    """Names for so many positional arguments."""
+
+def _positional_names(function: Callable[..., Any]) -> tuple[Sequence[str], str]:
+    """Names of positional parameters, and of the one that takes all others."""
+    if function.__class__ is FunctionType and not function.__dict__:
+        # What a signature would say, in a hundredth of the time.
+        code = function.__code__
+        names, count = code.co_varnames, code.co_argcount
+        has_rest = code.co_flags & inspect.CO_VARARGS
+        return names[:count], names[count + code.co_kwonlyargcount] if has_rest else ""
     signature = signature_of(function)
-    names: list[str] = []
-    for p in signature.parameters.values() if signature is not None else ():
-        if p.kind in _POSITIONAL:
-            names.append(p.name)
-        elif p.kind is inspect.Parameter.VAR_POSITIONAL:
-            names.extend(f"{p.name}[{i}]" for i in range(count - len(names)))
-    return names + [f"args[{i}]" for i in range(len(names), count)]
+    parameters = signature.parameters.values() if signature is not None else ()
+    rest = [p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL]
+    return [p.name for p in parameters if p.kind in _POSITIONAL], rest[0] if rest else ""
 
 
 def argument_names(

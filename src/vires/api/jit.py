@@ -11,7 +11,6 @@ from vires import _native
 from vires._native import Array
 from vires.api.arguments import (
     ArgumentNames,
-    argument_names,
     as_names,
     as_positions,
     check_callable,
@@ -146,7 +145,8 @@ class Jitted:
         leaves, in_tree = tree.flatten(dynamic)
 
         def where(i: int) -> str:
-            return f"{argument_names(self.function, args, kwargs)[i]} of {self.name}"
+            names = ArgumentNames(self.function, in_tree, [at for at, _ in static[0]])
+            return f"{names[i]} of {self.name}"
 
         avals = leaf_avals(leaves, "jit", where)
         axes = tuple(thread.axes.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from weakref import ref
 
 from vires.core.config import config
@@ -63,6 +63,9 @@ def _forget_derived() -> None:
 on_clear(_forget_derived)
 
 
+_ITSELF: Any = object()
+
+
 def per_program(function: Callable[..., Result]) -> Callable[..., Result]:
     """Remember results by the identity of the first argument (a closed jaxpr) and by the others.
 
@@ -78,7 +81,9 @@ def per_program(function: Callable[..., Result]) -> Callable[..., Result]:
         key = (function, config.state, *args)
         found: Any = derived.get(key, derived)
         if found is derived:
-            found = derived[key] = function(closed, *args)
-        return found
+            found = function(closed, *args)
+            # A program that held itself would live until Python looks for cycles.
+            derived[key] = _ITSELF if found is closed else found
+        return cast(Result, closed) if found is _ITSELF else found
 
     return memoised

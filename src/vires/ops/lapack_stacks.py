@@ -94,7 +94,7 @@ def tridiagonal_solve(dl: Stack, d: Stack, du: Stack, b: Stack) -> tuple[Stack] 
     n, columns = b.shape[-2:]
     x = _turned(b)
     # The routine overwrites the diagonals; its first one begins at dl[1], and du[-1] is not read.
-    below, on, above = np.roll(dl, -1, axis=-1), d.copy(), du.copy()
+    below, on, above = np.ascontiguousarray(np.roll(dl, -1, axis=-1)), d.copy(), du.copy()
     infos = _call("gtsv", b, n, columns, (below,), (on,), (above,), (x,), n, workspace=False)
     if infos is not None:
         x[infos != 0] = np.nan

@@ -45,7 +45,7 @@ def directory() -> str | None:
 @lru_cache(maxsize=1)
 def toolchain() -> bytes:
     """What machine code depends on besides the program: processor and compiler sources."""
-    parts: list[str] = [_processor()]
+    parts: list[str] = [_processor(), f"vectors of {_native.vector_bytes()} bytes"]
     here = os.path.dirname(os.path.abspath(__file__))
     package = os.path.dirname(os.path.dirname(here))
     for folder in (here, os.path.join(package, "ops"), os.path.join(package, "control")):

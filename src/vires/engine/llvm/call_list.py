@@ -54,7 +54,7 @@ class ListWriter(ProgramWriter):
         self._functions: dict[str, int] = {}
         self._tables: dict[Table, int] = {}
 
-    def units(self, region: Region, name: str) -> list[Unit]:
+    def units(self, region: Region, name: str = "") -> list[Unit]:
         self.steps(region)
         return self.division.finish(None)[0]
 
@@ -138,9 +138,11 @@ def write(
     region: Region, slots: int, extended: int, name: str, begin: Begin | None
 ) -> tuple[ProgramWriter, list[Unit]]:
     """A program with these steps, in one form or the other: its writer and its modules."""
+    entry = EntryWriter(slots, extended, begin)
     if can_list(region):
         writer = ListWriter(slots, extended, begin)
         with suppress(TooManyOperands):
-            return writer, writer.units(region, name)
-    entry = EntryWriter(slots, extended, begin)
+            return writer, writer.units(region)
+        # Kernels that are written, and being compiled, are found again by their text.
+        entry.bodies, entry.division = writer.bodies, writer.division
     return entry, entry.units(region, name)

@@ -34,8 +34,9 @@ class _Reader:
             case 2:
                 return [f"{indent}host function {self._word()} of {self._places(self._word())}"]
             case 3:
-                places = [self._place() for _ in range(3)]
-                head = f"{indent}check {places[0]}, else error {self._word()} of {places[1:]}"
+                condition, position, shown = (self._place() for _ in range(3))
+                error = f"error {self._word()} of {position}, {shown}"
+                head = f"{indent}check {condition}, else {error}"
                 return [head, *self.steps(indent + "    ")]
             case _:
                 head = f"{indent}branch by {self._place()}"

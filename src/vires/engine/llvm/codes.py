@@ -31,11 +31,6 @@ class Code:
         self.notes = notes
         self._executables: list[weakref.ref[Any]] = []
 
-    @property
-    def entry(self) -> Any:
-        """The address of the program's entry, or a list of calls."""
-        return self.linked.entry
-
     def attach(self, executable: Any) -> None:
         """Tell an executable when there is better code."""
         self._executables = [known for known in self._executables if known() is not None]
@@ -49,7 +44,7 @@ class Code:
         """Run other code of the same program from the next call on."""
         self.linked = linked
         for executable in self.executables():
-            executable.replace(self.entry, linked)
+            executable.replace(linked.entry, linked)
 
 
 def load(made: Made, name: str) -> Code:

@@ -24,6 +24,10 @@ from vires.engine.llvm.ssa import Val
 _STOP, _POLL, _FAIL, _HOST = 40, 1, 2, 3
 
 
+def _has_table(call: Call) -> bool:
+    return any(isinstance(x, Addresses) for x in call.operands)
+
+
 #: Steps that need code of their own.
 _EMITTERS: dict[str, Callable[[EntryWriter, Block], None]] = {
     "contract": emit_contract,
@@ -96,6 +100,8 @@ class EntryWriter(ProgramWriter):
         if not threads:
             self.loop(tasks, lambda task: self._perform(self.main, calls, task, self.main_pointer))
             return
+        # Tables on the stack and the ways out are the entry's own.
+        assert all(x.failure < 0 and not _has_table(x) for x in calls)
         code = Code()
         self._perform(code, calls, Val(code, "%task", INT64, 1), self.pointer(code))
         code.ret()

@@ -66,7 +66,11 @@ def start() -> None:
 
     Raises:
         ImportError: llvmlite is not installed.
+        ValueError: VIRES_VECTOR_BYTES is no size of a vector.
     """
+    wanted = os.environ.get("VIRES_VECTOR_BYTES", "64")
+    if wanted not in ("64", "32", "16"):
+        raise ValueError(f"VIRES_VECTOR_BYTES: needs 64, 32 or 16; got {wanted!r}")
     with open(os.path.join(os.path.dirname(__file__), "warm_up.ll"), encoding="ascii") as file:
         _native.compiler_start(library_path(), file.read())
 
@@ -82,7 +86,8 @@ def preload() -> None:
 
 @lru_cache(maxsize=1)
 def host() -> Host:
-    """The processor of this machine: 64-byte vectors with AVX-512, 32 with AVX2, 16 otherwise.
+    """The processor of this machine: 64-byte vectors with AVX-512, 32 with AVX2, 16 otherwise; none
+    wider than VIRES_VECTOR_BYTES.
 
     Raises:
         CompileError: LLVM cannot be loaded.

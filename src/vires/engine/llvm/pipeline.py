@@ -336,9 +336,10 @@ def executable(closed: ClosedJaxpr, code: codes.Code, builder: ProgramBuilder | 
     """The native executable of machine code for a program."""
     jaxpr, notes = closed.jaxpr, code.notes
     lowered = _Lowered(closed, builder)
+    linked = code.linked  # better code may take its place at any time
     return _native.Executable(
-        code.entry,
-        code.linked,
+        linked.entry,
+        linked,
         lowered.constants(notes["constants"]),
         [(v.aval.shape, dtypes.CODE_OF[v.aval.dtype]) for v in jaxpr.invars],
         [
