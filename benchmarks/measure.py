@@ -13,6 +13,9 @@ from peers import Peer, available
 #: Figures by workload and peer; "warm" is Vires in a second process, with a cache on disk.
 Figures = dict[str, dict[str, dict[str, Any]]]
 _PEERS = Path(__file__).parent / "workloads"
+#: Rounds for the sake of first calls, of which there is one in a process, and the part of the time
+#: that they give to later calls.
+FIRST_ROUNDS, _BRIEF = 2, 0.1
 #: Processes that explain workloads; steps up to so many bytes are held against the cache's speed.
 _PROCESSES, _CACHED = 4, 1 << 20
 
@@ -72,9 +75,10 @@ def measure(
         "torch": functions(_PEERS / "torch_peers.py"),
         "torch.compile": compiled_by_torch(),
     }
-    for turn in range(rounds):
+    for turn in range(rounds + FIRST_ROUNDS):
         start = time.perf_counter()
-        peers = _start(available(jax, torch), turn)
+        is_brief = turn >= rounds
+        peers = _start(available(jax, torch), turn, is_brief)
         for label, peer in peers.items():
             imports[label] = min(peer.importing, imports.get(label, peer.importing))
         try:
@@ -83,8 +87,8 @@ def measure(
                     if name not in runs[label]:
                         continue
                     # What a second process is asked for is its first call.
-                    how = 0.3 * seconds if label == "warm" else seconds
-                    found = peer.ask(name, f"{how:g}")
+                    how = (0.3 if label == "warm" else 1.0) * (_BRIEF if is_brief else 1.0)
+                    found = peer.ask(name, f"{how * seconds:g}")
                     figures[name][label] = keep(figures[name].get(label, {}), found)
                 say(f"round {turn + 1}: {name}: {_short(figures[name])}")
         finally:
@@ -94,10 +98,12 @@ def measure(
     return figures, imports
 
 
-def _start(pythons: dict[str, str], turn: int) -> dict[str, Peer]:
+def _start(pythons: dict[str, str], turn: int, is_brief: bool) -> dict[str, Peer]:
     """New processes, with an empty cache for Vires; compiling C++ is slow, so once is enough."""
-    if turn:
-        pythons = {k: v for k, v in pythons.items() if k != "torch.compile"}
+    left_out = ("torch.compile",) if turn else ()
+    if is_brief:
+        left_out = ("numpy", "torch", "torch.compile")
+    pythons = {k: v for k, v in pythons.items() if k not in left_out}
     peers = {name: Peer(name, python) for name, python in pythons.items()}
     vires = peers.pop("vires")
     # The second process comes last: code is written to the cache some time after a first call.

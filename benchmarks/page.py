@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from goals import Row, compile_ratio, overhead, ratio, steady
-from measure import Figures
+from measure import FIRST_ROUNDS, Figures
 from workloads import Workload
 
 PEERS = ("jax", "numpy", "torch", "torch.compile")
@@ -104,7 +104,8 @@ def page(
     return f"""# Performance
 
 Made by `make bench`. Each library runs in processes of its own, one after the other on each
-workload, and the smallest time of {rounds} rounds counts. {versions}; {processor()},
+workload, and the smallest time of {rounds} rounds counts,
+for first calls of {rounds + FIRST_ROUNDS}. {versions}; {processor()},
 {os.cpu_count()} threads. Ratios say how many times faster Vires is than the other.
 Other work on the machine disturbs both sides of a ratio: the load average of a minute was
 {load:.1f} when this run began or ended, whichever was more; the run itself makes it about 2.

@@ -60,7 +60,7 @@ def pairs(x):
     [
         (softmax, (600, 333)),
         (walk, (1000,)),
-        (pairs, (1200,)),
+        (pairs, (900,)),
         (lambda x: np.tanh(x).mean(), (10**6,)),
     ],
 )
