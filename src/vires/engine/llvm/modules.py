@@ -66,8 +66,9 @@ class Effort(NamedTuple):
 
 #: Measured for the kernels of the benchmarks; a second time everything takes half of it.
 _EFFORTS = (Effort(350.0, 120.0, 5.5, 17.0), Effort(1100.0, 100.0, 55.0, 0.0))
-#: Microseconds that a line takes to be written, and another processor to begin and to be heard of.
-_WRITE, _AWAY = 4.5, 150.0
+#: Microseconds that a line takes to be written; another processor, to begin and to be heard of, and
+#: for its first module, since LLVM's code is not in its caches.
+_WRITE, _AWAY, _COLD = 4.5, 150.0, 550.0
 #: Processors that compile a program, at most.
 _MOST_PROCESSORS = 8
 
@@ -132,9 +133,10 @@ class Division:
         # Not with this kernel: the processor that writes is to have something left. And none that
         # are worth more effort at once: their modules cost much, so they are divided at the end.
         group = self._waiting.get(0)
-        if idle <= self._clock and group and _total(group) > _EFFORTS[0].module:
-            time = _EFFORTS[0].module + _total(group)
-            self._done[self._done.index(idle)] = self._clock + _AWAY + time
+        enough = _EFFORTS[0].module + (0.0 if idle else _COLD)
+        if idle <= self._clock and group and _total(group) > enough:
+            time = _AWAY + enough + _total(group)
+            self._done[self._done.index(idle)] = self._clock + time
             del self._waiting[0]
             self._close(group, begin=True)
         self._waiting.setdefault(body.quick, []).append(body)
@@ -147,7 +149,8 @@ class Division:
         waiting.sort(key=lambda body: -body.cost)
         # The last processor is the one that wrote. Its time and its modules, by effort; kernels
         # that are compiled again, with more effort, stay out of the entry's.
-        times = [*[max(done, self._clock) + _AWAY for done in self._done], self._clock]
+        away = [max(x, self._clock) + _AWAY + (0.0 if x else _COLD) for x in self._done]
+        times = [*away, self._clock]
         groups: list[dict[int, list[Body]]] = [{} for _ in times]
         own: list[Body] = []
         if entry is not None:
