@@ -11,7 +11,9 @@ from types import CodeType
 from typing import NamedTuple
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_internal: dict[CodeType, bool] = {}
+#: By file, whether it is one of this package's. Not by code: Python computes the hash of a code
+#: object anew each time, from all of its instructions.
+_internal: dict[str, bool] = {}
 
 
 class SourceLine(NamedTuple):
@@ -68,9 +70,10 @@ def here() -> SourceLine | None:
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - public in all but name
     while frame is not None:
         code = frame.f_code
-        internal = _internal.get(code)
+        name = code.co_filename
+        internal = _internal.get(name)
         if internal is None:
-            internal = _internal[code] = code.co_filename.startswith(_PACKAGE)
+            internal = _internal[name] = name.startswith(_PACKAGE)
         if not internal:
             return SourceLine(code, frame.f_lasti, _scope.name)
         frame = frame.f_back
