@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "processor.h"
+
 namespace vires::compiler {
 namespace {
 
@@ -209,31 +211,6 @@ Result compile_on(Bench& bench, const std::string& text, int level, bool verify,
   return result;
 }
 
-constexpr int kWidest = 64, kNarrowest = 16;
-
-int widest_vector() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) return kWidest;
-  if (__builtin_cpu_supports("avx2")) return 32;
-#endif
-  return kNarrowest;
-}
-
-// The features of the processor ("+avx2,-xop,...") without those of vectors wider than wanted.
-std::string narrowed(std::string features) {
-#if defined(__x86_64__)
-  std::vector<std::string> unwanted;
-  if (vector_bytes() < 64) unwanted = {"+avx512", "+avx10"};
-  if (vector_bytes() < 32)
-    unwanted.insert(unwanted.end(), {"+avx", "+fma", "+f16c", "+vaes", "+vpclmulqdq", "+xop"});
-  for (const std::string& name : unwanted)
-    for (size_t at = features.find(name); at != std::string::npos; at = features.find(name, at))
-      features[at] = '-';
-#endif
-  return features;
-}
-
 bool load() {
   Library& llvm = state.library;
   if (!llvm.load(state.path)) return false;
@@ -243,7 +220,7 @@ bool load() {
   llvm.get_triple(&triple);
   llvm.get_cpu(&cpu);
   llvm.get_features(&features);
-  state.host = {llvm.take(cpu), narrowed(llvm.take(features)), llvm.take(triple)};
+  state.host = {llvm.take(cpu), processor::narrowed(llvm.take(features)), llvm.take(triple)};
   state.target = llvm.find_target(state.host.triple.c_str(), &error);
   llvm.take(error);
   return state.target;
@@ -458,15 +435,6 @@ void stop() {
 const Host& host() {
   wait_until_loaded();
   return state.host;
-}
-
-int vector_bytes() {
-  static const int bytes = [] {
-    const char* text = std::getenv("VIRES_VECTOR_BYTES");
-    const int most = text ? std::atoi(text) : kWidest;
-    return std::min(widest_vector(), std::max(most, kNarrowest));
-  }();
-  return bytes;
 }
 
 Result compile(const std::string& text, int level, bool verify, Output output) {

@@ -56,10 +56,6 @@ void stop();
 // The processor of this machine. Waits for the library; an empty triple if there is none.
 const Host& host();
 
-// Bytes of this processor's vector registers: 64 with AVX-512, 32 with AVX2, 16 otherwise. Known
-// before the library is there.
-int vector_bytes();
-
 // Compiles IR text on the calling thread. Any number of threads may do so at once.
 Result compile(const std::string& text, int level, bool verify, Output output);
 

@@ -8,6 +8,7 @@
 
 #include "compiler.h"
 #include "loader.h"
+#include "processor.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -61,7 +62,7 @@ void define_compiler(nb::module_& m) {
     }
     return nb::make_tuple(host.cpu, host.features, host.triple);
   });
-  m.def("vector_bytes", compiler::vector_bytes);
+  m.def("vector_bytes", processor::vector_bytes);
   m.def("compile", compile, "text"_a, "level"_a, "verify"_a = false, "assembly"_a = false);
   nb::class_<compiler::Job>(m, "Job")
       .def("done", &compiler::Job::done)

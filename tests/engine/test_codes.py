@@ -126,7 +126,7 @@ def units_of(function, *operands):
     closed = vires.make_jaxpr(function)(*operands)
     builder, region, results = pipeline.lower(closed)
     arranged = pipeline.arrange(builder, region, results, "f", ())
-    return write(region, arranged.slots, arranged.extended, "entry", None)[1]
+    return write(region, arranged.slots, arranged.extended, None)[1]
 
 
 def test_better_code_has_the_library_in_it():

@@ -361,7 +361,9 @@ def test_dump_prints_assembly():
     assert done.returncode == 0
     assert "--- asm: <lambda>" in done.stderr and "k0:" in done.stderr
     assert "--- llvm" not in done.stderr
-    assert "--- asm" in dumped("all").stderr
+    everything = dumped("all").stderr
+    assert "--- asm" in everything and "--- calls" in everything
+    assert "k0(frame, task, [0]" in dumped("calls").stderr
 
 
 @pytest.mark.parametrize("stages", ["assembly", "all,assembly"])

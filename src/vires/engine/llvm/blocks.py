@@ -14,6 +14,8 @@ import numpy as np
 from vires.core.avals import ShapedArray
 from vires.engine.llvm.builder import EFFECT, reference_of
 from vires.engine.llvm.calls import Call, Known, Table, addresses
+from vires.engine.llvm.contract import emit_contract
+from vires.engine.llvm.emit_control import emit_scan, emit_while
 from vires.engine.llvm.gemm import emit_product
 from vires.engine.llvm.program import Block, Node
 from vires.engine.llvm.sorting import emit_sort
@@ -21,9 +23,11 @@ from vires.engine.llvm.updates import emit_check, emit_update
 from vires.engine.reference import view
 
 if TYPE_CHECKING:
+    from vires.engine.llvm.emit_entry import EntryWriter
     from vires.engine.llvm.emit_program import ProgramWriter
 
 Emitter = Callable[["ProgramWriter", Block], None]
+CodeEmitter = Callable[["EntryWriter", Block], None]
 
 
 def emit_library(writer: ProgramWriter, block: Block) -> None:
@@ -58,8 +62,12 @@ EMITTERS: dict[str, Emitter] = {
     "turns": emit_turns,
     "update_slice": emit_update,
 }
-#: Blocks that need code of their own in the entry of a program.
-NEED_ENTRY = frozenset({"contract", "scan", "while"})
+#: What writes blocks that need code of their own in the entry of a program.
+CODE_EMITTERS: dict[str, CodeEmitter] = {
+    "contract": emit_contract,
+    "scan": emit_scan,
+    "while": emit_while,
+}
 #: Blocks that run on the host, and why.
 ON_HOST: dict[str, str] = {
     "random_bits": "the operation is elementwise in its rule",
@@ -73,7 +81,7 @@ def written_as(block: Block) -> str:
     params = block.params
     if not params.get("native", True):
         return "host"
-    if block.kind in NEED_ENTRY:
+    if block.kind in CODE_EMITTERS:
         return "turns" if "kernel" in params else "product" if "product" in params else block.kind
     return block.kind if block.kind in EMITTERS else "host"
 

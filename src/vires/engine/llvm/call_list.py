@@ -12,21 +12,18 @@ from itertools import chain
 from typing import Any
 
 from vires import _native
-from vires.engine.llvm.blocks import NEED_ENTRY, written_as
-from vires.engine.llvm.calls import Addresses, Call, Known, Operand, Table
+from vires.engine.llvm.blocks import CODE_EMITTERS, written_as
+from vires.engine.llvm.calls import Addresses, Call, Kinds, Known, Operand, Steps, Table
 from vires.engine.llvm.emit_entry import EntryWriter
 from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.modules import Begin, Unit
 from vires.engine.llvm.program import Block, Buffer, Kernel, Region
 
-#: Kinds of steps and of operands, as native/call_list.cpp numbers them.
-_TASKS, _COPY, _HOST, _CHECK, _BRANCH = range(5)
-_NUMBER, _TABLE, _PLACE, _PLACES, _TASK, _FRAME, _RUNTIME = range(7)
 _KNOWN = {
-    Known.TASK: (_TASK, 0, 0),
-    Known.FRAME: (_FRAME, 0, 0),
-    Known.RUNTIME: (_RUNTIME, 0, 0),
-    Known.NULL: (_NUMBER, 0, 0),
+    Known.TASK: (Kinds.TASK, 0, 0),
+    Known.FRAME: (Kinds.FRAME, 0, 0),
+    Known.RUNTIME: (Kinds.RUNTIME, 0, 0),
+    Known.NULL: (Kinds.NUMBER, 0, 0),
 }
 
 
@@ -38,7 +35,7 @@ def can_list(region: Region) -> bool:
     """Whether the steps of a region are calls only, or branches and checks around calls."""
     return all(
         isinstance(step, Kernel)
-        or (written_as(step) not in NEED_ENTRY and all(map(can_list, step.regions)))
+        or (written_as(step) not in CODE_EMITTERS and all(map(can_list, step.regions)))
         for step in region.steps
     )
 
@@ -54,7 +51,7 @@ class ListWriter(ProgramWriter):
         self._functions: dict[str, int] = {}
         self._tables: dict[Table, int] = {}
 
-    def units(self, region: Region, name: str = "") -> list[Unit]:
+    def units(self, region: Region) -> list[Unit]:
         self.steps(region)
         return self.division.finish(None)[0]
 
@@ -68,7 +65,7 @@ class ListWriter(ProgramWriter):
         }
 
     def run(self, calls: Sequence[Call], tasks: int = 1, *, threads: bool = False) -> None:
-        self._begin(_TASKS, tasks, threads, len(calls))
+        self._begin(Steps.TASKS, tasks, threads, len(calls))
         for call in calls:
             if not call.is_kernel:
                 self.symbols[call.function] = ""
@@ -82,34 +79,34 @@ class ListWriter(ProgramWriter):
     def _operand(self, operand: Operand) -> Sequence[int]:
         match operand:
             case int():
-                return _NUMBER, operand, 0
+                return Kinds.NUMBER, operand, 0
             case Buffer():
-                return _PLACE, *_place(operand)
+                return Kinds.PLACE, *_place(operand)
             case Table():
-                return _TABLE, self._tables.setdefault(operand, len(self._tables)), 0
+                return Kinds.TABLE, self._tables.setdefault(operand, len(self._tables)), 0
             case Addresses():
                 places = chain.from_iterable(map(_place, operand.buffers))
-                return _PLACES, len(operand.buffers), 0, *places
+                return Kinds.PLACES, len(operand.buffers), 0, *places
             case _:
                 return _KNOWN[operand]
 
     def call_host(self, block: Block, buffers: Sequence[Buffer]) -> None:
-        self._begin(_HOST, len(self.hosts), len(buffers))
+        self._begin(Steps.HOST, len(self.hosts), len(buffers))
         self._words += chain.from_iterable(map(_place, buffers))
         self.hosts.append(block)
 
     def copy_unless_same(self, target: Buffer, source: Buffer) -> None:
-        self._begin(_COPY, *_place(target), *_place(source), target.nbytes)
+        self._begin(Steps.COPY, *_place(target), *_place(source), target.nbytes)
 
     def check(
         self, condition: Buffer, region: Region, position: Buffer, shown: Buffer, failure: int
     ) -> None:
-        self._begin(_CHECK, *_place(condition), *_place(position), *_place(shown), failure)
+        self._begin(Steps.CHECK, *_place(condition), *_place(position), *_place(shown), failure)
         self._inside(region)
 
     def branch(self, index: Buffer, regions: Sequence[Region]) -> None:
         kind = index.dtype
-        self._begin(_BRANCH, *_place(index), kind.itemsize, kind.kind == "i", len(regions))
+        self._begin(Steps.BRANCH, *_place(index), kind.itemsize, kind.kind == "i", len(regions))
         for region in regions:
             self._inside(region)
 
@@ -135,7 +132,7 @@ def _place(buffer: Buffer) -> tuple[int, int]:
 
 
 def write(
-    region: Region, slots: int, extended: int, name: str, begin: Begin | None
+    region: Region, slots: int, extended: int, begin: Begin | None
 ) -> tuple[ProgramWriter, list[Unit]]:
     """A program with these steps, in one form or the other: its writer and its modules."""
     entry = EntryWriter(slots, extended, begin)
@@ -145,4 +142,4 @@ def write(
             return writer, writer.units(region)
         # Kernels that are written, and being compiled, are found again by their text.
         entry.bodies, entry.division = writer.bodies, writer.division
-    return entry, entry.units(region, name)
+    return entry, entry.units(region)

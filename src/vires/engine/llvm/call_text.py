@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vires.engine.llvm.calls import Kinds, Steps
+
+_NAMES = {Kinds.TASK: "task", Kinds.FRAME: "frame", Kinds.RUNTIME: "runtime"}
+
 
 def calls_text(calls: Mapping[str, Any]) -> str:
     """A line for each call; `[n]` is the address in a slot of the table of buffers."""
@@ -25,15 +29,15 @@ class _Reader:
 
     def _step(self, indent: str) -> list[str]:
         match next(self._words):
-            case 0:
+            case Steps.TASKS:
                 return self._tasks(indent)
-            case 1:
+            case Steps.COPY:
                 return [
                     f"{indent}copy to {self._place()} from {self._place()}, {self._word()} bytes"
                 ]
-            case 2:
+            case Steps.HOST:
                 return [f"{indent}host function {self._word()} of {self._places(self._word())}"]
-            case 3:
+            case Steps.CHECK:
                 condition, position, shown = (self._place() for _ in range(3))
                 error = f"error {self._word()} of {position}, {shown}"
                 head = f"{indent}check {condition}, else {error}"
@@ -59,22 +63,22 @@ class _Reader:
 
     def _operand(self) -> str:
         match self._word():
-            case 0:
+            case Kinds.NUMBER:
                 value, _ = self._word(), self._word()
                 return str(value)
-            case 1:
+            case Kinds.TABLE:
                 number, _ = self._word(), self._word()
                 itemsize, values = self._tables[number]
                 shown = ", ".join(map(str, values[:8])) + (", ..." if len(values) > 8 else "")
                 return f"int{8 * itemsize}[{shown}]"
-            case 2:
+            case Kinds.PLACE:
                 return self._place()
-            case 3:
+            case Kinds.PLACES:
                 count, _ = self._word(), self._word()
                 return self._places(count)
             case kind:
                 self._skip(2)
-                return ("task", "frame", "runtime")[kind - 4]
+                return _NAMES[kind]
 
     def _places(self, count: int) -> str:
         return "{" + ", ".join([self._place() for _ in range(count)]) + "}"

@@ -11,6 +11,18 @@ from typing import NamedTuple
 from vires.engine.llvm.program import Buffer
 
 
+class Steps:
+    """Numbers of the kinds of steps in a list, as native/call_list.cpp reads them."""
+
+    TASKS, COPY, HOST, CHECK, BRANCH = range(5)
+
+
+class Kinds:
+    """The same for kinds of operands."""
+
+    NUMBER, TABLE, PLACE, PLACES, TASK, FRAME, RUNTIME = range(7)
+
+
 class Known(enum.Enum):
     """Operands that have one meaning in every program."""
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from vires.engine.llvm.blocks import written_as
+from vires.engine.llvm.blocks import CODE_EMITTERS, written_as
 from vires.engine.llvm.calls import Addresses, Call, Known, Operand, Table
 from vires.engine.llvm.code import Code
-from vires.engine.llvm.contract import emit_contract
-from vires.engine.llvm.emit_control import emit_scan, emit_while
+from vires.engine.llvm.codes import ENTRY
 from vires.engine.llvm.emit_program import ProgramWriter
 from vires.engine.llvm.expressions import BOOL
 from vires.engine.llvm.kinds import INT64
@@ -26,14 +25,6 @@ _STOP, _POLL, _FAIL, _HOST = 40, 1, 2, 3
 
 def _has_table(call: Call) -> bool:
     return any(isinstance(x, Addresses) for x in call.operands)
-
-
-#: Steps that need code of their own.
-_EMITTERS: dict[str, Callable[[EntryWriter, Block], None]] = {
-    "contract": emit_contract,
-    "scan": emit_scan,
-    "while": emit_while,
-}
 
 
 class EntryWriter(ProgramWriter):
@@ -51,7 +42,7 @@ class EntryWriter(ProgramWriter):
         #: Stack memory of the entry, taken once at its start.
         self.entry_allocas: list[str] = []
 
-    def units(self, region: Region, name: str) -> list[Unit]:
+    def units(self, region: Region) -> list[Unit]:
         code = self.main
         if self.extended > self.slots:
             self.entry_allocas.append(f"  %frame = alloca ptr, i64 {self.extended}")
@@ -69,7 +60,7 @@ class EntryWriter(ProgramWriter):
             code.label(label)
             code.emit(f"ret i32 {result}")
         code.lines[:0] = self.entry_allocas
-        entry = code.define(name, ["ptr %buffers", "ptr %rt"], "i32")
+        entry = code.define(ENTRY, ["ptr %buffers", "ptr %rt"], "i32")
         texts = [*[text for text, _ in self.local], entry]
         units, own = self.division.finish(sum([cost(text, 0) for text in texts]))
         functions = [
@@ -82,13 +73,13 @@ class EntryWriter(ProgramWriter):
             *texts,
         ]
         codes = [*[body.code for body in own], *[c for _, c in self.local], code]
-        return [*units, unit(functions, codes, 0, 0, [name])]
+        return [*units, unit(functions, codes, 0, 0, [ENTRY])]
 
     def calls(self) -> dict[str, Any] | None:
         return None
 
     def step(self, step: Step) -> None:
-        emitter = None if isinstance(step, Kernel) else _EMITTERS.get(written_as(step))
+        emitter = None if isinstance(step, Kernel) else CODE_EMITTERS.get(written_as(step))
         if emitter is None or isinstance(step, Kernel):
             super().step(step)
         else:

@@ -41,8 +41,8 @@ class ProgramWriter(abc.ABC):
         self.failures: list[Block] = []
 
     @abc.abstractmethod
-    def units(self, region: Region, name: str) -> list[Unit]:
-        """The modules of the program. The last one has the entry, if it has one, by this name."""
+    def units(self, region: Region) -> list[Unit]:
+        """The modules of the program; the last one has the entry, if there is one."""
 
     @abc.abstractmethod
     def calls(self) -> dict[str, Any] | None:

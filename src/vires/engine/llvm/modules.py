@@ -115,16 +115,12 @@ class Division:
     def __init__(self, begin: Begin | None) -> None:
         self._begin = begin
         self._units: list[Unit] = []
-        self._apart: list[Body] = []
+        #: The kernels that are not in the entry's module.
+        self.apart: list[Body] = []
         self._waiting: dict[int, list[Body]] = {}
         #: The time by now, and when each of the other processors is done, in microseconds.
         self._clock = 0.0
         self._done = [0.0] * (min(machine.processors(), _MOST_PROCESSORS) - 1)
-
-    @property
-    def apart(self) -> list[Body]:
-        """The kernels that are not in the entry's module."""
-        return self._apart
 
     def add(self, body: Body) -> None:
         """Another kernel is written."""
@@ -185,4 +181,4 @@ class Division:
         if begin and self._begin is not None:
             made = made._replace(job=self._begin(made))
         self._units.append(made)
-        self._apart += group
+        self.apart += group

@@ -18,7 +18,6 @@ from vires.engine.llvm.call_list import write
 from vires.engine.llvm.call_text import calls_text
 from vires.engine.llvm.check import check_region
 from vires.engine.llvm.check_memory import check_memory, check_nodes, check_order, check_stored
-from vires.engine.llvm.codes import ENTRY
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.culprits import compile_error
 from vires.engine.llvm.effort import settle
@@ -231,9 +230,9 @@ def translate(
     region = arranged.region
     if writer is None:
         begin = partial(_begin, name) if hurried else None
-        writer, units = write(region, arranged.slots, arranged.extended, ENTRY, begin)
+        writer, units = write(region, arranged.slots, arranged.extended, begin)
     else:
-        units = writer.units(region, ENTRY)
+        units = writer.units(region)
     dump.show("schedule", name, lambda: dump.region_text(region))
     dump.show("memory", name, lambda: memory_text(region, arranged.scratch))
     listed = writer.calls()
