@@ -20,8 +20,10 @@
 #include "operators.h"
 #include "plan.h"
 #include "pool.h"
+#include "recorder.h"
 #include "reduction.h"
 #include "shortcut.h"
+#include "source.h"
 #include "step.h"
 #include "symbols.h"
 #include "threads.h"
@@ -108,6 +110,8 @@ PyObject* restore(PyObject*, PyObject* args) {
 }
 
 PyMethodDef plain_functions[] = {
+    {"source_line", [](PyObject*, PyObject*) { return source_line(); }, METH_NOARGS,
+     "source_line(): the innermost line of the calling stack outside the package, or None."},
     {"call_fortran", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_fortran)),
      METH_FASTCALL, "call_fortran(address, *args): calls a routine and gives its info."},
     {"call_fortran_stack",
@@ -205,6 +209,13 @@ void define_context(nb::module_& m) {
   m.def("set_converter", [](nb::handle function) {
     return previous(std::exchange(converter, reference(function)));
   }, "function"_a.none());
+  m.def("set_source", [](nb::handle line, nb::handle scope, nb::handle prefix) {
+    checked(set_source(line.ptr(), scope.ptr(), prefix.ptr()));
+  }, "line"_a, "scope"_a, "prefix"_a);
+  m.def("set_recording", [](nb::handle thread, nb::handle tracer, nb::handle variable,
+                            nb::handle equation) {
+    checked(set_recording(thread.ptr(), tracer.ptr(), variable.ptr(), equation.ptr()));
+  }, "thread"_a, "tracer"_a, "variable"_a, "equation"_a);
   m.def("set_flattener", [](nb::handle function) {
     return previous(std::exchange(flattener, reference(function)));
   }, "function"_a.none());
@@ -237,6 +248,7 @@ NB_MODULE(_native, m) {
   checked(plan_ready(m.ptr()));
   checked(shortcut_ready(m.ptr()));
   checked(update_ready(m.ptr()));
+  checked(recorder_ready(m.ptr()));
   checked(PyModule_AddFunctions(m.ptr(), plain_functions) == 0);
   define_arrays(m);
   define_context(m);

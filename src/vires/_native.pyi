@@ -358,6 +358,43 @@ def set_context(number: int, wide: bool = False, truncates: bool = False) -> tup
     wide: Python numbers are 64-bit. truncates: the converter makes NumPy's 64-bit values 32-bit.
     """
 
+def set_source(line: type, scope: Any, prefix: str) -> None:
+    """Tells the class of source lines, what has the current scope as its `name`, and how the names
+    of the package's own files begin.
+    """
+
+def source_line() -> Any:
+    """The innermost line of the calling stack that is outside the package, or None."""
+
+def set_recording(thread: Any, tracer: type, variable: type, equation: type) -> None:
+    """Tells what has the current `trace` and `source`, and the classes that a recording makes."""
+
+class Operation:
+    """What an operation needs to be bound and recorded: the base of primitives."""
+
+    infer: Callable[..., Any]
+    partial: Callable[..., Any] | None
+    multiple_results: bool
+    def bind(self, *operands: Any, **params: Any) -> Any:
+        """Apply the operation under the current interpreter."""
+    def __call__(self, *operands: Any, **params: Any) -> Any: ...
+
+class Recorder:
+    """An interpreter that records operations as equations: the base of the staging one.
+
+    It asks its `atom` for operands that are not its own. If it `passes_on`, operations on nothing
+    that it owns go to the `parent` (by `process_in_parent`, if that records nothing itself), and
+    those with a rule `partial` to `process_partly`.
+    """
+
+    eqns: list[Any]
+    parent: Any
+    passes_on: bool
+    def process(self, primitive: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Record an operation, or hand it to the parent."""
+    def record(self, primitive: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Record an operation, whatever it operates on."""
+
 def set_converter(function: Callable[[Any], Array] | None) -> Callable[..., Any] | None: ...
 def set_flattener(
     function: Callable[[Any], tuple[Sequence[Any], Any] | None] | None,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from vires._native import Operation
 from vires.core.avals import ShapedArray
-from vires.core.trace import thread
 
 
 class Undefined:
@@ -75,7 +75,7 @@ class AxisData:
         return hash((self.name, self.size))
 
 
-class Primitive:
+class Primitive(Operation):
     """An operation of the language.
 
     Rules (results are one value, or a list when `multiple_results`):
@@ -98,7 +98,8 @@ class Primitive:
       numbers)``: computes what follows from known operands (None for the other results), and says
       which operation gives the others, as which results.
 
-    An `effectful` one runs even if nothing uses its results.
+    An `effectful` one runs even if nothing uses its results. `bind`, or a call, hands the operation
+    to the current interpreter.
     """
 
     def __init__(
@@ -136,13 +137,6 @@ class Primitive:
         self.partial = partial
         self.effectful = effectful
         PRIMITIVES[name] = self
-
-    def bind(self, *operands: Any, **params: Any) -> Any:
-        """Apply the operation under the current interpreter."""
-        return thread.trace.process(self, operands, params)
-
-    def __call__(self, *operands: Any, **params: Any) -> Any:
-        return thread.trace.process(self, operands, params)
 
     def __repr__(self) -> str:
         return self.name

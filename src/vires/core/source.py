@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import CodeType
 from typing import NamedTuple
 
+from vires import _native
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-#: By file, whether it is one of this package's. Not by code: Python computes the hash of a code
-#: object anew each time, from all of its instructions.
-_internal: dict[str, bool] = {}
 
 
 class SourceLine(NamedTuple):
@@ -65,16 +63,6 @@ def scope(name: str) -> Generator[None]:
         _scope.name = before
 
 
-def here() -> SourceLine | None:
-    """The innermost line of the calling stack that is not inside this package."""
-    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - public in all but name
-    while frame is not None:
-        code = frame.f_code
-        name = code.co_filename
-        internal = _internal.get(name)
-        if internal is None:
-            internal = _internal[name] = name.startswith(_PACKAGE)
-        if not internal:
-            return SourceLine(code, frame.f_lasti, _scope.name)
-        frame = frame.f_back
-    return None
+#: The innermost line of the calling stack that is not inside this package, or None.
+here: Callable[[], SourceLine | None] = _native.source_line
+_native.set_source(SourceLine, _scope, _PACKAGE)

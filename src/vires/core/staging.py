@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from vires._native import Array
+from vires import _native
+from vires._native import Array, Recorder
 from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.check import check_program
 from vires.core.config import config
 from vires.core.jaxpr import Atom, ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
-from vires.core.primitive import Primitive
-from vires.core.source import here
 from vires.core.trace import Trace, Tracer, as_array, aval_of, leaked, set_trace, thread
 
 
@@ -40,8 +39,11 @@ class StagedTracer(Tracer):
         return trace.origin(self.variable)
 
 
-class StagingTrace(Trace):
-    """Records every operation as an equation."""
+_native.set_recording(thread, StagedTracer, Var, JaxprEqn)
+
+
+class StagingTrace(Recorder, Trace):
+    """Records every operation as an equation; the native core does it."""
 
     def __init__(self, parent: Trace | None = None, name: str = "function") -> None:
         self.parent = parent if parent is not None else thread.trace
@@ -80,20 +82,6 @@ class StagingTrace(Trace):
             # A NumPy array may change later: the program keeps a copy.
             self.consts.append((x, as_array(x) if isinstance(x, np.ndarray) else x))
         return var
-
-    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
-        invars = [
-            x.variable if x.__class__ is StagedTracer and x._trace is self else self.atom(x)
-            for x in operands
-        ]
-        out = primitive.infer(*[v.aval for v in invars], **params)
-        if primitive.multiple_results:
-            outvars = [Var(aval) for aval in out]
-            self.eqns.append(JaxprEqn(invars, outvars, primitive, params, thread.source or here()))
-            return [StagedTracer(self, var) for var in outvars]
-        var = Var(out)
-        self.eqns.append(JaxprEqn(invars, [var], primitive, params, thread.source or here()))
-        return StagedTracer(self, var)
 
     def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
         return call.stage(self, operands)

@@ -27,21 +27,24 @@ class TangentTrace(StagingTrace):
 
     parent: Trace
 
+    def __init__(self, parent: Trace, name: str = "linearize") -> None:
+        super().__init__(parent, name)
+        self.passes_on = True
+
     def _mine(self, operands: Sequence[Any]) -> bool:
         return any(x.__class__ is StagedTracer and x._trace is self for x in operands)
 
-    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
-        if self._mine(operands):
-            if primitive.partial is not None:
-                return self._process_partly(primitive, operands, params)
-            return super().process(primitive, operands, params)
+    def process_in_parent(
+        self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]
+    ) -> Any:
+        """An operation on nothing that is recorded here."""
         before = set_trace(self.parent)
         try:
             return self.parent.process(primitive, operands, params)
         finally:
             set_trace(before)
 
-    def _process_partly(
+    def process_partly(
         self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]
     ) -> Any:
         """An operation that holds programs: the parent computes what no tangent reaches."""
@@ -54,9 +57,9 @@ class TangentTrace(StagingTrace):
             finally:
                 set_trace(before)
         if found is None:
-            return super().process(primitive, operands, params)
+            return self.record(primitive, operands, params)
         results, rest, rest_params, numbers = found
-        recorded: Any = super().process(primitive, rest, rest_params) if numbers else []
+        recorded: Any = self.record(primitive, rest, rest_params) if numbers else []
         others = iter([recorded[i] for i in numbers])
         return [next(others) if r is None else r for r in results]
 
@@ -82,7 +85,7 @@ class LinearizeTrace(DifferentiationTrace):
 
     def __init__(self) -> None:
         self.parent = thread.trace
-        self.tangents = TangentTrace(self.parent, "linearize")
+        self.tangents = TangentTrace(self.parent)
         self.rules = self.tangents
 
     def argument(self, primal: Any, moving: bool = True) -> Any:
