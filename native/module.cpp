@@ -15,6 +15,7 @@
 #include "eager.h"
 #include "elementwise_kernel.h"
 #include "executable.h"
+#include "files.h"
 #include "fortran.h"
 #include "indexing.h"
 #include "operators.h"
@@ -192,6 +193,14 @@ void define_machine(nb::module_& m) {
                  blas::kRoutines * blas::kDtypes, addresses.size());
     throw nb::python_error();
   }, "addresses"_a);
+  m.def("read_file", [](const char* path) -> nb::object {
+    std::optional<std::string> data;
+    {
+      const nb::gil_scoped_release release;
+      data = read_file(path);
+    }
+    return data ? nb::object(nb::bytes(data->data(), data->size())) : nb::none();
+  }, "path"_a);
   m.def("symbols", [] {
     nb::dict result;
     for (const auto& [name, address] : symbol_table()) result[name.c_str()] = address;

@@ -405,6 +405,9 @@ def memory_stats() -> dict[str, int]:
 def trim() -> None:
     """Gives the cached blocks back to the operating system."""
 
+def read_file(path: str) -> bytes | None:
+    """The bytes of a file; None if it cannot be read."""
+
 def num_threads() -> int: ...
 def set_num_threads(count: int) -> None: ...
 def compiler_start(path: str, ir: str) -> None:

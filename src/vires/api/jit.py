@@ -25,7 +25,7 @@ from vires.core import memo, tree
 from vires.core.avals import ShapedArray
 from vires.core.collection import paused
 from vires.core.config import config
-from vires.core.jaxpr import ClosedJaxpr, Literal
+from vires.core.jaxpr import ClosedJaxpr
 from vires.core.staging import close_over, stage
 from vires.core.trace import EVAL, Tracer, as_array, aval_of, engine_slot, thread
 
@@ -205,15 +205,19 @@ class Jitted:
             program, _ = self.program(args, kwargs)
             if program.open_over_tracers:
                 return None
-            return self.compile(program, self.donated(args, kwargs))
+            donates = self.donate_argnums or self.donate_argnames
+            return self.compile(program, self.donated(args, kwargs) if donates else ())
 
     def compile(self, program: Program, donated: Sequence[bool]) -> Any:
-        """An executable of the native core, with its output tree."""
+        """An executable of the native core, with its output tree; `donated` says which leaves'
+        buffers may be reused (none if it is empty).
+        """
         closed, kept = prune(program.closed) if not self.keep_unused else (program.closed, None)
-        donate = [d for i, d in enumerate(donated) if kept is None or i in set(kept)]
-        executable = engine_slot.compile(
-            closed, name=program.name, donate=tuple(i for i, d in enumerate(donate) if d)
-        )
+        donate: Sequence[int] = ()
+        if donated:
+            flags = donated if kept is None else [donated[i] for i in kept]
+            donate = tuple(i for i, flag in enumerate(flags) if flag)
+        executable = engine_slot.compile(closed, name=program.name, donate=donate)
         out_tree = program.out_tree
         skeleton = tree.unflatten(out_tree, range(out_tree.num_leaves))
         executable.set_output_tree(skeleton, functools.partial(tree.unflatten, out_tree))
@@ -224,9 +228,9 @@ class Jitted:
 def prune(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[int] | None]:
     """Drop arguments that nothing uses: the program of the others, their numbers (None: all)."""
     jaxpr = closed.jaxpr
-    used = {id(v) for v in jaxpr.outvars}
+    used = set(map(id, jaxpr.outvars))
     for eqn in jaxpr.eqns:
-        used.update(id(v) for v in eqn.invars if v.__class__ is not Literal)
+        used.update(map(id, eqn.invars))
     kept = [i for i, v in enumerate(jaxpr.invars) if id(v) in used]
     if len(kept) == len(jaxpr.invars):
         return closed, None

@@ -63,6 +63,11 @@ class Config:
         if not accepts(value):
             raise ValueError(f"VIRES_{name.upper()}: needs {needs}; got {value!r}")
         self._options[name] = Option(value, accepts, needs, affects_programs, doc)
+        self._set(name, value)
+
+    def _set(self, name: str, value: Any) -> None:
+        """Set an option, as an attribute too: many are read on the way to a compiled program."""
+        self._options[name].value = self.__dict__[name] = value
 
     def _find(self, name: str) -> tuple[str, Option]:
         short = str(name).removeprefix("jax_")
@@ -77,13 +82,14 @@ class Config:
         short, option = self._find(name)
         if not option.accepts(value):
             raise ValueError(f"config.{short}: needs {option.needs}; got {value!r}")
-        before, option.value = option.value, value
+        before = option.value
+        self._set(short, value)
         if not option.affects_programs:
             return
         try:
             self._changed()
         except ValueError:  # a listener refuses the value: nothing has changed
-            option.value = before
+            self._set(short, before)
             self._changed()
             raise
 
@@ -105,7 +111,7 @@ class Config:
     def read(self, name: str) -> Any:
         return self._find(name)[1].value
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # JAX's spellings, and what is no option
         if name.startswith("_"):
             raise AttributeError(name)
         return self._find(name)[1].value

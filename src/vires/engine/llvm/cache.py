@@ -10,9 +10,10 @@ error: programs are compiled again in the next process, and a warning says so on
 from __future__ import annotations
 
 import hashlib
-import json
+import marshal
 import os
 import platform
+import sys
 import warnings
 from contextlib import suppress
 from functools import lru_cache
@@ -23,7 +24,7 @@ from vires.core.errors import CacheWarning
 from vires.core.source import here
 
 _NAME = b"vires"
-_MAGIC = _NAME + b"\x00\x01\n"
+_MAGIC = _NAME + b"\x00\x02\n"
 #: Files beyond this size in one of the 256 folders are removed, the oldest first. One file written
 #: in so many looks at its folder: a look at all of them would take longer than many a compilation.
 _LIMIT, _LOOKS = 1 << 21, 64
@@ -45,7 +46,8 @@ def directory() -> str | None:
 @lru_cache(maxsize=1)
 def toolchain() -> bytes:
     """What machine code depends on besides the program: processor and compiler sources."""
-    parts: list[str] = [_processor(), f"vectors of {_native.vector_bytes()} bytes"]
+    # The notes are marshalled, which other versions of Python need not understand.
+    parts = [_processor(), f"vectors of {_native.vector_bytes()} bytes", sys.version]
     here = os.path.dirname(os.path.abspath(__file__))
     package = os.path.dirname(os.path.dirname(here))
     for folder in (here, os.path.join(package, "ops"), os.path.join(package, "control")):
@@ -74,11 +76,10 @@ def _processor() -> str:
 
 def key(*parts: bytes) -> str:
     """The name of what is made from some parts."""
-    digest = hashlib.blake2b(toolchain(), digest_size=20)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()
+    lengths = b"".join([len(part).to_bytes(8, "little") for part in parts])
+    return hashlib.blake2b(
+        b"".join([toolchain(), bytes([len(parts)]), lengths, *parts]), digest_size=20
+    ).hexdigest()
 
 
 def has(name: str) -> bool:
@@ -92,10 +93,8 @@ def read(name: str) -> tuple[dict[str, Any], bytes] | None:
     root = directory()
     if root is None:
         return None
-    try:
-        with open(os.path.join(root, name[:2], name), "rb") as file:
-            data = file.read()
-    except OSError:
+    data = _native.read_file(f"{root}/{name[:2]}/{name}")
+    if data is None:
         return None
     if (
         len(data) < 32
@@ -107,11 +106,7 @@ def read(name: str) -> tuple[dict[str, Any], bytes] | None:
                   f"that is made anew; try to remove {root}")  # fmt: skip
         return None
     length = int.from_bytes(data[24:32], "little")
-    try:
-        notes = json.loads(data[32 : 32 + length])
-    except ValueError:
-        return None
-    return notes, data[32 + length :]
+    return marshal.loads(data[32 : 32 + length]), data[32 + length :]
 
 
 def write(name: str, notes: dict[str, Any], image: bytes) -> None:
@@ -122,7 +117,7 @@ def write(name: str, notes: dict[str, Any], image: bytes) -> None:
     root = directory()
     if root is None or _refusal(root):
         return
-    text = json.dumps(notes).encode()
+    text = marshal.dumps(notes)
     body = len(text).to_bytes(8, "little") + text + image
     data = _MAGIC + hashlib.blake2b(body, digest_size=16).digest() + body
     folder = os.path.join(root, name[:2])

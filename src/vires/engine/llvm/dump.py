@@ -12,12 +12,23 @@ from vires.engine.llvm.blocks import ON_HOST, written_as
 from vires.engine.llvm.expressions import Expr, Index, LoopVar
 from vires.engine.llvm.program import Block, Kernel, Region
 
+#: What the environment asked for when the latest compilation began.
+_wanted: frozenset[str] = frozenset()
+
 STAGES = ("jaxpr", "roll", "simplify", "fuse", "schedule", "memory", "calls", "llvm", "asm")
 
 
-def stages() -> frozenset[str]:
-    """The stages that the environment asks for."""
-    wanted = frozenset(os.environ.get("VIRES_DUMP", "").replace(" ", "").split(",")) - {""}
+def begin() -> frozenset[str]:
+    """Read, for the compilation that begins, the stages that the environment asks for."""
+    global _wanted
+    asked = os.environ.get("VIRES_DUMP")
+    _wanted = stages(asked) if asked else frozenset()
+    return _wanted
+
+
+def stages(asked: str) -> frozenset[str]:
+    """The stages of a text."""
+    wanted = frozenset(asked.replace(" ", "").split(",")) - {""}
     unknown = wanted - {*STAGES, "all"}
     if unknown:
         raise ValueError(
@@ -29,7 +40,7 @@ def stages() -> frozenset[str]:
 
 def show(stage: str, name: str, text: Callable[[], str]) -> None:
     """Print a stage if it is wanted; `text` is called only then."""
-    if os.environ.get("VIRES_DUMP") and stage in stages():
+    if stage in _wanted:
         print(f"--- {stage}: {name}\n{text()}", file=sys.stderr)
 
 

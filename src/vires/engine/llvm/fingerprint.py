@@ -28,7 +28,7 @@ def fingerprint(closed: ClosedJaxpr) -> str:
     parts: list[str] = []
     for var, value in zip(jaxpr.constvars, closed.consts, strict=True):
         numbers[var] = f"c{len(numbers)}"
-        parts.append(_aval(var.aval) if var.aval.shape else _scalar(value, var.aval))
+        parts.append(var.aval.text if var.aval.shape else _scalar(value, var.aval))
     _jaxpr(jaxpr, numbers, parts)
     return ";".join(parts)
 
@@ -36,7 +36,7 @@ def fingerprint(closed: ClosedJaxpr) -> str:
 def _jaxpr(jaxpr: Jaxpr, numbers: dict[Any, str], parts: list[str]) -> None:
     for var in jaxpr.invars:
         numbers[var] = f"i{len(numbers)}"
-        parts.append(_aval(var.aval))
+        parts.append(var.aval.text)
     for eqn in jaxpr.eqns:
         operands = [
             _scalar(x.val, x.aval) if isinstance(x, Literal) else numbers[x] for x in eqn.invars
@@ -44,27 +44,14 @@ def _jaxpr(jaxpr: Jaxpr, numbers: dict[Any, str], parts: list[str]) -> None:
         params = [f"{k}={text(v)}" for k, v in eqn.params.items()] if eqn.params else ()
         for var in eqn.outvars:
             numbers[var] = f"v{len(numbers)}"
-        outs = ",".join([_aval(v.aval) for v in eqn.outvars])
+        outs = ",".join([v.aval.text for v in eqn.outvars])
         parts.append(f"{eqn.primitive.name}[{','.join(params)}]({','.join(operands)})->{outs}")
     for x in jaxpr.outvars:
         parts.append(_scalar(x.val, x.aval) if isinstance(x, Literal) else numbers[x])
 
 
-_aval_texts: dict[Any, str] = {}
-
-
-def _aval(aval: Any) -> str:
-    found = _aval_texts.get(aval)
-    if found is None:
-        if len(_aval_texts) > 10_000:
-            _aval_texts.clear()
-        found = f"{aval.dtype.name}{aval.shape}{'w' if aval.weak_type else ''}"
-        _aval_texts[aval] = found
-    return found
-
-
 def _scalar(value: Any, aval: Any) -> str:
-    return f"{_aval(aval)}:{as_array(value)._numpy().tobytes().hex()}"
+    return f"{aval.text}:{as_array(value)._numpy().tobytes().hex()}"
 
 
 def text(value: Any) -> str:
@@ -77,7 +64,7 @@ def text(value: Any) -> str:
     if kind is ClosedJaxpr:
         return f"{{{fingerprint(value)}}}"
     if isinstance(value, (np.dtype, dtypes.KeyDtype)):
-        return value.name
+        return dtypes.name(value)
     if isinstance(value, enum.Enum):
         return f"{kind.__name__}.{value.name}"
     if isinstance(value, tuple):

@@ -84,10 +84,10 @@ class ProgramBuilder(Builder):
 def compile_program(closed: ClosedJaxpr, name: str, donate: Sequence[int] = ()) -> Any:
     """An executable of the native core for a staged program."""
     background.rest()
+    dumped = bool(dump.begin())
     dump.show("jaxpr", name, lambda: repr(closed))
     closed = roll(closed)
     dump.show("roll", name, lambda: repr(closed))
-    dumped = bool(dump.stages())
     try:
         key = "" if dumped else key_of(closed, donate)
     except NotCanonical:
