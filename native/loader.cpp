@@ -146,7 +146,7 @@ Image::Image(std::string_view bytes, const Resolver& resolve) {
     external[i] = true;
   }
   size_ = layout.size;
-  void* memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   base_ = static_cast<char*>(memory);
   const auto base = reinterpret_cast<uintptr_t>(base_);

@@ -21,6 +21,8 @@
 #include "operators.h"
 #include "plan.h"
 #include "pool.h"
+#include "program_text.h"
+#include "program_types.h"
 #include "recorder.h"
 #include "reduction.h"
 #include "shortcut.h"
@@ -221,10 +223,16 @@ void define_context(nb::module_& m) {
   m.def("set_source", [](nb::handle line, nb::handle scope, nb::handle prefix) {
     checked(set_source(line.ptr(), scope.ptr(), prefix.ptr()));
   }, "line"_a, "scope"_a, "prefix"_a);
-  m.def("set_recording", [](nb::handle thread, nb::handle tracer, nb::handle variable,
-                            nb::handle equation) {
-    checked(set_recording(thread.ptr(), tracer.ptr(), variable.ptr(), equation.ptr()));
-  }, "thread"_a, "tracer"_a, "variable"_a, "equation"_a);
+  m.def("set_thread", [](nb::handle thread) { set_thread(thread.ptr()); }, "thread"_a);
+  m.def("set_program_types", [](nb::handle aval, nb::handle tracer, nb::handle variable,
+                                nb::handle literal, nb::handle equation, nb::handle program) {
+    checked(set_program_types(aval.ptr(), tracer.ptr(), variable.ptr(), literal.ptr(),
+                              equation.ptr(), program.ptr()));
+  }, "aval"_a, "tracer"_a, "variable"_a, "literal"_a, "equation"_a, "program"_a);
+  m.def("program_text", [](nb::handle program, nb::handle constants, nb::handle text,
+                           nb::handle as_array) {
+    return checked(program_text(program.ptr(), constants.ptr(), text.ptr(), as_array.ptr()));
+  }, "program"_a, "constants"_a.none(), "text"_a, "as_array"_a);
   m.def("set_flattener", [](nb::handle function) {
     return previous(std::exchange(flattener, reference(function)));
   }, "function"_a.none());

@@ -1,5 +1,6 @@
 #include "recorder.h"
 
+#include "program_types.h"
 #include "source.h"
 
 #if PY_VERSION_HEX < 0x030C0000
@@ -10,14 +11,6 @@
 namespace vires {
 namespace {
 
-// The base of primitives: what it takes to record one.
-struct Operation {
-  PyObject_HEAD
-  PyObject* infer;
-  PyObject* partial;  // null or None: has no such rule
-  char multiple_results;
-};
-
 // The base of the interpreter that records.
 struct Recorder {
   PyObject_HEAD
@@ -27,38 +20,12 @@ struct Recorder {
   char passes_on;
 };
 
-Operation* as_operation(PyObject* self) { return reinterpret_cast<Operation*>(self); }
 Recorder* as_recorder(PyObject* self) { return reinterpret_cast<Recorder*>(self); }
 
-PyTypeObject* operation_type = nullptr;
 PyTypeObject* recorder_type = nullptr;
 
-// --- objects of Python classes, made without their __init__
-
-// The place of a slot in the objects of a class.
-bool find_slot(PyObject* type, const char* name, Py_ssize_t* offset) {
-  const Owned member(PyObject_GetAttrString(type, name));
-  if (!member) return false;
-  if (!Py_IS_TYPE(member.get(), &PyMemberDescr_Type)) {
-    PyErr_Format(PyExc_TypeError, "set_recording: needs a slot %s of %R", name, type);
-    return false;
-  }
-  *offset = reinterpret_cast<PyMemberDescrObject*>(member.get())->d_member->offset;
-  return true;
-}
-
-PyObject*& slot(PyObject* object, Py_ssize_t offset) {
-  return *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(object) + offset);
-}
-
-struct Classes {
-  PyObject* thread = nullptr;
-  PyTypeObject* tracer = nullptr;
-  PyTypeObject* variable = nullptr;
-  PyTypeObject* equation = nullptr;
-  Py_ssize_t tracer_trace, tracer_variable, tracer_aval, variable_aval;
-  Py_ssize_t invars, outvars, primitive, params, source;
-} known;
+// What has the attributes `trace` and `source` that are current.
+PyObject* thread = nullptr;
 
 PyObject* name_trace;
 PyObject* name_source;
@@ -68,32 +35,33 @@ PyObject* name_aval;
 PyObject* name_to_parent;
 PyObject* name_partly;
 
+// Objects of Python classes, made without their __init__.
 PyObject* allocate(PyTypeObject* type) { return type->tp_alloc(type, 0); }
 
 PyObject* make_variable(PyObject* aval) {
-  PyObject* variable = allocate(known.variable);
-  if (variable) slot(variable, known.variable_aval) = Py_NewRef(aval);
+  PyObject* variable = allocate(program_types.variable);
+  if (variable) slot(variable, program_types.of_variable.aval) = Py_NewRef(aval);
   return variable;
 }
 
 PyObject* make_tracer(PyObject* trace, PyObject* variable, PyObject* aval) {
-  PyObject* tracer = allocate(known.tracer);
+  PyObject* tracer = allocate(program_types.tracer);
   if (!tracer) return nullptr;
-  slot(tracer, known.tracer_trace) = Py_NewRef(trace);
-  slot(tracer, known.tracer_variable) = Py_NewRef(variable);
-  slot(tracer, known.tracer_aval) = Py_NewRef(aval);
+  slot(tracer, program_types.of_tracer.trace) = Py_NewRef(trace);
+  slot(tracer, program_types.of_tracer.variable) = Py_NewRef(variable);
+  slot(tracer, program_types.of_tracer.aval) = Py_NewRef(aval);
   return tracer;
 }
 
 bool is_own(PyObject* trace, PyObject* operand) {
-  return Py_IS_TYPE(operand, known.tracer) && slot(operand, known.tracer_trace) == trace;
+  return Py_IS_TYPE(operand, program_types.tracer) && slot(operand, program_types.of_tracer.trace) == trace;
 }
 
 // --- recording
 
 // The user's line that an operation belongs to.
 PyObject* current_line() {
-  PyObject* line = PyObject_GetAttr(known.thread, name_source);
+  PyObject* line = PyObject_GetAttr(thread, name_source);
   if (!line || line != Py_None) return line;
   Py_DECREF(line);
   return source_line();
@@ -103,21 +71,22 @@ PyObject* current_line() {
 bool append(Recorder* trace, Owned invars, Owned outvars, PyObject* primitive, PyObject* params) {
   const Owned line(current_line());
   if (!line) return false;
-  const Owned equation(allocate(known.equation));
+  const auto& slots = program_types.of_equation;
+  const Owned equation(allocate(program_types.equation));
   if (!equation) return false;
-  slot(equation.get(), known.invars) = invars.release();
-  slot(equation.get(), known.outvars) = outvars.release();
-  slot(equation.get(), known.primitive) = Py_NewRef(primitive);
-  slot(equation.get(), known.params) = Py_NewRef(params);
-  slot(equation.get(), known.source) = Py_NewRef(line.get());
+  slot(equation.get(), slots.invars) = invars.release();
+  slot(equation.get(), slots.outvars) = outvars.release();
+  slot(equation.get(), slots.primitive) = Py_NewRef(primitive);
+  slot(equation.get(), slots.params) = Py_NewRef(params);
+  slot(equation.get(), slots.source) = Py_NewRef(line.get());
   return PyList_Append(trace->eqns, equation.get()) == 0;
 }
 
 // The variable or literal of an operand, and its type.
 bool find_atom(PyObject* trace, PyObject* operand, Owned* atom, Owned* aval) {
   if (is_own(trace, operand)) {
-    *atom = Owned::borrow(slot(operand, known.tracer_variable));
-    *aval = Owned::borrow(slot(operand, known.tracer_aval));
+    *atom = Owned::borrow(slot(operand, program_types.of_tracer.variable));
+    *aval = Owned::borrow(slot(operand, program_types.of_tracer.aval));
   } else {
     *atom = Owned(PyObject_CallMethodOneArg(trace, name_atom, operand));
     if (*atom) *aval = Owned(PyObject_GetAttr(atom->get(), name_aval));
@@ -148,8 +117,8 @@ PyObject* record_results(PyObject* trace, Owned invars, PyObject* primitive, PyO
 }
 
 PyObject* record(PyObject* trace, PyObject* primitive, PyObject* operands, PyObject* params) {
-  if (!known.tracer || !as_recorder(trace)->eqns || !as_operation(primitive)->infer) {
-    PyErr_SetString(PyExc_RuntimeError, "record: needs set_recording, equations and a rule infer");
+  if (!program_types.tracer || !as_recorder(trace)->eqns || !as_operation(primitive)->infer) {
+    PyErr_SetString(PyExc_RuntimeError, "record: needs set_program_types, equations and a rule infer");
     return nullptr;
   }
   const Owned values(PySequence_Fast(operands, "process: needs a sequence of operands"));
@@ -226,11 +195,11 @@ PyObject* recorder_record(PyObject* self, PyObject* const* args, Py_ssize_t coun
 
 // Applies the operation under the current interpreter.
 PyObject* operation_call(PyObject* self, PyObject* operands, PyObject* keywords) {
-  if (!known.thread) {
-    PyErr_SetString(PyExc_RuntimeError, "bind: needs set_recording before");
+  if (!thread) {
+    PyErr_SetString(PyExc_RuntimeError, "bind: needs set_thread before");
     return nullptr;
   }
-  const Owned trace(PyObject_GetAttr(known.thread, name_trace));
+  const Owned trace(PyObject_GetAttr(thread, name_trace));
   if (!trace) return nullptr;
   // An equation keeps the parameters: a dict that somebody else holds may change.
   const Owned params(!keywords ? PyDict_New()
@@ -246,12 +215,14 @@ PyObject* operation_call(PyObject* self, PyObject* operands, PyObject* keywords)
 
 int traverse_operation(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
+  Py_VISIT(as_operation(self)->name);
   Py_VISIT(as_operation(self)->infer);
   Py_VISIT(as_operation(self)->partial);
   return 0;
 }
 
 int clear_operation(PyObject* self) {
+  Py_CLEAR(as_operation(self)->name);
   Py_CLEAR(as_operation(self)->infer);
   Py_CLEAR(as_operation(self)->partial);
   return 0;
@@ -280,6 +251,7 @@ void dealloc(PyObject* self) {
 }
 
 PyMemberDef operation_members[] = {
+    {"name", Py_T_OBJECT_EX, offsetof(Operation, name), 0, nullptr},
     {"infer", Py_T_OBJECT, offsetof(Operation, infer), 0, nullptr},
     {"partial", Py_T_OBJECT, offsetof(Operation, partial), 0, nullptr},
     {"multiple_results", Py_T_BOOL, offsetof(Operation, multiple_results), 0, nullptr},
@@ -345,30 +317,6 @@ bool recorder_ready(PyObject* module) {
   return operation_type && recorder_type;
 }
 
-bool set_recording(PyObject* thread, PyObject* tracer, PyObject* variable, PyObject* equation) {
-  for (PyObject* type : {tracer, variable, equation})
-    if (!PyType_Check(type)) {
-      PyErr_Format(PyExc_TypeError, "set_recording: needs a class; got %R", type);
-      return false;
-    }
-  Classes found;
-  if (!find_slot(tracer, "_trace", &found.tracer_trace) ||
-      !find_slot(tracer, "variable", &found.tracer_variable) ||
-      !find_slot(tracer, "aval", &found.tracer_aval) ||
-      !find_slot(variable, "aval", &found.variable_aval) ||
-      !find_slot(equation, "invars", &found.invars) ||
-      !find_slot(equation, "outvars", &found.outvars) ||
-      !find_slot(equation, "primitive", &found.primitive) ||
-      !find_slot(equation, "params", &found.params) ||
-      !find_slot(equation, "source", &found.source))
-    return false;
-  // For good: the classes live as long as the process.
-  found.thread = Py_NewRef(thread);
-  found.tracer = reinterpret_cast<PyTypeObject*>(Py_NewRef(tracer));
-  found.variable = reinterpret_cast<PyTypeObject*>(Py_NewRef(variable));
-  found.equation = reinterpret_cast<PyTypeObject*>(Py_NewRef(equation));
-  known = found;
-  return true;
-}
+void set_thread(PyObject* object) { Py_XSETREF(thread, Py_NewRef(object)); }
 
 }  // namespace vires

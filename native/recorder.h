@@ -7,8 +7,7 @@ namespace vires {
 
 bool recorder_ready(PyObject* module);
 
-// What Python tells once: the object whose attributes `trace` and `source` are current, and the
-// classes of tracers, variables and equations.
-bool set_recording(PyObject* thread, PyObject* tracer, PyObject* variable, PyObject* equation);
+// What has the attributes `trace` and `source` that are current, told once.
+void set_thread(PyObject* object);
 
 }  // namespace vires

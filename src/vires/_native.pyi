@@ -366,12 +366,28 @@ def set_source(line: type, scope: Any, prefix: str) -> None:
 def source_line() -> Any:
     """The innermost line of the calling stack that is outside the package, or None."""
 
-def set_recording(thread: Any, tracer: type, variable: type, equation: type) -> None:
-    """Tells what has the current `trace` and `source`, and the classes that a recording makes."""
+def set_thread(thread: Any) -> None:
+    """Tells what has the current `trace` and `source`."""
+
+def set_program_types(
+    aval: type, tracer: type, variable: type, literal: type, equation: type, program: type
+) -> None:
+    """Tells the classes of programs, whose slots the native core reads and writes."""
+
+def program_text(
+    program: Any,
+    constants: list[Any] | None,
+    text: Callable[[Any], str],
+    as_array: Callable[[Any], Array],
+) -> bytes:
+    """A canonical text of a jaxpr and its scalar constants. `text` is asked for parameters that are
+    no integers, booleans, None or tuples of such, `as_array` for scalars that are no arrays.
+    """
 
 class Operation:
-    """What an operation needs to be bound and recorded: the base of primitives."""
+    """What an operation needs to be bound, recorded and named: the base of primitives."""
 
+    name: str
     infer: Callable[..., Any]
     partial: Callable[..., Any] | None
     multiple_results: bool

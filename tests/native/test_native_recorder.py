@@ -11,7 +11,7 @@ import pytest
 import vires
 from vires import _native
 from vires.core.avals import ShapedArray
-from vires.core.jaxpr import JaxprEqn, Literal, Var
+from vires.core.jaxpr import Jaxpr, JaxprEqn, Literal, Var
 from vires.core.source import SourceLine, here, scope
 from vires.core.staging import StagedTracer, StagingTrace
 from vires.core.trace import EVAL, thread
@@ -113,24 +113,24 @@ def test_operands_must_be_a_sequence():
 
 
 def test_an_unfinished_recorder_or_operation_is_an_error():
-    with pytest.raises(RuntimeError, match="needs set_recording, equations and a rule"):
+    with pytest.raises(RuntimeError, match="needs set_program_types, equations and a rule"):
         _native.Recorder().process(add, [], {})
     trace = StagingTrace()
-    with pytest.raises(RuntimeError, match="needs set_recording, equations and a rule"):
+    with pytest.raises(RuntimeError, match="needs set_program_types, equations and a rule"):
         trace.process(_native.Operation(), [], {})
 
 
-def test_set_recording_needs_classes_with_the_slots():
+def test_set_program_types_needs_classes_with_the_slots():
     with pytest.raises(TypeError, match="needs a class"):
-        _native.set_recording(thread, 3, Var, JaxprEqn)
+        _native.set_program_types(ShapedArray, 3, Var, Literal, JaxprEqn, Jaxpr)
     with pytest.raises(AttributeError, match="_trace"):
-        _native.set_recording(thread, Var, Var, JaxprEqn)
+        _native.set_program_types(ShapedArray, Var, Var, Literal, JaxprEqn, Jaxpr)
 
     class Loose:
         _trace = variable = aval = None
 
     with pytest.raises(TypeError, match="needs a slot _trace"):
-        _native.set_recording(thread, Loose, Var, JaxprEqn)
+        _native.set_program_types(ShapedArray, Loose, Var, Literal, JaxprEqn, Jaxpr)
     assert vires.jit(lambda x: x + 1)(1.0) == 2.0  # what was told before still holds
 
 

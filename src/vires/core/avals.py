@@ -12,7 +12,7 @@ from vires.core.dtypes import DType
 class ShapedArray:
     """Shape, dtype and weak type of an array. Immutable; equal when all three are."""
 
-    __slots__ = ("_hash", "_text", "dtype", "shape", "weak_type")
+    __slots__ = ("_hash", "dtype", "shape", "weak_type")
     shape: tuple[int, ...]
     dtype: DType
     weak_type: bool
@@ -22,7 +22,6 @@ class ShapedArray:
         self.dtype = dtype
         self.weak_type = weak_type
         self._hash = 0
-        self._text = ""
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
@@ -52,14 +51,6 @@ class ShapedArray:
     def str_short(self, short_dtypes: bool = True) -> str:
         """`f32[3,4]`."""
         return f"{dtypes.short_name(self.dtype)}[{','.join(map(str, self.shape))}]"
-
-    @property
-    def text(self) -> str:
-        """The whole type as a text, for keys: equal where the types are."""
-        if not self._text:
-            weak = "w" if self.weak_type else ""
-            self._text = f"{dtypes.name(self.dtype)}{self.shape}{weak}"
-        return self._text
 
     def __repr__(self) -> str:
         weak = ", weak_type=True" if self.weak_type else ""

@@ -39,7 +39,8 @@ class StagedTracer(Tracer):
         return trace.origin(self.variable)
 
 
-_native.set_recording(thread, StagedTracer, Var, JaxprEqn)
+_native.set_thread(thread)
+_native.set_program_types(ShapedArray, StagedTracer, Var, Literal, JaxprEqn, Jaxpr)
 
 
 class StagingTrace(Recorder, Trace):

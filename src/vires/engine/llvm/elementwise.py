@@ -110,7 +110,7 @@ class _Elementwise:
     def variant(self, pattern: int) -> int:
         """The address of the machine code for a broadcast pattern."""
         try:
-            key = cache.key(b"elementwise", fingerprint(self.closed).encode(), bytes([pattern]))
+            key = cache.key(b"elementwise", fingerprint(self.closed), bytes([pattern]))
         except NotCanonical:
             key = ""
         found = cache.read(key) if key else None

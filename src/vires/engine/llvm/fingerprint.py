@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from vires import _native
 from vires.core import dtypes, memo
-from vires.core.jaxpr import ClosedJaxpr, Jaxpr, Literal
+from vires.core.jaxpr import ClosedJaxpr, Jaxpr
 from vires.core.trace import as_array
 
 
@@ -17,41 +18,13 @@ class NotCanonical(Exception):
 
 
 @memo.per_program
-def fingerprint(closed: ClosedJaxpr) -> str:
+def fingerprint(closed: ClosedJaxpr) -> bytes:
     """The text of a program with its scalar constants. Arrays are told apart by their types only.
 
     Raises:
         NotCanonical: there is no such text.
     """
-    jaxpr = closed.jaxpr
-    numbers: dict[Any, str] = {}
-    parts: list[str] = []
-    for var, value in zip(jaxpr.constvars, closed.consts, strict=True):
-        numbers[var] = f"c{len(numbers)}"
-        parts.append(var.aval.text if var.aval.shape else _scalar(value, var.aval))
-    _jaxpr(jaxpr, numbers, parts)
-    return ";".join(parts)
-
-
-def _jaxpr(jaxpr: Jaxpr, numbers: dict[Any, str], parts: list[str]) -> None:
-    for var in jaxpr.invars:
-        numbers[var] = f"i{len(numbers)}"
-        parts.append(var.aval.text)
-    for eqn in jaxpr.eqns:
-        operands = [
-            _scalar(x.val, x.aval) if isinstance(x, Literal) else numbers[x] for x in eqn.invars
-        ]
-        params = [f"{k}={text(v)}" for k, v in eqn.params.items()] if eqn.params else ()
-        for var in eqn.outvars:
-            numbers[var] = f"v{len(numbers)}"
-        outs = ",".join([v.aval.text for v in eqn.outvars])
-        parts.append(f"{eqn.primitive.name}[{','.join(params)}]({','.join(operands)})->{outs}")
-    for x in jaxpr.outvars:
-        parts.append(_scalar(x.val, x.aval) if isinstance(x, Literal) else numbers[x])
-
-
-def _scalar(value: Any, aval: Any) -> str:
-    return f"{aval.text}:{as_array(value)._numpy().tobytes().hex()}"
+    return _native.program_text(closed.jaxpr, closed.consts, text, as_array)
 
 
 def text(value: Any) -> str:
@@ -62,7 +35,7 @@ def text(value: Any) -> str:
     if kind is tuple or kind is list:
         return f"({','.join([text(x) for x in value])})"
     if kind is ClosedJaxpr:
-        return f"{{{fingerprint(value)}}}"
+        return f"{{{fingerprint(value).decode()}}}"
     if isinstance(value, (np.dtype, dtypes.KeyDtype)):
         return dtypes.name(value)
     if isinstance(value, enum.Enum):
@@ -79,7 +52,5 @@ def text(value: Any) -> str:
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, Jaxpr):
-        parts: list[str] = []
-        _jaxpr(value, {}, parts)
-        return f"{{{';'.join(parts)}}}"
+        return f"{{{_native.program_text(value, None, text, as_array).decode()}}}"
     raise NotCanonical(f"{kind.__name__}")

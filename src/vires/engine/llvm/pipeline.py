@@ -128,7 +128,7 @@ def key_of(closed: ClosedJaxpr, donate: Sequence[int]) -> str:
     Raises:
         NotCanonical: it holds something whose meaning has no text.
     """
-    return cache.key(b"program", fingerprint(closed).encode(), repr(tuple(donate)).encode())
+    return cache.key(b"program", fingerprint(closed), repr(tuple(donate)).encode())
 
 
 def lower(closed: ClosedJaxpr) -> tuple[ProgramBuilder, Region, list[Node]]:

@@ -34,8 +34,14 @@ def roll(closed: ClosedJaxpr, repeated: bool = False) -> ClosedJaxpr:
     `repeated` says that it is the body of a loop.
     """
     jaxpr = closed.jaxpr
-    eqns = [_rolled_inside(eqn, repeated) for eqn in jaxpr.eqns]
-    changed = any(a is not b for a, b in zip(eqns, jaxpr.eqns, strict=True))
+    eqns = list(jaxpr.eqns)
+    changed = False
+    for i, eqn in enumerate(eqns):
+        for value in eqn.params.values():
+            if value.__class__ is ClosedJaxpr or (value.__class__ is tuple and _programs(value)):
+                eqns[i] = _rolled_inside(eqn, repeated)
+                changed = changed or eqns[i] is not eqn
+                break
     if len(eqns) >= (_REPEATED if repeated else LEAST) and may_have_runs(eqns):
         numbering = Numbering(jaxpr, eqns)
         runs = find_runs(numbering)
@@ -45,6 +51,11 @@ def roll(closed: ClosedJaxpr, repeated: bool = False) -> ClosedJaxpr:
         return closed
     whole = Jaxpr(jaxpr.constvars, jaxpr.invars, jaxpr.outvars, eqns, jaxpr.names)
     return ClosedJaxpr(whole, closed.consts)
+
+
+def _programs(values: tuple[Any, ...]) -> bool:
+    """Whether they are programs."""
+    return bool(values) and values[0].__class__ is ClosedJaxpr
 
 
 def _rolled_inside(eqn: JaxprEqn, repeated: bool) -> JaxprEqn:
@@ -57,7 +68,7 @@ def _rolled_inside(eqn: JaxprEqn, repeated: bool) -> JaxprEqn:
     for name, value in eqn.params.items():
         if value.__class__ is ClosedJaxpr:
             rolled: Any = roll(value, repeated)
-        elif value.__class__ is tuple and value and value[0].__class__ is ClosedJaxpr:
+        elif value.__class__ is tuple and _programs(value):
             programs = tuple([roll(x, repeated) for x in value])
             same = all(a is b for a, b in zip(programs, value, strict=True))
             rolled = value if same else programs
@@ -72,6 +83,8 @@ def _merged(eqn: JaxprEqn) -> JaxprEqn | None:
     """One scan for a scan whose body is nothing but a loop on the same carry; else None."""
     params = eqn.params
     num_consts, length = params["num_consts"], params["length"]
+    if 1 < len(params["jaxpr"].eqns) < LEAST:
+        return None  # more than one will be left
     body = roll(params["jaxpr"])
     if len(body.eqns) != 1 or body.consts or body is params["jaxpr"]:
         return None
