@@ -38,18 +38,21 @@ class Writer {
         return false;
       out_ += ';';
     }
+    out_ += '|';
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(invars); ++i) {
       PyObject* variable = PyList_GET_ITEM(invars, i);
       number(variable);
       if (!add_type_of(variable)) return false;
       out_ += ';';
     }
+    out_ += '|';
     // Python code may run in between: the lists are looked at anew each time.
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(equations); ++i) {
       const Owned equation = Owned::borrow(PyList_GET_ITEM(equations, i));
       if (!add_equation(equation.get())) return false;
       out_ += ';';
     }
+    out_ += '|';
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(outvars); ++i) {
       if (!add_atom(PyList_GET_ITEM(outvars, i))) return false;
       out_ += ';';

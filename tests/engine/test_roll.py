@@ -141,7 +141,7 @@ def test_a_loop_that_is_the_body_of_a_scan_becomes_one_with_it():
 def test_a_loop_in_the_body_of_a_scan_stays_unless_it_is_long(before, after):
     (scan,) = scans(rolled(in_a_scan(before, 60, after), X, Y))
     assert not scans(scan.params["jaxpr"])
-    (scan,) = scans(rolled(in_a_scan(before, 600, after), X, Y))
+    (scan,) = scans(rolled(in_a_scan(before, 700, after), X, Y))
     assert len(scans(scan.params["jaxpr"])) == 1
 
 

@@ -93,6 +93,20 @@ def test_a_dtype_that_arrays_cannot_have_counts_by_its_name():
     assert direct([x], [], [x]) != direct([y], [], [y])
 
 
+def test_a_constant_is_no_argument():
+    x, y = Var(ShapedArray((3,), F32)), Var(ShapedArray((3,), F32))
+    value = np.ones(3)
+    texts = [
+        direct([x], [], [x]),
+        direct([], [], [x], [x], [value]),
+        direct([x], [], [x], [y], [value]),
+        direct([x], [], [y], [y], [value]),
+        direct([x, y], [], [x]),
+        direct([x, y], [], [y]),
+    ]
+    assert len(set(texts)) == len(texts)
+
+
 def test_constant_arrays_count_by_type_and_scalars_by_their_bits():
     a, b = (np.arange(3.0) + shift for shift in (0, 1))
     one, other = ([program(lambda x, c=c: x + c, a)] for c in (a, b))

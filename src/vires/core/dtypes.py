@@ -94,7 +94,7 @@ _SHORT = {"bool": "bool", "bfloat16": "bf16", "float0": "float0"}
 
 @functools.cache
 @functools.cache
-def name(dtype: DType) -> str:
+def name(dtype: Any) -> str:
     """`dtype.name`: NumPy makes it anew each time, in microseconds."""
     return dtype.name
 

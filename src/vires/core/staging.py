@@ -55,6 +55,11 @@ class StagingTrace(Recorder, Trace):
         self.eqns: list[JaxprEqn] = []
         self.constvars: dict[int, Var] = {}  # by identity of the value
         self.consts: list[Any] = []
+        #: Results of recorded operations on constants, by what they are.
+        self.repeated: dict[Any, Any] = {}
+
+    def base(self) -> Trace:
+        return self.parent.base() if self.passes_on else self
 
     def argument(self, aval: ShapedArray) -> StagedTracer:
         var = Var(aval)

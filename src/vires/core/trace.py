@@ -51,6 +51,10 @@ class Trace:
         """Apply a primitive to operands; results are values or this interpreter's tracers."""
         raise NotImplementedError
 
+    def base(self) -> Trace:
+        """The interpreter that has operations on constants: it runs or records them."""
+        return self.parent.base()
+
     def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
         """Apply a function that has its own forward derivative (`vires.control.custom`)."""
         raise NotImplementedError
@@ -65,6 +69,9 @@ class EvalTrace(Trace):
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
         return engine_slot.eager(primitive, operands, params)
+
+    def base(self) -> Trace:
+        return self
 
     def process_custom_jvp(self, call: Any, operands: Sequence[Any]) -> list[Any]:
         return call.function(*operands)

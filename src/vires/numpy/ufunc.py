@@ -27,6 +27,7 @@ from vires.numpy.operands import (
     scalar_of,
     value_or_operand,
 )
+from vires.ops.filled import full
 
 Body = Callable[..., Any]
 _ALL = frozenset(dtypes.CODES)
@@ -168,8 +169,7 @@ def elementwise(
 
 def _repeated(value: Any, aval: ShapedArray) -> Any:
     """A Python scalar with an operand's type."""
-    scalar = scalar_of(value, aval.dtype, aval.weak_type)
-    return broadcast(scalar, aval.shape) if aval.shape else scalar
+    return full(aval.shape, value, aval.dtype, aval.weak_type, scalar_of)
 
 
 @functools.cache

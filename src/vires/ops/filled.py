@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from vires.core import dtypes
 from vires.core.avals import ShapedArray
 from vires.core.dtypes import DType
 from vires.core.primitive import Primitive, Undefined, Zero
-from vires.core.trace import EVAL, as_array, aval_of, thread
+from vires.core.trace import EVAL, Trace, aval_of, thread
 from vires.ops.accept import NUMBER, check_dtype, refuse
 from vires.ops.axes import check_axes
 from vires.ops.shape import Shape, broadcast_in_dim, broadcast_reference
@@ -51,24 +51,60 @@ iota = Primitive(
 )
 
 
-def scalar(value: Any, dtype: DType) -> Array:
+#: Dtypes whose scalars the native core makes as NumPy does, by the class of the Python number.
+_DIRECT = {
+    float: {dtype: dtypes.CODE_OF[dtype] for dtype in (dtypes.float32, dtypes.float64)},
+    int: {dtype: dtypes.CODE_OF[dtype] for dtype in (dtypes.int32, dtypes.int64)},
+}
+
+
+def scalar(value: Any, dtype: DType, weak_type: bool = False) -> Array:
     """A 0-d array."""
-    return as_array(np.array(value, dtype))
+    code = _DIRECT.get(value.__class__, {}).get(dtype)
+    if code is not None:
+        return _native.from_scalar(value, code, weak_type)
+    return _native.from_numpy(np.array(value, dtype), weak_type)
 
 
-@functools.lru_cache(maxsize=64)
-def _zero(dtype: DType) -> Array:
-    return scalar(0, dtype)
+def full(
+    shape: Shape,
+    value: Any,
+    dtype: DType,
+    weak_type: bool = False,
+    convert: Callable[[Any, DType, bool], Array] = scalar,
+) -> Any:
+    """An array of one repeated value, a Python or NumPy scalar, which `convert` makes a 0-d array.
 
-
-def full(shape: Shape, value: Any, dtype: DType) -> Any:
-    """An array of one repeated value, a Python or NumPy scalar."""
+    While a program is recorded, equal ones of Python scalars are one result: programs are full of
+    zeros and ones.
+    """
     if dtypes.is_key(dtype):
         raise refuse("full", NUMBER.needs, dtype.name, "vires.random.key")
-    if thread.trace is EVAL:
-        return _native.wrap_numpy(np.full(shape, value, dtype))
-    base = _zero(dtype) if value.__class__ is int and value == 0 else scalar(value, dtype)
-    return broadcast_in_dim(base, shape=shape, broadcast_dimensions=()) if shape else base
+    if not shape:
+        return convert(value, dtype, weak_type)
+    # No transformation in between has to see an operation on constants.
+    trace = thread.trace.base()
+    if trace is EVAL:
+        if convert is not scalar:
+            value = convert(value, dtype, weak_type)._numpy()
+        return _native.wrap_numpy(np.full(shape, value, dtype), weak_type)
+    if value.__class__ not in _PYTHON_REALS:
+        return _repeated(trace, convert(value, dtype, weak_type), shape)
+    # The text of a zero has its sign. A nan is unlike itself: each is recorded anew.
+    key = (shape, value or repr(value), dtype, weak_type)
+    known: dict[Any, Any] = trace.repeated  # type: ignore[attr-defined] - it records
+    found = known.get(key)
+    if found is None:
+        found = known[key] = _repeated(trace, convert(value, dtype, weak_type), shape)
+    return found
+
+
+_PYTHON_REALS = frozenset((bool, int, float))
+
+
+def _repeated(trace: Trace, value: Array, shape: Shape) -> Any:
+    params = {"shape": shape, "broadcast_dimensions": ()}
+    return trace.process(broadcast_in_dim, (value,), params)
 
 
 def zeros(aval: ShapedArray) -> Any:

@@ -37,7 +37,7 @@ def text(value: Any) -> str:
     if kind is ClosedJaxpr:
         return f"{{{fingerprint(value).decode()}}}"
     if isinstance(value, (np.dtype, dtypes.KeyDtype)):
-        return dtypes.name(value)
+        return dtypes.name(cast(Any, value))
     if isinstance(value, enum.Enum):
         return f"{kind.__name__}.{value.name}"
     if isinstance(value, tuple):
