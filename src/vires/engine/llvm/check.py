@@ -18,7 +18,7 @@ def check_region(region: Region, passed: str) -> None:
         return
     for step in region.steps:
         if isinstance(step, Kernel):
-            _check_kernel(step, passed)
+            check_kernel(step, passed)
             continue
         _check_block(step, passed)
         for inner in step.regions:
@@ -36,7 +36,8 @@ def _check_block(block: Block, passed: str) -> None:
         need(x.buffer is not None, passed, f"{block!r}: its operand {x!r} is not in memory")
 
 
-def _check_kernel(kernel: Kernel, passed: str) -> None:
+def check_kernel(kernel: Kernel, passed: str) -> None:
+    """Raise if a kernel is not one that can be written after the pass that is named."""
     variables = {*kernel.loops, *kernel.reduced}
     if kernel.part is not None:
         variables.add(kernel.part)
@@ -47,6 +48,13 @@ def _check_kernel(kernel: Kernel, passed: str) -> None:
             passed,
             "the order is not one of the loops",
         )
+    need(
+        kernel.task_var not in kernel.reduced
+        or kernel.part is not None
+        or all(fold.prefix for fold in kernel.folds),
+        passed,
+        f"the tasks of kernel {kernel.domain} fold parts that nobody combines",
+    )
     if any(v.size == 0 for v in variables):
         return
     for x in kernel.expressions():

@@ -100,6 +100,7 @@ def kernel_text(kernel: Kernel) -> str:
     loops = " ".join(
         f"{'reduce ' if v in kernel.reduced else ''}{_atom(v)}<{v.size}"
         + (f" by {kernel.lanes}" if v is kernel.vector else "")
+        + (f" in bands of {kernel.band}" if kernel.band and v in kernel.reduced else "")
         + (f" in {kernel.tasks} tasks of {kernel.task_size}" if v is kernel.task_var else "")
         for v in (kernel.order or [*kernel.loops, *kernel.reduced])
     )

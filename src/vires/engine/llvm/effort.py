@@ -9,8 +9,9 @@ import math
 from vires.engine.llvm.plan import reads, writes
 from vires.engine.llvm.program import Block, Kernel, Region
 
-#: Kernels above this cost, in additions, are compiled with more effort in the end.
-_WORTH = 1_000_000.0
+#: Kernels above this cost, in additions, are compiled with more effort in the end. What a fold
+#: carries from turn to turn lies on the stack before: it runs two to five times as long.
+_WORTH, _WORTH_FOLDING = 200_000.0, 20_000.0
 #: Kernels that run more turns of their innermost loop are at first, too: the hurried code would
 #: lose more time than the better takes to compile. It keeps values on the stack, which costs little
 #: next to reading and writing arrays in memory, and much in loops on what is in registers or cache.
@@ -40,7 +41,8 @@ def _settle(kernel: Kernel, times: int) -> None:
     unknown = kernel.turns is not None and kernel.turns.test is not None
     around = math.prod([v.size for v in kernel.loops])
     turns = _UNKNOWN * around if unknown else math.prod([v.size for v in kernel.order])
-    kernel.level = 1 if kernel.work * times > _WORTH else 0
+    worth = _WORTH_FOLDING if kernel.folds or kernel.turns is not None else _WORTH
+    kernel.level = 1 if kernel.work * times > worth else 0
     turns //= kernel.lanes
     buffers = {*reads(kernel), *writes(kernel)}
     once = kernel.turns is None and times == 1

@@ -41,8 +41,10 @@ class Writer(LaneStores):
         folds = self.kernel.folds
         kept = len(self.order) - len(self.kernel.reduced)
         if folds and position == kept:
-            start = [self._identity(fold, i) for fold in folds for i in range(len(fold.exprs))]
-            self._finish(self._reduce(position, start))
+            self._finish(self._reduce(position, self._start()))
+            return
+        if self.kernel.band and position == kept - 1:
+            self._bands(position)
             return
         if self.kernel.turns is not None and position == kept:
             self._run_turns(self.kernel.turns, position)
@@ -56,6 +58,45 @@ class Writer(LaneStores):
             return carried
 
         self._for(position, [], inside)
+
+    def _bands(self, position: int) -> None:
+        """The vector loop and the rows that it folds, some of them at a time."""
+        code, kernel, rows = self.code, self.kernel, self.order[position + 1]
+        if self.bounds is not None and rows is kernel.task_var:
+            low, high = self.bounds
+        else:
+            low, high = code.index(0), code.index(rows.size)
+        before, head, done = code.block, code.fresh_label("rows"), code.fresh_label("done")
+        code.br(head)
+        code.label(head)
+        counter = code.phi(INT64, 1, [(low, before)])
+        following = counter + kernel.band
+        self.rows = counter, code.smaller(following, high)
+        self.first_rows = counter.compare("eq", low)
+
+        def inside(carried: list[Val]) -> list[Val]:
+            self._loop(position + 1)
+            return carried
+
+        self._for(position, [], inside)
+        if kernel.is_long():
+            self._poll(counter, 1)
+        code.cond_br(following.compare("slt", high), head, done)
+        code.add_incoming(counter, following, code.block)
+        code.label(done)
+
+    def _start(self) -> list[Val]:
+        """What a fold begins with: nothing, or what the rows before gave."""
+        start: list[Val] = []
+        for fold in self.kernel.folds:
+            for number, buffer in enumerate(fold.buffers):
+                value = self._identity(fold, number)
+                if self.first_rows is not None:
+                    assert buffer is not None
+                    known = self._read(buffer, fold.offset)
+                    value = self.code.select(self.first_rows, value, known)
+                start.append(value)
+        return start
 
     def _reduce(self, position: int, carried: list[Val]) -> list[Val]:
         """The reduced loops from a position on; gives the accumulators after them."""
@@ -80,8 +121,10 @@ class Writer(LaneStores):
         if not size:
             return carried
         reduced = var in self.kernel.reduced
-        masked = is_vector and (reduced or self.kernel.exact)
-        if self.bounds is not None and var is self.kernel.task_var:
+        masked = is_vector and (reduced or self.kernel.exact or self.kernel.band > 0)
+        if self.rows is not None and reduced:
+            (low, high), whole = self.rows, True
+        elif self.bounds is not None and var is self.kernel.task_var:
             low, high = self.bounds
             whole = self.kernel.task_size % step == 0 and size % step == 0
         else:
@@ -119,7 +162,7 @@ class Writer(LaneStores):
         if kernel.turns is not None:
             turns = var in kernel.reduced and var.size > _TURNS_PER_POLL
             return _TURNS_PER_POLL if turns else 0
-        if not kernel.is_long():
+        if not kernel.is_long() or kernel.band:
             return 0
         lengths = [
             kernel.task_size if v is kernel.task_var else v.size for v in self.order[: position + 1]

@@ -42,6 +42,10 @@ class Placement:
         self.tested: list[Any] = []
         #: Start and end of the task's part of `kernel.task_var`.
         self.bounds: tuple[Val, Val] | None = None
+        #: Start and end of the band of rows that a fold reads now, if it reads them in bands, and
+        #: whether it is the first.
+        self.rows: tuple[Val, Val] | None = None
+        self.first_rows: Val | None = None
         #: Loads that are stored lane by lane, and only that.
         self.single: set[Expr] = set()
         #: Comparisons of indices that have no need of 64 bits.

@@ -341,6 +341,7 @@ class Kernel:
         "apart",
         "available",
         "axes",
+        "band",
         "domain",
         "exact",
         "flat",
@@ -394,6 +395,9 @@ class Kernel:
         self.tasks = 1
         self.task_size = 0
         self.task_var: LoopVar | None = None
+        #: A fold whose lanes are kept reads so many rows for all vectors before it reads the next
+        #: ones; 0: all rows for one vector after the other.
+        self.band = 0
         #: The number of the task, where partial results are written at it.
         self.part: LoopVar | None = None
         #: The effort of the code generator: in the end, and when somebody waits.

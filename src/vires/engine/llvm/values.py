@@ -144,6 +144,14 @@ class Values(Placement):
         some = guard if guard.lanes == 1 else self.code.any_lane(guard)
         return within_reach(self.code, pointer, some)
 
+    def _read(self, buffer: Buffer, offset: Index) -> Val:
+        """What is in neighbouring places of memory that is written here, one for each lane."""
+        uniform, _, _ = self._split(offset)
+        pointer = self.addresses[buffer, uniform]
+        if offset.const:
+            pointer = self.code.gep(pointer, buffer.dtype, offset.const)
+        return self.code.load(pointer, buffer.dtype, self.lanes, self.active)
+
     # --- stores
 
     def _stores(self) -> None:
