@@ -24,7 +24,7 @@ help:
 	@echo "make check      ruff, pyright, doctests, then the tests"
 	@echo "make bench      measure against JAX, NumPy and PyTorch, and write docs/performance.md"
 	@echo "                (they get environments in $(PEERS); WORKLOADS=\"a b\" measures only those)"
-	@echo "make fuzz       run N=10000 random programs from SEED=0 on all engines"
+	@echo "make fuzz       run N=10000 random programs from SEED=0 on all engines, and N/4 as large ones"
 	@echo "make accuracy   scan the elementary functions and write docs/accuracy.md"
 	@echo "make install    only install into $(VENV)"
 	@echo "make clean      remove the environments and everything built"
@@ -62,6 +62,7 @@ bench: $(INSTALLED) $(PEERS)/jax/.installed $(PEERS)/torch/.installed
 
 fuzz: $(INSTALLED)
 	$(BIN)/python tests/fuzz/fuzz.py $(N) --seed $(SEED) --workers $(WORKERS)
+	$(BIN)/python tests/fuzz/fuzz.py $$(($(N) / 4)) --seed $(SEED) --workers $(WORKERS) --large
 
 accuracy: $(INSTALLED)
 	$(BIN)/python benchmarks/accuracy.py

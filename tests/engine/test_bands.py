@@ -6,7 +6,7 @@ import pytest
 import vires
 import vires.numpy as np
 from vires import lax
-from vires.engine.llvm import machine, schedule
+from vires.engine.llvm import codes, machine, schedule
 from vires.engine.llvm.check import BrokenProgram, check_kernel
 from vires.engine.llvm.pipeline import ProgramBuilder, arrange, lower
 from vires.engine.llvm.program import Kernel
@@ -27,15 +27,8 @@ def every_fold(monkeypatch):
     monkeypatch.setattr(schedule, "_MANY_BYTES", 0)
     monkeypatch.setattr(schedule, "_SERIAL", 1000.0)
     monkeypatch.setattr(schedule, "_TASK", 500.0)
-    monkeypatch.setenv("VIRES_CACHE_DIR", "off")
-    from vires.engine.llvm import cache, codes
-
-    cache.directory.cache_clear()
-    codes._codes.clear()
-    yield
-    codes._codes.clear()
-    monkeypatch.undo()
-    cache.directory.cache_clear()
+    monkeypatch.setattr(codes, "find", lambda key, name: None)
+    monkeypatch.setattr(codes, "write", lambda key, made: None)
 
 
 def on_reference(f, *args):
@@ -142,6 +135,15 @@ def test_parts_of_a_long_fold_are_all_combined(columns):
     *_, last = kernels(f, onp.float32(1))
     assert last.task_var not in last.reduced and last.part is None
     assert onp.asarray(vires.jit(f)(onp.float32(1))).tolist() == [70_000.0] * columns
+
+
+@pytest.mark.parametrize("shape, axes", [((0, 100_000), 1), ((1000, 0, 1000), (0, 2))])
+def test_long_folds_without_results(shape, axes):
+    """There is nothing to fold in parts, and no place for it."""
+    found = vires.jit(lambda x: np.sum(np.sin(x), axes))(onp.ones(shape, "float32"))
+    assert found.shape == onp.ones(shape).sum(axes).shape and found.size == 0
+    x = onp.ones((0, 3, 100_000), "float32")
+    assert vires.jit(lambda x, y: np.einsum("bij,bkj->bik", x, y))(x, x).shape == (0, 3, 3)
 
 
 def test_the_checker_sees_parts_that_nobody_combines():

@@ -1,10 +1,11 @@
 """Random programs on every engine, in parallel processes.
 
-usage: fuzz.py [N] [--seed SEED] [--workers W] [--save FOLDER]
+usage: fuzz.py [N] [--seed SEED] [--workers W] [--save FOLDER] [--large]
 
 Runs the programs with seeds SEED to SEED + N - 1. Each failure is printed with its seed and a
 script of the smallest program found that fails in the same way; the exit status says whether there
-were any. `fuzz.py 1 --seed 123` runs one of them again.
+were any. `fuzz.py 1 --seed 123` runs one of them again. With `--large` small arrays are compiled as
+large ones are.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as onp
 from fuzz_generate import generate
 from fuzz_laws import check
 from fuzz_minimize import minimize
+from fuzz_sizes import lower
 
 import vires
 
@@ -39,6 +41,8 @@ def prepare() -> None:
     """Random programs overflow and divide by zero all the time."""
     warnings.simplefilter("ignore")
     onp.seterr(all="ignore")
+    if os.environ.get("VIRES_FUZZ_LARGE"):
+        lower()
 
 
 def one(seed: int) -> str | None:
@@ -88,7 +92,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--save", help="folder for a script of each failure")
+    parser.add_argument("--large", action="store_true", help="compile as for large arrays")
     options = parser.parse_args()
+    if options.large:
+        os.environ["VIRES_FUZZ_LARGE"] = "1"
     start, done, failed = time.perf_counter(), 0, 0
     chunks = [
         range(s, min(s + _CHUNK, options.seed + options.count))

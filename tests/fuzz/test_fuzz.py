@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 from fuzz import one, prepare
+from fuzz_sizes import lower
+
+import vires
 
 #: Seeds in a test.
 _CHUNK = 10
@@ -14,6 +17,19 @@ _CHUNK = 10
 def test_random_programs(start):
     prepare()
     reports = [report for seed in range(start, start + _CHUNK) if (report := one(seed))]
+    assert not reports, "\n\n".join(reports)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("start", range(0, 50, _CHUNK))
+def test_random_programs_as_for_large_arrays(start, monkeypatch):
+    prepare()
+    lower(monkeypatch.setattr)
+    vires.clear_caches()
+    try:
+        reports = [report for seed in range(start, start + _CHUNK) if (report := one(seed))]
+    finally:
+        vires.clear_caches()
     assert not reports, "\n\n".join(reports)
 
 

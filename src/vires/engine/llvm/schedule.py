@@ -303,6 +303,8 @@ def _vectors_at_once(kernel: Kernel, nodes: list[Expr], weight: float, lanes: in
 
 def _tasks(kernel: Kernel, size: int, weight: float, along: LoopVar | None, whole: bool) -> None:
     kernel.tasks, kernel.task_var = 1, None
+    if not size:
+        return
     if kernel.work < _SERIAL and not (
         kernel.reduced and math.prod([v.size for v in kernel.reduced]) > _LONG_FOLD
     ):
@@ -325,7 +327,7 @@ def _tasks(kernel: Kernel, size: int, weight: float, along: LoopVar | None, whol
     if kernel.band and var in (None, kernel.vector) and not whole:
         var, wanted = None, min(wanted, _BANDED_PARTS)
     length = math.prod([v.size for v in kernel.reduced])
-    whole = whole or not kernel.folds or any(fold.prefix for fold in kernel.folds)
+    whole = whole or not (kernel.folds and kernel.reduced) or any(f.prefix for f in kernel.folds)
     if not whole and (var is None or length > _LONG_FOLD):
         outer = kernel.reduced[0]
         # Tasks store elements of their own.
