@@ -6,6 +6,8 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <new>
 #include <type_traits>
 #include <vector>
 
@@ -95,12 +97,15 @@ T identity() {
 
 constexpr int64_t kThreaded = 1 << 17;  // elements; below this one thread is faster
 
-int64_t half_of(int64_t n) { return n / 32 * 16; }
+int64_t half_of(int64_t n) { return n / 128 * 64; }
 
-constexpr int64_t kBlock = 1024, kSide = 16;
+// Sums side by side: four of the widest vectors, or as many as a short line is worth.
+constexpr int64_t kBlock = 2048, kFew = 16;
+template <typename T>
+constexpr int64_t kMany = std::max<int64_t>(kFew, 256 / sizeof(typename Element<T>::Sum));
 
-// Sixteen sums side by side, added as a tree. n is at least kSide.
-template <typename T, Reduce kind>
+// Sums side by side, added as a tree. n is at least kSide.
+template <typename T, Reduce kind, int64_t kSide>
 VIRES_CLONES void block(const T* x, int64_t n, typename Element<T>::Sum* result) {
   using E = Element<T>;
   using Sum = typename E::Sum;
@@ -115,13 +120,17 @@ VIRES_CLONES void block(const T* x, int64_t n, typename Element<T>::Sum* result)
   *result = sums[0];
 }
 
-// The largest (smallest) of at least 4 kSide numbers where all of them are ordered and differ from
-// zero, whose sign would count; false elsewhere.
+// As wide as the numbers, so that both are vectors of one length.
+template <typename T>
+using Odd = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+
+// The largest (smallest) of at least 256 bytes of numbers where all of them are ordered and differ
+// from zero, whose sign would count; false elsewhere.
 template <typename T, bool most>
 VIRES_CLONES bool plain_extreme(const T* x, int64_t n, T* result) {
-  constexpr int64_t kWide = 4 * kSide;
+  constexpr int64_t kWide = 256 / sizeof(T);
   T best[kWide];
-  int32_t odd[kWide] = {};
+  Odd<T> odd[kWide] = {};
   for (int64_t k = 0; k < kWide; ++k) {
     best[k] = x[k];
     odd[k] = best[k] != best[k];
@@ -155,6 +164,77 @@ VIRES_CLONES void into(const T* x, int64_t n, typename Element<T>::Sum* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = combine<kind>(out[i], Sum(E::load(x[i])));
 }
 
+// Rows that are read at a time: what they give is kept in registers meanwhile, and memory gives whole
+// rows sooner than pieces of all of them.
+constexpr int64_t kBand = 8;
+
+// out[i] is combined with column i of n rows, in order.
+template <typename T, Reduce kind>
+VIRES_CLONES void rows_into(const T* x, int64_t n, int64_t width, typename Element<T>::Sum* out) {
+  using E = Element<T>;
+  using Sum = typename E::Sum;
+  for (; n >= kBand; n -= kBand, x += kBand * width)
+    for (int64_t i = 0; i < width; ++i) {
+      Sum sum = out[i];
+      for (int64_t k = 0; k < kBand; ++k) sum = combine<kind>(sum, Sum(E::load(x[k * width + i])));
+      out[i] = sum;
+    }
+  for (; n; --n, x += width)
+    for (int64_t i = 0; i < width; ++i) out[i] = combine<kind>(out[i], Sum(E::load(x[i])));
+}
+
+// The same for the largest (smallest) numbers, where all of them are ordered and no result is zero,
+// whose sign would count; false elsewhere.
+template <typename T, bool most>
+VIRES_CLONES bool plain_rows_into(const T* x, int64_t n, int64_t width, T* out) {
+  Odd<T> odd = 0;
+  for (; n >= kBand; n -= kBand, x += kBand * width)
+    for (int64_t i = 0; i < width; ++i) {
+      T best = out[i];
+      for (int64_t k = 0; k < kBand; ++k) {
+        const T value = x[k * width + i];
+        best = (most ? value > best : value < best) ? value : best;
+        odd |= value != value;
+      }
+      out[i] = best;
+    }
+  for (; n; --n, x += width)
+    for (int64_t i = 0; i < width; ++i) {
+      out[i] = (most ? x[i] > out[i] : x[i] < out[i]) ? x[i] : out[i];
+      odd |= x[i] != x[i];
+    }
+  for (int64_t i = 0; i < width; ++i) odd |= out[i] == T(0);
+  return !odd;
+}
+
+template <typename T, Reduce kind>
+void fold_long_rows(const T* x, int64_t n, int64_t width, typename Element<T>::Sum* out) {
+  if constexpr (std::is_floating_point_v<T> &&
+                (kind == Reduce::kMaximum || kind == Reduce::kMinimum)) {
+    if (plain_rows_into<T, kind == Reduce::kMaximum>(x, n, width, out)) return;
+    std::fill(out, out + width, identity<kind, T>());
+  }
+  rows_into<T, kind>(x, n, width, out);
+}
+
+// The columns of n rows: `out` is what nothing gives, before.
+template <typename T, Reduce kind>
+void fold_rows(const T* x, int64_t n, int64_t width, typename Element<T>::Sum* out) {
+  // Short rows are folded side by side first: what is left of a row beyond whole vectors takes long.
+  constexpr int64_t kShort = 256;
+  if (width < kShort && n >= kFew * kBand) {
+    using Sum = typename Element<T>::Sum;
+    Sum sides[kShort * kFew];
+    std::fill(sides, sides + kFew * width, identity<kind, Sum>());
+    fold_long_rows<T, kind>(x, n / kFew, kFew * width, sides);
+    rows_into<Sum, kind>(sides, kFew, width, out);
+    const int64_t done = n / kFew * kFew;
+    rows_into<T, kind>(x + done * width, n - done, width, out);
+  } else {
+    fold_long_rows<T, kind>(x, n, width, out);
+  }
+}
+
 // Halves are added in pairs, so that the error grows with the logarithm of the length.
 template <typename T, Reduce kind>
 typename Element<T>::Sum halves(const T* x, int64_t n) {
@@ -162,11 +242,14 @@ typename Element<T>::Sum halves(const T* x, int64_t n) {
   using Sum = typename E::Sum;
   if (n > kBlock) {
     const int64_t half = half_of(n);
-    return combine<kind>(halves<T, kind>(x, half), halves<T, kind>(x + half, n - half));
+    const Sum left = halves<T, kind>(x, half);  // first: memory is read in its order
+    return combine<kind>(left, halves<T, kind>(x + half, n - half));
   }
   Sum sum = n ? Sum(E::load(x[0])) : identity<kind, Sum>();
-  if (n >= kSide) {
-    block<T, kind>(x, n, &sum);
+  if (n >= 4 * kMany<T>) {
+    block<T, kind, kMany<T>>(x, n, &sum);
+  } else if (n >= kFew) {
+    block<T, kind, kFew>(x, n, &sum);
   } else {
     for (int64_t i = 1; i < n; ++i) sum = combine<kind>(sum, Sum(E::load(x[i])));
   }
@@ -251,7 +334,7 @@ typename Element<T>::Sum line(const T* x, int64_t n) {
     return found == (kind == Reduce::kOr);
   } else if constexpr (std::is_floating_point_v<T> && extreme) {
     T best;
-    if (n >= 4 * kSide && plain_extreme<T, kind == Reduce::kMaximum>(x, n, &best)) return best;
+    if (n >= 4 * kFew && plain_extreme<T, kind == Reduce::kMaximum>(x, n, &best)) return best;
   } else if constexpr (is_wide_integer<T>) {
     typename Element<T>::Sum sum;
     wide_sum(x, n, &sum);
@@ -362,6 +445,10 @@ class Walk {
       return;
     }
     const int64_t inner = size / n;
+    if (d == layout_.ndim - 2 && layout_.reduced[d]) {
+      rows_into<T, kind>(x, n, inner, out_ + place);
+      return;
+    }
     for (int64_t i = 0; i < n; ++i) run(d + 1, x + i * inner, inner, place + i * layout_.out_steps[d]);
   }
 
@@ -370,8 +457,43 @@ class Walk {
   Sum* out_;
 };
 
+// Many rows, whose columns are folded: parts of them on all threads, and then these together.
+template <typename T, Reduce kind>
+struct Parts {
+  using Sum = typename Element<T>::Sum;
+  // Each has at least as many rows as there are parts to combine.
+  static constexpr int64_t kMost = 16, kRows = 8 * kMost;
+
+  const T* x;
+  int64_t n, width, each;
+  Sum* parts;
+
+  static void task(void* context, int64_t i) {
+    const Parts& self = *static_cast<const Parts*>(context);
+    const int64_t first = i * self.each, last = std::min(self.n, first + self.each);
+    Sum* out = self.parts + i * self.width;
+    std::fill(out, out + self.width, identity<kind, Sum>());
+    fold_rows<T, kind>(self.x + first * self.width, last - first, self.width, out);
+  }
+
+  // False if there is no memory for the parts.
+  static bool run(const T* x, int64_t n, int64_t width, Sum* out) {
+    const int64_t each = (n + kMost * kBand - 1) / (kMost * kBand) * kBand;
+    const int64_t count = (n + each - 1) / each;
+    std::unique_ptr<Sum[]> parts(new (std::nothrow) Sum[static_cast<size_t>(count * width)]);
+    if (!parts) return false;
+    Parts self{x, n, width, each, parts.get()};
+    threads::parallel_for(task, &self, count);
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t k = 0; k < width; ++k)
+        out[k] = combine<kind>(out[k], parts[static_cast<size_t>(i * width + k)]);
+    return true;
+  }
+};
+
 // The walk over an array, cut where that changes no result: a long line into its halves, kept outer
-// axes into rows, kept inner axes into columns.
+// axes into rows, kept inner axes into columns; many rows whose columns are folded into parts, always
+// the same ones.
 template <typename T, Reduce kind>
 struct Job {
   using Sum = typename Element<T>::Sum;
@@ -396,7 +518,7 @@ struct Job {
     const Job& job = *static_cast<const Job*>(context);
     const int64_t n = job.layout.lengths[0], width = job.layout.lengths[1];
     const int64_t first = task * job.each, last = std::min(width, first + job.each);
-    for (int64_t i = 0; i < n; ++i)
+    for (int64_t i = 0; i < n; ++i)  // few rows
       into<T, kind>(job.x + i * width + first, last - first, job.out + first);
   }
 
@@ -416,6 +538,7 @@ struct Job {
       threads::parallel_for(rows, this, (n + each - 1) / each);
     } else if (layout.ndim == 2) {
       const int64_t width = layout.lengths[1];
+      if (n >= Parts<T, kind>::kRows && Parts<T, kind>::run(x, n, width, out)) return;
       each = std::max<int64_t>(512, kTask / n / 64 * 64);
       threads::parallel_for(columns, this, (width + each - 1) / each);
     } else {
