@@ -22,6 +22,9 @@ _LANES_ONE_BY_ONE, _NARROWEST = 8, 512
 #: Lanes that are multiples of so many bytes apart push each other out of the first cache: addresses
 #: that differ by its period share a few places. Turns along memory at a time.
 _CONFLICT, _PERIOD, _WAYS, _WALK = 1024, 4096, 8, 32
+#: Elements of 64 bits decide the lanes of a kernel if they are at least one part in so many of its
+#: work.
+_FAIR_PART = 8
 #: A fold longer than this is cut into partial results, for accuracy and for threads.
 _LONG_FOLD = 65_536
 #: Loops in registers: operations of this cost may be calls; what several vectors that run together
@@ -205,24 +208,12 @@ def _vector_loop(kernel: Kernel, nodes: list[Expr]) -> LoopVar | None:
 
 
 def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes: int) -> int:
-    """Lanes of the vector loop: a register of the widest dtype, more for light bodies, fewer for
-    short loops.
+    """Lanes of the vector loop: a register of the widest dtype (see `_widest`), more for light
+    bodies, fewer for short loops.
     """
     var = kernel.vector
     assert var is not None
-    widest = 1
-    for x in nodes:
-        if (
-            x.vars & var.bit
-            and x.op not in ("index", "var", "floordiv")
-            and not (x.op == "convert" and x.args[0].__class__ is Index)
-        ):
-            size = x.dtype.itemsize // 2 if x.dtype.kind == "c" else x.dtype.itemsize
-            widest = max(widest, size)
-    for store in kernel.stores:
-        widest = max(widest, min(store.buffer.dtype.itemsize, 8))
-    for fold in kernel.folds:
-        widest = max(widest, *[min(dtype.itemsize, 8) for dtype in fold.dtypes])
+    widest = _widest(kernel, nodes, var)
     lanes = max(vector_bytes // widest, 1)
     # Light bodies do several registers at once, which hides latency and the loop's own cost.
     if weight <= 8 and lanes <= 32 and not any(_is_gathered(x, var) for x in nodes):
@@ -242,6 +233,33 @@ def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes:
         while lanes > 8 and var.size % lanes:
             lanes //= 2
     return lanes
+
+
+def _widest(kernel: Kernel, nodes: list[Expr], var: LoopVar) -> int:
+    """Bytes of the elements that fill the registers of a vector loop.
+
+    Those of 64 bits take two registers each where nearly all of the work is on 32 bits: random keys
+    that are taken apart would leave half of each register empty for the rounds of Threefry.
+    """
+    costs_by_size: dict[int, float] = {}
+    for x in nodes:
+        if (
+            x.vars & var.bit
+            and x.op not in ("index", "var", "floordiv")
+            and not (x.op == "convert" and x.args[0].__class__ is Index)
+        ):
+            size = x.dtype.itemsize // 2 if x.dtype.kind == "c" else x.dtype.itemsize
+            cost = costs.OPERATIONS.get(x.op, 1.0)
+            costs_by_size[size] = costs_by_size.get(size, 0.0) + cost
+    for store in kernel.stores:
+        size = min(store.buffer.dtype.itemsize, 8)
+        costs_by_size[size] = costs_by_size.get(size, 0.0) + 1.5
+    if kernel.folds:  # lanes decide the order in which is added up: a matter of dtypes alone
+        sizes = [min(dtype.itemsize, 8) for fold in kernel.folds for dtype in fold.dtypes]
+        return max(1, *costs_by_size, *sizes)
+    widest = max(costs_by_size, default=1)
+    rare = widest == 8 and costs_by_size[8] * _FAIR_PART < sum(costs_by_size.values())
+    return 4 if rare and 4 in costs_by_size else widest
 
 
 def _is_gathered(x: Expr, var: LoopVar) -> bool:
