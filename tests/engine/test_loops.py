@@ -215,7 +215,13 @@ def test_words_of_random_keys_fill_the_registers():
     assert [k.lanes for k in kernels(lambda x: draw(second, x), words)] == [full]
     gamma = kernels(lambda x: draw(lambda key: vires.random.gamma(key, 2.0), x), words)
     assert [k.lanes for k in gamma if k.turns] == [full]
-    # Where much of the work is on 64 bits, it is as it was.
+
+    def largest(x):
+        return draw(second, x).reshape(250, 4).max(1)
+
+    assert [k.lanes for k in kernels(largest, words)] == [full]
+    # Where much of the work is on 64 bits, or where lanes decide what is added first: fewer.
+    assert next(k.lanes for k in kernels(lambda x: draw(second, x).sum(), words)) == full // 2
     x = onp.arange(1000.0)
     assert [k.lanes for k in kernels(lambda x: np.sin(x).astype(np.float32) * 2, x)] == [full // 2]
 

@@ -254,10 +254,13 @@ def _widest(kernel: Kernel, nodes: list[Expr], var: LoopVar) -> int:
     for store in kernel.stores:
         size = min(store.buffer.dtype.itemsize, 8)
         costs_by_size[size] = costs_by_size.get(size, 0.0) + 1.5
-    if kernel.folds:  # lanes decide the order in which is added up: a matter of dtypes alone
-        sizes = [min(dtype.itemsize, 8) for fold in kernel.folds for dtype in fold.dtypes]
-        return max(1, *costs_by_size, *sizes)
+    for fold in kernel.folds:
+        for dtype in fold.dtypes:
+            size = min(dtype.itemsize, 8)
+            costs_by_size[size] = costs_by_size.get(size, 0.0) + 1.0
     widest = max(costs_by_size, default=1)
+    if var in kernel.reduced and any(map(_is_rounded, kernel.folds)):
+        return widest  # lanes decide in what order is added up: a matter of dtypes alone
     rare = widest == 8 and costs_by_size[8] * _FAIR_PART < sum(costs_by_size.values())
     return 4 if rare and 4 in costs_by_size else widest
 
