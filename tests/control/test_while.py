@@ -100,6 +100,53 @@ def test_vmap_twice():
             assert_close((out[0][i, j], out[1][i, j]), to_numpy((value, steps)))
 
 
+def loop_of(f, *args):
+    (eqn,) = [e for e in make_jaxpr(f)(*args).eqns if e.primitive.name == "while"]
+    return eqn
+
+
+def test_a_loop_over_several_axes_has_one_set_of_flags():
+    f = lambda limit, factor, start: power_below(limit, factor, start)
+    twice = vmap(vmap(f, (None, 0, None)), (0, None, None))
+    thrice = vmap(twice, (None, None, 0))
+    starts = onp.array([1.0, 7.0], "float32")
+    eqn = loop_of(thrice, LIMITS, FACTORS, starts)
+    flags = [v.aval.shape for v in eqn.outvars if v.aval.dtype == bool]
+    assert flags == [(2, 4, 4)] and len(eqn.outvars) == 3
+    out = jit(thrice)(LIMITS, FACTORS, starts)
+    for i, j, k in onp.ndindex(2, 4, 4):
+        expected = f(LIMITS[j], FACTORS[k], starts[i])
+        assert_close((out[0][i, j, k], out[1][i, j, k]), to_numpy(expected))
+    empty = vmap(twice, (None, None, 0))(LIMITS, FACTORS, starts[:0])
+    assert [x.shape for x in empty] == [(0, 4, 4), (0, 4, 4)]
+
+
+def test_a_loop_while_any_holds_that_does_not_keep_the_others():
+    """Flags of its own, whose examples change as long as any of them goes on."""
+
+    def f(x):
+        step = lambda c: (c[0] & (c[1] < 8), c[1] * 2)
+        return lax.while_loop(lambda c: np.any(c[0]), step, (x > 0, x))[1]
+
+    x = onp.array([[1.0, 3.0], [5.0, -1.0], [-1.0, -2.0], [0.5, 100.0]], "float32")
+    assert len(loop_of(vmap(f), x).outvars) == 3
+    check_vmap(f, x)
+
+
+def test_index_checks_in_loops_over_two_axes():
+    table = np.arange(4.0)
+
+    def f(n):
+        step = lambda c: (c[0] + 1, c[1] + table[c[0]])
+        return lax.while_loop(lambda c: c[0] < n, step, (0, 0.0))[1]
+
+    twice = vmap(vmap(f))
+    expected = onp.array([[0.0, 6.0], [1.0, 3.0]], "float32")
+    assert_close(twice(np.array([[1, 4], [2, 3]])), expected)
+    with pytest.raises(IndexError):
+        twice(np.array([[1, 4], [2, 5]]))
+
+
 def test_vmap_keeps_carries_unmapped_where_it_can():
     f = lambda x: lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] * x), (0, 1.0))
     (eqn,) = [e for e in make_jaxpr(vmap(f))(np.ones(5)).eqns if e.primitive.name == "while"]

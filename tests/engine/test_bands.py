@@ -6,7 +6,7 @@ import pytest
 import vires
 import vires.numpy as np
 from vires import lax
-from vires.engine.llvm import codes, machine, schedule
+from vires.engine.llvm import codes, costs, machine, schedule
 from vires.engine.llvm.check import BrokenProgram, check_kernel
 from vires.engine.llvm.pipeline import ProgramBuilder, arrange, lower
 from vires.engine.llvm.program import Kernel
@@ -25,7 +25,7 @@ def kernels(f, *args):
 def every_fold(monkeypatch):
     """Small arrays are folded in bands too, by several tasks."""
     monkeypatch.setattr(schedule, "_MANY_BYTES", 0)
-    monkeypatch.setattr(schedule, "_SERIAL", 1000.0)
+    monkeypatch.setattr(costs, "SERIAL", 1000.0)
     monkeypatch.setattr(schedule, "_TASK", 500.0)
     monkeypatch.setattr(codes, "find", lambda key, name: None)
     monkeypatch.setattr(codes, "write", lambda key, made: None)

@@ -14,8 +14,10 @@ from compiled import run, staged
 import vires
 import vires.numpy as np
 from vires import lax
+from vires.engine.llvm import machine
 from vires.engine.llvm.control import own_outputs
 from vires.engine.llvm.pipeline import lower, lower_region
+from vires.engine.llvm.program import Kernel
 
 RNG = onp.random.default_rng(1)
 
@@ -137,6 +139,102 @@ def test_vectors_that_run_together(dtype, size):
         n += going
     onp.testing.assert_array_equal(total, expected)
     onp.testing.assert_array_equal(count, n)
+
+
+def kernels(function, *arrays):
+    """The scheduled kernels of a function, those of loops in registers included."""
+    builder, region, results = lower(staged(function, *arrays))
+    own_outputs(builder, region, results)
+    lower_region(builder, region)
+    return [
+        step if isinstance(step, Kernel) else step.params["kernel"]
+        for step in region.steps
+        if isinstance(step, Kernel) or "kernel" in step.params
+    ]
+
+
+def first_above(x, wanted):
+    """Carries four values of which the caller picks some."""
+
+    def step(s):
+        value, turns = s[:2]
+        going = value < 9
+        chosen = [
+            np.where(going, new, old)
+            for new, old in zip((value + x, turns + 1, value, value + 2 * x), s, strict=True)
+        ]
+        return tuple(chosen)
+
+    start = (x, np.zeros(x.shape, np.int32), x * 0, x * 0)
+    last = lax.while_loop(lambda s: np.any(s[0] < 9), step, start)
+    return [last[i] for i in wanted]
+
+
+@pytest.mark.parametrize("wanted", [(0,), (1,), (3,), (2, 0), (3, 1), (0, 1, 2, 3)])
+@pytest.mark.parametrize("size", [17, 1000])
+def test_last_values_that_nobody_reads_are_not_written(wanted, size):
+    x = onp.abs(normal(size)) + onp.float32(0.5)
+    (turns,) = [k.turns for k in kernels(lambda x: first_above(x, wanted), x) if k.turns]
+    assert len(turns.targets) == len(wanted)
+    value, count = x.copy(), onp.zeros(size, onp.int32)
+    low, high = x * 0, x * 0
+    while (going := value < 9).any():
+        count += going
+        low, high = onp.where(going, value, low), onp.where(going, value + 2 * x, high)
+        value = onp.where(going, value + x, value)
+    expected = (value, count, low, high)
+    for found, i in zip(vires.jit(first_above, static_argnums=1)(x, wanted), wanted, strict=True):
+        onp.testing.assert_array_equal(found, expected[i])
+
+
+@pytest.mark.parametrize("wanted", [(0,), (1,), (1, 0)])
+def test_a_scan_of_which_some_carries_are_wanted(wanted):
+    x = normal(100)
+
+    def f(x):
+        last, _ = lax.scan(lambda s, _: ((s[0] + s[1], s[1] * 0.5), None), (x, x + 1), None, 7)
+        return [last[i] for i in wanted]
+
+    (turns,) = [k.turns for k in kernels(f, x) if k.turns]
+    assert len(turns.targets) == len(wanted)
+    run(f, x)
+
+
+def test_words_of_random_keys_fill_the_registers():
+    """Keys of 64 bits are taken apart for many operations on 32: those decide the lanes."""
+    words = onp.array([3, 4], "uint32")
+    full = machine.host().vector_bytes // 4
+
+    def draw(one, words):
+        keys = vires.random.split(vires.random.wrap_key_data(words), 1000)
+        return vires.vmap(one)(keys)
+
+    def second(key):
+        return vires.random.uniform(vires.random.split(key)[1])
+
+    assert [k.lanes for k in kernels(lambda x: draw(second, x), words)] == [full]
+    gamma = kernels(lambda x: draw(lambda key: vires.random.gamma(key, 2.0), x), words)
+    assert [k.lanes for k in gamma if k.turns] == [full]
+
+    def largest(x):
+        return draw(second, x).reshape(250, 4).max(1)
+
+    assert [k.lanes for k in kernels(largest, words)] == [full]
+    # Where much of the work is on 64 bits, or where lanes decide what is added first: fewer.
+    assert next(k.lanes for k in kernels(lambda x: draw(second, x).sum(), words)) == full // 2
+    x = onp.arange(1000.0)
+    assert [k.lanes for k in kernels(lambda x: np.sin(x).astype(np.float32) * 2, x)] == [full // 2]
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 1000])
+def test_draws_do_not_depend_on_lanes(size):
+    """Each element as it comes alone, whatever vector it is in."""
+    keys = vires.random.split(vires.random.key(5), size)
+    a = np.linspace(0.3, 4, size)
+    draw = vires.jit(vires.vmap(vires.random.gamma))
+    one = vires.jit(vires.random.gamma)
+    expected = [onp.asarray(one(keys[i], a[i])) for i in range(size)]
+    onp.testing.assert_array_equal(draw(keys, a), onp.array(expected, "float32"))
 
 
 def test_updates_in_place():

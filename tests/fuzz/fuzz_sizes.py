@@ -11,7 +11,7 @@ LOWERED = {
     "costs.LONG_TASK": 20_000.0,
     "emit.LONG_TASK": 20_000.0,
     "emit_control._POLL_WORK": 100.0,
-    "schedule._SERIAL": 200.0,
+    "costs.SERIAL": 200.0,
     "schedule._TASK": 80.0,
     "schedule._MOST_TASKS": 32,
     "schedule._LONG_FOLD": 16,

@@ -33,7 +33,7 @@ from vires.core.staging import stage
 from vires.ops.bits import and_
 from vires.ops.reduce import reduce_or
 from vires.ops.select import select_n
-from vires.ops.shape import broadcast, map_at
+from vires.ops.shape import broadcast, broadcast_in_dim, map_at
 from vires.transform.jvp import jvp_jaxpr
 from vires.transform.vmap import batch_jaxpr
 
@@ -181,6 +181,9 @@ def _batch(axis: AxisData, operands: Sequence[Any], dims: Dims, **params: Any) -
         predicate, _ = batch_jaxpr(cond, axis, (*cond_dims, *carry_dims))
         out = bind_while(cond_consts, body_consts, init, predicate, program)
         return out, carry_dims
+    if not cond_consts and _stops_apart(cond, body, len(body_consts)):
+        any_left, step = _further(body, axis, tuple(body_dims))
+        return bind_while([], body_consts, init, any_left, step), carry_dims
     step_dims = (*cond_dims, *body_dims)
     predicate, any_left, step = _selecting(cond, body, axis, step_dims, len(cond_dims))
     first = evaluate(predicate.jaxpr, predicate.consts, *cond_consts, *init)
@@ -234,6 +237,53 @@ def _selecting(
         stage(any_left, [flag, *carry_avals], name="vmap"),
         stage(step, [*const_avals, flag, *carry_avals], name="vmap"),
     )
+
+
+def _stops_apart(cond: ClosedJaxpr, body: ClosedJaxpr, num_body_consts: int) -> bool:
+    """Whether a loop is one that `_selecting` makes: it goes on while any of its flags holds, and
+    changes nothing where none does. A check in it might see what an example never does.
+    """
+    test, carry = cond.jaxpr, body.jaxpr.invars[num_body_consts:]
+    if len(test.eqns) != 1 or test.eqns[0].primitive is not reduce_or:
+        return False
+    (eqn,) = test.eqns
+    flags = test.invars[0]
+    if eqn.invars[0] is not flags or len(eqn.params["axes"]) != flags.aval.ndim or has_checks(body):
+        return False
+    made = {eqn.outvars[0]: eqn for eqn in body.jaxpr.eqns}
+
+    def is_going(x: Any) -> bool:
+        eqn = made.get(x)
+        if eqn is None or eqn.primitive is not broadcast_in_dim:
+            return x is carry[0]
+        leading = tuple(range(flags.aval.ndim))
+        return eqn.invars[0] is carry[0] and eqn.params["broadcast_dimensions"] == leading
+
+    def stays(out: Any, before: Any) -> bool:
+        eqn = made.get(out)
+        if eqn is None:
+            return out is before
+        if before is carry[0]:
+            return eqn.primitive is and_ and before in eqn.invars
+        chosen = eqn.primitive is select_n and len(eqn.invars) == 3
+        return chosen and is_going(eqn.invars[0]) and eqn.invars[1] is before
+
+    return all(map(stays, body.jaxpr.outvars, carry))
+
+
+@memo.per_program
+def _further(body: ClosedJaxpr, axis: AxisData, body_dims: Dims) -> tuple[ClosedJaxpr, ClosedJaxpr]:
+    """The condition and body of a loop that stops apart, over one more axis: further turns do no
+    harm to the examples that are done, so that one set of flags is enough.
+    """
+    num_carry = len(body.out_avals)
+    program, _ = batch_jaxpr(body, axis, (*body_dims, *(0,) * num_carry), True)
+    carry_avals = program.in_avals[len(body_dims) :]
+
+    def any_left(going: Any, *carry: Any) -> list[Any]:
+        return [reduce_or(going, axes=tuple(range(going.aval.ndim)))]
+
+    return stage(any_left, carry_avals, name="vmap"), program
 
 
 # --- dead code

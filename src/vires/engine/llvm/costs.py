@@ -5,6 +5,8 @@ from __future__ import annotations
 #: A task above this cost (tens of milliseconds) lets Ctrl-C wait: then there are more tasks, or
 #: they ask for signals.
 LONG_TASK = 1e9
+#: A kernel below this cost is one task.
+SERIAL = 150_000.0
 
 _COMMON = "exp exp2 log log2 sin cos tanh logistic erf expm1 log1p atan"
 _RARE = "tan asin acos sinh cosh asinh acosh atanh atan2 cbrt erfc erf_inv"

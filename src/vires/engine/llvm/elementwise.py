@@ -24,9 +24,9 @@ from vires.engine.llvm.emit import Writer
 from vires.engine.llvm.expressions import Expr, walk
 from vires.engine.llvm.fingerprint import NotCanonical, fingerprint
 from vires.engine.llvm.kinds import INT64
+from vires.engine.llvm.lane_choice import choose_lanes
 from vires.engine.llvm.pipeline import ProgramBuilder
 from vires.engine.llvm.program import Buffer, Kernel, Store
-from vires.engine.llvm.schedule import choose_lanes
 from vires.engine.llvm.ssa import Val
 
 #: Stands for the unknown number of elements.

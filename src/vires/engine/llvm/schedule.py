@@ -9,12 +9,13 @@ import math
 
 from vires.engine.llvm import costs
 from vires.engine.llvm.builder import Builder
-from vires.engine.llvm.expressions import Expr, Index, LoopVar, walk
+from vires.engine.llvm.expressions import Expr, LoopVar
+from vires.engine.llvm.lane_choice import choose_lanes, is_rounded, strides, vector_loop
 from vires.engine.llvm.prefixes import cut_row
 from vires.engine.llvm.program import Buffer, Fold, Kernel
 
-#: A kernel below this cost is one task; above it, tasks of about that cost.
-_SERIAL, _TASK = 150_000.0, 60_000.0
+#: The cost of a task.
+_TASK = 60_000.0
 _MOST_TASKS = 512
 #: Lanes of a scatter that are written one after the other, and the bytes of a window that a task
 #: of its own is worth.
@@ -28,11 +29,6 @@ _CONFLICT, _PERIOD, _WAYS, _WALK = 1024, 4096, 8, 32
 _BAND, _MANY_BYTES, _BANDED_PARTS = 8, 1 << 20, 16
 #: A fold longer than this is cut into partial results, for accuracy and for threads.
 _LONG_FOLD = 65_536
-#: Loops in registers: operations of this cost may be calls; what several vectors that run together
-#: cost in all, and how many registers they keep; how many of such groups there are at least.
-_LIBRARY, _LIGHT_TURN, _IN_REGISTERS, _FEWEST_VECTORS = 20.0, 160.0, 24.0, 16
-#: Operations that give one of their operands, or what was given.
-_CHOICES = frozenset(("min", "max", "and", "or", "select", "argument", "const"))
 #: Beyond `_MOST_TASKS` tasks, a kernel writes no more partial results than that.
 _MOST_PARTIAL = 1 << 20
 
@@ -53,7 +49,7 @@ def schedule(builder: Builder, kernel: Kernel, vector_bytes: int) -> list[Kernel
         return following
     second = _split_fold(builder, kernel)
     if second is not None:
-        if second.loops or any(map(_is_rounded, second.folds)):
+        if second.loops or any(map(is_rounded, second.folds)):
             _schedule(second, vector_bytes, whole=True)
         else:
             schedule_small(second)  # few elements, in any order
@@ -75,7 +71,7 @@ def _schedule(kernel: Kernel, vector_bytes: int, *, whole: bool = False) -> None
         + 1.5 * len(kernel.stores)
         + len(kernel.folds)
     )
-    kernel.vector = _vector_loop(kernel, nodes)
+    kernel.vector = vector_loop(kernel, nodes)
     if kernel.turns is not None:
         weight += len(kernel.turns.targets)
         kernel.vector = kernel.loops[-1] if kernel.loops else None
@@ -138,7 +134,7 @@ def _band(kernel: Kernel, nodes: list[Expr]) -> int:
     if kernel.scatters or rows.size < 4 * _BAND or vector.size <= kernel.lanes:
         return 0
     for fold in kernel.folds:
-        if fold.prefix or _strides([fold.offset], vector)[1] or not fold.offset.factor(vector):
+        if fold.prefix or strides([fold.offset], vector)[1] or not fold.offset.factor(vector):
             return 0
         if any(b is None or b.dtype != t for b, t in zip(fold.buffers, fold.dtypes, strict=True)):
             return 0
@@ -178,7 +174,7 @@ def _scatter_tasks(kernel: Kernel) -> None:
         var = next((v for v in kernel.order if v.size >= 4 * pieces), longest)
     else:
         wanted = min(max(int(kernel.work / _TASK), 1), _MOST_TASKS)
-        if kernel.work < _SERIAL:
+        if kernel.work < costs.SERIAL:
             return
         found = [v for v in kernel.apart if v is not kernel.vector and v.size >= 4]
         if found:
@@ -197,115 +193,11 @@ def _scatter_tasks(kernel: Kernel) -> None:
     kernel.task_var = var if kernel.tasks > 1 or kernel.part is not None else None
 
 
-def _offsets(kernel: Kernel, nodes: list[Expr]) -> list[Index]:
-    return [x.offset for x in nodes if x.op == "load"]
-
-
-def _strides(offsets: list[Index], var: LoopVar) -> tuple[int, int]:
-    """How many loads are consecutive or constant along a loop, and how many are neither."""
-    good = bad = 0
-    for x in offsets:
-        factor = x.factor(var)
-        hidden = any(a.op != "var" and a.vars & var.bit for a, _ in x.terms)
-        if hidden or factor not in (0, 1):
-            bad += 1
-        else:
-            good += 1
-    return good, bad
-
-
-def _vector_loop(kernel: Kernel, nodes: list[Expr]) -> LoopVar | None:
-    kept = kernel.loops[-1] if kernel.loops else None
-    reduced = kernel.reduced[-1] if kernel.reduced else None
-    if reduced is None or not kernel.folds:
-        return kept
-    offsets = _offsets(kernel, nodes)
-    if kept is None:
-        # The last axis of a fold may be too short for vectors.
-        outer = kernel.reduced[-2] if len(kernel.reduced) > 1 and reduced.size < 8 else reduced
-        return outer if outer.size > reduced.size and not _strides(offsets, outer)[1] else reduced
-    bad_kept, bad_reduced = _strides(offsets, kept)[1], _strides(offsets, reduced)[1]
-    if bad_kept != bad_reduced:
-        # A short loop along memory loses against a long one across it.
-        if (bad_reduced < bad_kept and reduced.size >= 8) or kept.size < 4:
-            return reduced
-        return kept
-    return kept if (kept.size >= 8 and bad_kept == 0) or reduced.size < 8 else reduced
-
-
-def choose_lanes(kernel: Kernel, nodes: list[Expr], weight: float, vector_bytes: int) -> int:
-    """Lanes of the vector loop: a register of the widest dtype, more for light bodies, fewer for
-    short loops.
-    """
-    var = kernel.vector
-    assert var is not None
-    widest = 1
-    for x in nodes:
-        if (
-            x.vars & var.bit
-            and x.op not in ("index", "var", "floordiv")
-            and not (x.op == "convert" and x.args[0].__class__ is Index)
-        ):
-            size = x.dtype.itemsize // 2 if x.dtype.kind == "c" else x.dtype.itemsize
-            widest = max(widest, size)
-    for store in kernel.stores:
-        widest = max(widest, min(store.buffer.dtype.itemsize, 8))
-    for fold in kernel.folds:
-        widest = max(widest, *[min(dtype.itemsize, 8) for dtype in fold.dtypes])
-    lanes = max(vector_bytes // widest, 1)
-    # Light bodies do several registers at once, which hides latency and the loop's own cost.
-    if weight <= 8 and lanes <= 32 and not any(_is_gathered(x, var) for x in nodes):
-        lanes *= 4 if kernel.folds else 2
-    if kernel.turns is not None:
-        lanes = max(vector_bytes // widest, 1)
-        lanes *= _vectors_at_once(kernel, nodes, weight, lanes)
-    while lanes > 1 and lanes > var.size:
-        lanes //= 2
-    if (
-        kernel.folds
-        and var in kernel.reduced
-        and var.size % lanes
-        and lanes > 8
-        and var.size < 4 * lanes
-    ):
-        while lanes > 8 and var.size % lanes:
-            lanes //= 2
-    return lanes
-
-
-def _is_gathered(x: Expr, var: LoopVar) -> bool:
-    """Whether a load reads the elements of a vector one by one."""
-    if x.op != "load" or not x.vars & var.bit:
-        return False
-    return _strides([x.offset], var)[1] > 0
-
-
-def _vectors_at_once(kernel: Kernel, nodes: list[Expr], weight: float, lanes: int) -> int:
-    """How many vectors a loop in registers runs through its turns together. The operations of one
-    vector wait for each other, from turn to turn; those of another one fill the time.
-    """
-    turns, var = kernel.turns, kernel.vector
-    assert turns is not None and var is not None
-    if any(costs.OPERATIONS.get(x.op, 1.0) >= _LIBRARY for x in nodes):
-        return 1
-    turning = sum(v.bit for v in kernel.reduced)
-    carried = sum(1 for x in turns.arguments if x.vars & var.bit)
-    body = walk(turns.exprs)
-    fixed = sum(1 for x in body if x.op == "load" and x.vars & var.bit and not x.vars & turning)
-    # With a test, every vector waits for the last one of them.
-    most = 4.0 if turns.test is None else 2.0
-    most = min(most, _LIGHT_TURN / max(weight, 1.0), _IN_REGISTERS / max(carried + fixed, 1))
-    elements = math.prod([v.size for v in kernel.loops])
-    if weight * elements * math.prod([v.size for v in kernel.reduced]) > _SERIAL:
-        most = min(most, elements / (_FEWEST_VECTORS * lanes))  # something for every thread
-    return 4 if most >= 4 else 2 if most >= 2 else 1
-
-
 def _tasks(kernel: Kernel, size: int, weight: float, along: LoopVar | None, whole: bool) -> None:
     kernel.tasks, kernel.task_var = 1, None
     if not size:
         return
-    if kernel.work < _SERIAL and not (
+    if kernel.work < costs.SERIAL and not (
         kernel.reduced and math.prod([v.size for v in kernel.reduced]) > _LONG_FOLD
     ):
         return
@@ -347,15 +239,6 @@ def _tasks(kernel: Kernel, size: int, weight: float, along: LoopVar | None, whol
     kernel.task_var = var if kernel.tasks > 1 else None
     if kernel.task_var is None:
         kernel.tasks = 1
-
-
-def _is_rounded(fold: Fold) -> bool:
-    """Whether the order in which values are combined may matter."""
-    if all(dtype.kind in "biu" for dtype in fold.dtypes):
-        return False
-    if isinstance(fold.combine, str):
-        return fold.combine not in _CHOICES
-    return any(x.op not in _CHOICES and x.dtype.kind not in "biu" for x in walk(fold.combined))
 
 
 def _pieces(kernel: Kernel, var: LoopVar) -> int:

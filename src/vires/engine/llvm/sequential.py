@@ -139,6 +139,7 @@ class _Sequential:
             turns.targets += [(buffer, offset) for offset in self._offsets(carry.result.shape)]
         if turns.test is not None and self.domain:
             self._stop_apart(turns, carries)
+        self._drop_unused(turns, carries)
         for inner, outer in params.get("stacked", ()):
             assert outer.buffer is not None
             start = position * inner.size
@@ -171,6 +172,22 @@ class _Sequential:
                 large += found
         order = [*small, *large]
         turns.targets = [turns.targets[i] for i in large]
+        turns.arguments = [turns.arguments[i] for i in order]
+        turns.inits = [turns.inits[i] for i in order]
+        turns.exprs = [turns.exprs[i] for i in order]
+
+    def _drop_unused(self, turns: Turns, carries: Sequence[Carry]) -> None:
+        """Write no last values that nobody reads. What has no target comes first."""
+        first = leader(self.block)
+        unread: set[int] = set()
+        for carry in carries:
+            if carry.result.used - (carry.result is first) == 0:
+                unread.add(id(carry.result.buffer))
+        without = len(turns.arguments) - len(turns.targets)
+        dropped = [id(buffer) in unread for buffer, _ in turns.targets]
+        turns.targets = [x for x, drop in zip(turns.targets, dropped, strict=True) if not drop]
+        places = [without + i for drop in (True, False) for i, d in enumerate(dropped) if d is drop]
+        order = [*range(without), *places]
         turns.arguments = [turns.arguments[i] for i in order]
         turns.inits = [turns.inits[i] for i in order]
         turns.exprs = [turns.exprs[i] for i in order]
