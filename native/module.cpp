@@ -195,11 +195,13 @@ void define_machine(nb::module_& m) {
                  blas::kRoutines * blas::kDtypes, addresses.size());
     throw nb::python_error();
   }, "addresses"_a);
-  m.def("read_file", [](const char* path) -> nb::object {
+  m.def("read_file", [](nb::handle name) -> nb::object {
+    const std::optional<std::string> path = file_name(name.ptr());
+    checked(path.has_value());
     std::optional<std::string> data;
     {
       const nb::gil_scoped_release release;
-      data = read_file(path);
+      data = read_file(path->c_str());
     }
     return data ? nb::object(nb::bytes(data->data(), data->size())) : nb::none();
   }, "path"_a);
