@@ -88,7 +88,8 @@ nb::object from_scalar(nb::handle value, int code, bool weak) {
   checked(check_code(code));
   PyObject* array = array_from_scalar(value.ptr(), code, weak);
   if (!array && !PyErr_Occurred())
-    PyErr_Format(PyExc_OverflowError, "from_scalar: needs a value that fits %R; got %R",
+    PyErr_Format(PyExc_OverflowError,
+                 "array: needs a value that fits %S; got %R; try an array of a wider dtype",
                  dtypes[code].object, value.ptr());
   return checked(array);
 }
