@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "compiler.h"
+#include "files.h"
 #include "loader.h"
 #include "processor.h"
 
@@ -71,8 +72,10 @@ void define_compiler(nb::module_& m) {
   m.def("submit", [](std::string text, int level, int priority) {
     return compiler::submit(std::move(text), level, static_cast<compiler::Priority>(priority));
   }, "text"_a, "level"_a, "priority"_a = 0);
-  m.def("write_file", [](std::string folder, std::string name, nb::bytes data) {
-    compiler::write_file(std::move(folder), std::move(name), {data.c_str(), data.size()});
+  m.def("write_file", [](nb::handle folder, std::string name, nb::bytes data) {
+    std::optional<std::string> path = file_name(folder.ptr());
+    if (!path) throw nb::python_error();
+    compiler::write_file(std::move(*path), std::move(name), {data.c_str(), data.size()});
   }, "folder"_a, "name"_a, "data"_a);
   m.def("flush_files", compiler::flush_files, nb::call_guard<nb::gil_scoped_release>());
   m.def("take_write_error", compiler::take_write_error);

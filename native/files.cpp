@@ -7,6 +7,13 @@
 
 namespace vires {
 
+std::optional<std::string> file_name(PyObject* text) {
+  PyObject* bytes;
+  if (!PyUnicode_FSConverter(text, &bytes)) return std::nullopt;
+  const Owned owned(bytes);
+  return std::string(PyBytes_AS_STRING(bytes), static_cast<size_t>(PyBytes_GET_SIZE(bytes)));
+}
+
 std::optional<std::string> read_file(const char* path) {
   const int handle = open(path, O_RDONLY | O_CLOEXEC);
   if (handle < 0) return std::nullopt;

@@ -88,7 +88,8 @@ nb::object from_scalar(nb::handle value, int code, bool weak) {
   checked(check_code(code));
   PyObject* array = array_from_scalar(value.ptr(), code, weak);
   if (!array && !PyErr_Occurred())
-    PyErr_Format(PyExc_OverflowError, "from_scalar: needs a value that fits %R; got %R",
+    PyErr_Format(PyExc_OverflowError,
+                 "array: needs a value that fits %S; got %R; try an array of a wider dtype",
                  dtypes[code].object, value.ptr());
   return checked(array);
 }
@@ -195,11 +196,13 @@ void define_machine(nb::module_& m) {
                  blas::kRoutines * blas::kDtypes, addresses.size());
     throw nb::python_error();
   }, "addresses"_a);
-  m.def("read_file", [](const char* path) -> nb::object {
+  m.def("read_file", [](nb::handle name) -> nb::object {
+    const std::optional<std::string> path = file_name(name.ptr());
+    checked(path.has_value());
     std::optional<std::string> data;
     {
       const nb::gil_scoped_release release;
-      data = read_file(path);
+      data = read_file(path->c_str());
     }
     return data ? nb::object(nb::bytes(data->data(), data->size())) : nb::none();
   }, "path"_a);

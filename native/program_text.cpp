@@ -26,6 +26,9 @@ class Writer {
     PyObject* outvars = slot(program, slots.outvars);
     for (PyObject* list : {constvars, invars, equations, outvars})
       if (!list || !PyList_Check(list)) return wrong("lists in a program");
+    // Python code may run in between: the lists are kept, and looked at anew each time.
+    const Owned kept[] = {Owned::borrow(constvars), Owned::borrow(invars),
+                          Owned::borrow(equations), Owned::borrow(outvars)};
     const bool known = constants != Py_None;
     if (known && (!PyList_Check(constants) ||
                   PyList_GET_SIZE(constants) != PyList_GET_SIZE(constvars)))
@@ -46,7 +49,6 @@ class Writer {
       out_ += ';';
     }
     out_ += '|';
-    // Python code may run in between: the lists are looked at anew each time.
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(equations); ++i) {
       const Owned equation = Owned::borrow(PyList_GET_ITEM(equations, i));
       if (!add_equation(equation.get())) return false;
@@ -154,10 +156,13 @@ class Writer {
     PyObject* invars = slot(equation, slots.invars);
     PyObject* outvars = slot(equation, slots.outvars);
     PyObject* params = slot(equation, slots.params);
-    if (!primitive || !PyObject_TypeCheck(primitive, operation_type)) return wrong("primitives");
+    if (!primitive || !PyObject_TypeCheck(primitive, operation_type) ||
+        !as_operation(primitive)->name)
+      return wrong("primitives");
     if (!invars || !outvars || !params || !PyList_Check(invars) || !PyList_Check(outvars) ||
         !PyDict_Check(params))
       return wrong("whole equations");
+    const Owned kept[] = {Owned::borrow(invars), Owned::borrow(outvars), Owned::borrow(params)};
     if (!add(as_operation(primitive)->name)) return false;
     out_ += '[';
     Py_ssize_t position = 0;
@@ -184,6 +189,16 @@ class Writer {
     return true;
   }
 
+  bool add_values(PyObject* tuple) {
+    out_ += '(';
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); ++i) {
+      if (i) out_ += ',';
+      if (!add_value(PyTuple_GET_ITEM(tuple, i))) return false;
+    }
+    out_ += ')';
+    return true;
+  }
+
   // A parameter.
   bool add_value(PyObject* value) {
     if (PyLong_CheckExact(value)) {
@@ -198,13 +213,10 @@ class Writer {
       return true;
     }
     if (PyTuple_CheckExact(value)) {
-      out_ += '(';
-      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); ++i) {
-        if (i) out_ += ',';
-        if (!add_value(PyTuple_GET_ITEM(value, i))) return false;
-      }
-      out_ += ')';
-      return true;
+      if (Py_EnterRecursiveCall(" in the text of a parameter")) return false;
+      const bool good = add_values(value);
+      Py_LeaveRecursiveCall();
+      return good;
     }
     return add_new(PyObject_CallOneArg(text_, value));
   }

@@ -5,7 +5,6 @@
 
 #if PY_VERSION_HEX < 0x030C0000
 #define Py_T_BOOL T_BOOL
-#define Py_T_OBJECT T_OBJECT
 #endif
 
 namespace vires {
@@ -252,14 +251,15 @@ void dealloc(PyObject* self) {
 
 PyMemberDef operation_members[] = {
     {"name", Py_T_OBJECT_EX, offsetof(Operation, name), 0, nullptr},
-    {"infer", Py_T_OBJECT, offsetof(Operation, infer), 0, nullptr},
-    {"partial", Py_T_OBJECT, offsetof(Operation, partial), 0, nullptr},
+    {"infer", Py_T_OBJECT_EX, offsetof(Operation, infer), 0, nullptr},
+    {"partial", Py_T_OBJECT_EX, offsetof(Operation, partial), 0, nullptr},
     {"multiple_results", Py_T_BOOL, offsetof(Operation, multiple_results), 0, nullptr},
     {}};
 
 PyMethodDef operation_methods[] = {
     {"bind", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(operation_call)),
-     METH_VARARGS | METH_KEYWORDS, "Apply the operation under the current interpreter."},
+     METH_VARARGS | METH_KEYWORDS, "bind($self, /, *operands, **params)\n--\n\n"
+     "Apply the operation under the current interpreter."},
     {}};
 
 PyMemberDef recorder_members[] = {

@@ -34,6 +34,10 @@ PyObject* make_line(PyFrameObject* frame, PyCodeObject* code) {
   PyTuple_SET_ITEM(line, 0, Py_NewRef(reinterpret_cast<PyObject*>(code)));
   PyTuple_SET_ITEM(line, 1, Py_NewRef(instruction.get()));
   PyTuple_SET_ITEM(line, 2, Py_NewRef(name.get()));
+#if PY_VERSION_HEX >= 0x030E0000
+  // A tuple keeps its hash; -1 says that it is not known yet.
+  reinterpret_cast<PyTupleObject*>(line)->ob_hash = -1;
+#endif
   return line;
 }
 

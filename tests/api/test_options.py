@@ -70,6 +70,15 @@ def test_strict_promotion():
     assert (x + n).dtype == np.float32
 
 
+@pytest.mark.parametrize("name", ["enable_x64", "jax_enable_x64"])
+def test_an_option_is_not_set_by_assignment(name):
+    with pytest.raises(
+        AttributeError, match=rf"config.enable_x64: needs .*config.update\('{name}'"
+    ):
+        setattr(vires.config, name, True)
+    assert vires.config.enable_x64 == vires.config.read("enable_x64") == "auto"
+
+
 def test_an_unknown_engine_changes_nothing():
     with pytest.raises(ValueError, match=r"config.engine: needs one of .*llvm.*; got 'none'"):
         vires.config.update("engine", "none")

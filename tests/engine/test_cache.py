@@ -59,6 +59,13 @@ def test_a_second_process_needs_no_compiler(tmp_path):
         assert second[2] == "False"
 
 
+def test_the_name_of_the_directory_need_not_be_utf8(tmp_path):
+    directory = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe")
+    launch(directory)
+    assert files(directory)
+    launch(directory)
+
+
 def test_damaged_files_are_made_anew(tmp_path):
     first, _ = launch(tmp_path)
     for path in files(tmp_path):

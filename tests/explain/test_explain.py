@@ -366,6 +366,15 @@ def test_dump_prints_assembly():
     assert "k0(frame, task, [0]" in dumped("calls").stderr
 
 
+def test_dump_prints_what_is_explained(monkeypatch, capsys):
+    monkeypatch.setenv("VIRES_DUMP", "simplify")
+    vires.explain(lambda x: np.sin(x) * 2)(np.ones(3))
+    assert "--- simplify: <lambda>" in capsys.readouterr().err
+    monkeypatch.delenv("VIRES_DUMP")
+    vires.explain(lambda x: np.sin(x) * 3)(np.ones(3))
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("stages", ["assembly", "all,assembly"])
 def test_dump_knows_its_stages(stages: str):
     done = dumped(stages)

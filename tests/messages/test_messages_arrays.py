@@ -44,6 +44,7 @@ ELEMENTWISE = [
     Case(lambda x: x.astype(object), (a(3),), TypeError, "^dtype: needs a number or bool dtype; got .*object"),
     Case(lambda x: lax.bitcast_convert_type(x, "int8x"), (a(3),), TypeError, "^dtype: needs .* got 'int8x'"),
     Case(lambda x: x.view("float64"), (a(3),), ValueError, r"^view: needs a last axis divisible by 2; got shape \(3,\)"),
+    Case(lambda: vires.jit(lambda: np.arange(0, 2**40, 2**39, dtype="int32"))(), (), OverflowError, "^array: needs a value that fits int32; got 549755813888; try an array of a wider dtype"),
     Case(lambda x: x + 2**40, (ints(1, 2, 3),), OverflowError, "needs an integer that fits int32; got 1099511627776; try"),
 ]
 

@@ -162,6 +162,27 @@ def test_what_has_no_text_is_said():
         direct([x], [JaxprEqn([x, x], [y], add, {"p": (1, (object(),))})], [y])
 
 
+def test_a_parameter_that_is_nested_too_deeply_is_an_error():
+    x, nested = Var(ShapedArray((), F32)), ()
+    for _ in range(200_000):
+        nested = (nested,)
+    with pytest.raises(RecursionError):
+        direct([x], [JaxprEqn([x], [y := Var(x.aval)], add, {"p": nested})], [y])
+
+
+def test_what_the_text_of_a_parameter_changes_is_kept_meanwhile():
+    def meddle(value):
+        program.eqns = program.outvars = program.invars = equation.params = []
+        equation.invars = equation.outvars = []
+        return "?"
+
+    x, y = Var(ShapedArray((), F32)), Var(ShapedArray((), F32))
+    equation = JaxprEqn([x, x], [y], add, {"p": object(), "q": 1})
+    program = Jaxpr([], [x], [y], [equation, JaxprEqn([y, x], [Var(x.aval)], mul, {})])
+    expected = b"|11();|add[p=?,q=1,](v0,v0,)->11(),;mul[](v1,v0,)->11(),;|v1;"
+    assert _native.program_text(program, None, meddle, as_array) == expected
+
+
 def test_malformed_programs_are_errors():
     x, y = Var(ShapedArray((), F32)), Var(ShapedArray((), F32))
     with pytest.raises(TypeError, match="needs a jaxpr"):
@@ -174,6 +195,8 @@ def test_malformed_programs_are_errors():
         direct([x], [3], [x])
     with pytest.raises(TypeError, match="primitives"):
         direct([x], [JaxprEqn([x], [y], "neg", {})], [y])
+    with pytest.raises(TypeError, match="primitives"):
+        direct([x], [JaxprEqn([x], [y], _native.Operation(), {})], [y])
     with pytest.raises(TypeError, match="variables"):
         direct([3], [], [])
     with pytest.raises(TypeError, match="types"):

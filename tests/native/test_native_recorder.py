@@ -1,7 +1,10 @@
 """Operation and Recorder: binding, recording, passing on, and what they hold."""
 
+import copy
 import functools
 import gc
+import inspect
+import pickle
 import sys
 import weakref
 
@@ -96,6 +99,14 @@ def test_parameters_that_others_hold_are_copied():
         thread.trace = before
     assert seen == [{"axes": (0,)}] and seen[0] is not bound.keywords
     assert trace.eqns[0].params is seen[0]
+
+
+def test_a_copy_of_a_primitive_is_the_primitive():
+    assert copy.copy(add) is copy.deepcopy(add) is pickle.loads(pickle.dumps(add)) is add
+
+
+def test_bind_has_a_signature():
+    assert str(inspect.signature(add.bind)) == "(*operands, **params)"
 
 
 @pytest.mark.parametrize("method", ["process", "record"])

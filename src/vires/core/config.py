@@ -116,6 +116,15 @@ class Config:
             raise AttributeError(name)
         return self._find(name)[1].value
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        short = name.removeprefix("jax_")
+        if short in self.__dict__.get("_options", ()):
+            raise AttributeError(
+                f"config.{short}: needs update to be set; got an assignment; "
+                f"try config.update({name!r}, {value!r})"
+            )
+        super().__setattr__(name, value)
+
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._options]
 

@@ -93,12 +93,12 @@ _SHORT = {"bool": "bool", "bfloat16": "bf16", "float0": "float0"}
 
 
 @functools.cache
-@functools.cache
 def name(dtype: Any) -> str:
     """`dtype.name`: NumPy makes it anew each time, in microseconds."""
     return dtype.name
 
 
+@functools.cache
 def short_name(dtype: DType) -> str:
     """`f32` for float32, `i64` for int64, ...: as printed in a jaxpr."""
     if dtype == float0:

@@ -138,12 +138,19 @@ class Primitive(Operation):
         self.effectful = effectful
         PRIMITIVES[name] = self
 
+    def __reduce__(self) -> tuple[Callable[[str], Primitive], tuple[str]]:
+        return _named, (self.name,)  # a copy is the same: interpreters compare by identity
+
     def __repr__(self) -> str:
         return self.name
 
 
 #: Every declared primitive by name: what the law tests run over.
 PRIMITIVES: dict[str, Primitive] = {}
+
+
+def _named(name: str) -> Primitive:
+    return PRIMITIVES[name]
 
 
 def flat_results(primitive: Primitive, results: Any) -> Sequence[Any]:

@@ -135,6 +135,7 @@ def explain_program(
     `operands` gives the arguments of one run: new ones each time where some are donated.
     """
     bounds = limits()
+    dump.begin()
     closed = roll(closed)
     cached = _load_time(closed, name, donate)
     watch = _Watch()
