@@ -96,6 +96,7 @@ def test_programs_share_functions_across_processes(tmp_path) -> None:
 
 
 def test_common_functions_are_loaded_while_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    background.finish()  # what other tests began may load others
     for table in ("_addresses", "_jobs"):
         monkeypatch.setattr(math_library, table, {})
     math_library.prepare()

@@ -50,7 +50,7 @@ def toolchain() -> bytes:
     parts = [_processor(), f"vectors of {_native.vector_bytes()} bytes", sys.version]
     here = os.path.dirname(os.path.abspath(__file__))
     package = os.path.dirname(os.path.dirname(here))
-    for folder in (here, os.path.join(package, "ops"), os.path.join(package, "control")):
+    for folder in (here, *[f"{package}/{name}" for name in ("core", "dialect", "ops", "control")]):
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.endswith(".py"):
