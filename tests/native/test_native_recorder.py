@@ -12,6 +12,7 @@ import numpy as onp
 import pytest
 
 import vires
+import vires.numpy as np
 from vires import _native
 from vires.core.avals import ShapedArray
 from vires.core.jaxpr import Jaxpr, JaxprEqn, Literal, Var
@@ -194,6 +195,25 @@ def test_recordings_are_freed():
         del trace
     gc.collect()
     assert (sys.getrefcount(neg), sys.getrefcount(StagingTrace)) == counts
+
+
+def test_a_recording_with_constants_leaves_no_cycle():
+    """What a compilation built is freed at once, not when Python looks for cycles."""
+    watched = []
+
+    def f(x):
+        watched.append(weakref.ref(thread.trace))
+        return np.where(x > 0, x * 2.0, 0.0) + 2.0
+
+    gc.collect()
+    gc.disable()
+    try:
+        vires.make_jaxpr(f)(np.ones(3))
+        with pytest.raises(ZeroDivisionError):
+            vires.make_jaxpr(lambda x: (f(x), 1 // 0))(np.ones(3))
+        assert [reference() for reference in watched] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_the_source_line_is_the_callers_and_has_the_scope():

@@ -141,6 +141,7 @@ def stage(
         return trace.close(outputs)
     finally:
         trace.finished = True
+        trace.repeated.clear()  # tracers, which hold the trace
         set_trace(before)
 
 
