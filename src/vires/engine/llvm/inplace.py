@@ -179,7 +179,7 @@ def _same_place(step: Kernel | Block, old: Buffer, new: Buffer) -> bool:
             _shares(c.init.buffer, old) and _shares(c.result.buffer, new) for c in inner
         )
     store = next((s for s in step.stores if s.buffer.find() is new), None)
-    if store is None or step.folds:
+    if store is None or step.folds:  # a fold in bands writes before it has read all
         return False
     for x in step.expressions():
         if x.op == "load" and x.attr.find() is old and x.args[0] is not store.offset:
