@@ -9,8 +9,9 @@ import numpy as onp
 import pytest
 
 import vires
+import vires.numpy as np
 from vires.core.primitive import Primitive, Undefined
-from vires.engine.llvm import background
+from vires.engine.llvm import background, codes, machine
 
 
 class Clock:
@@ -89,6 +90,46 @@ def test_who_finishes_does_not_wait(clock):
     background.rest()
     background._worker._waiting = 1
     assert begin(clock) == (0.0, 1)
+
+
+def waited(clock):
+    start = clock.now
+    background.give_way()
+    return pytest.approx(clock.now - start, abs=1e-9)
+
+
+def test_a_task_gives_way_between_its_parts(clock):
+    assert waited(clock) == 0
+    background.rest()
+    assert waited(clock) == background._DELAY
+    clock.every = 0.01  # programs are compiled all the time
+    background.rest()
+    assert waited(clock) == background._PATIENCE
+    background._worker._waiting = 1  # somebody waits for the task
+    background.rest()
+    assert waited(clock) == 0
+
+
+def test_better_code_is_compiled_module_by_module(monkeypatch):
+    given = []
+    compile_all = machine.compile_all
+
+    def watched(units, name, *, background=False):
+        if background:
+            given.append(len(units))
+        return compile_all(units, name, background=background)
+
+    monkeypatch.setattr(codes, "find", lambda key, name: None)
+    monkeypatch.setattr(machine, "compile_all", watched)
+    monkeypatch.setattr(background, "give_way", lambda: given.append("way"))
+    x = onp.ones((300, 700), "float32")
+    f = lambda x: (np.exp(x).sum(0) / np.tanh(x).sum(1).mean(), np.sort(x, 0) * np.cosh(x))
+    got = vires.jit(f)(x)
+    background.finish()
+    ways = given.count("way")
+    assert ways and given == ["way", 1] * ways
+    again = vires.jit(lambda x: f(x))(x)
+    assert all((a == b).all() for a, b in zip(got, again, strict=True))
 
 
 def test_tasks_rest_while_programs_are_compiled(monkeypatch):

@@ -57,6 +57,16 @@ class _Worker:
             errors, self._errors = self._errors, []
             return errors
 
+    def give_way(self) -> None:
+        """In a task, between its parts: wait while somebody waits for other programs."""
+        with self._changed:
+            end = time.monotonic() + _PATIENCE
+            while not self._waiting:
+                left = min(self.rest, end) - time.monotonic()
+                if left <= 0:
+                    return
+                self._changed.wait(left)
+
     def _work(self) -> None:
         while True:
             task = self._next()
@@ -95,6 +105,11 @@ def run(task: Callable[[], None], delay: float = _DELAY) -> None:
 def rest() -> None:
     """Begin nothing for a moment: somebody waits for a program."""
     _worker.rest = time.monotonic() + _DELAY
+
+
+def give_way() -> None:
+    """In a task, between its parts: wait while somebody waits for other programs."""
+    _worker.give_way()
 
 
 def finish() -> None:

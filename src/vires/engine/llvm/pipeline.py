@@ -276,9 +276,9 @@ def improved(units: Sequence[Unit], made: codes.Made, name: str) -> codes.Made:
     """Better object code than what was compiled in a hurry, made while other work goes on."""
     images = list(made[0])
     places = [place for place, unit in enumerate(units) if unit.is_improvable]
-    better = machine.compile_all([units[i].best() for i in places], name, background=True)
-    for place, image in zip(places, better, strict=True):
-        images[place] = image
+    for place in places:
+        background.give_way()
+        (images[place],) = machine.compile_all([units[place].best()], name, background=True)
     return _noted(images, made[1], [u for u in units if not u.is_improvable])
 
 
