@@ -53,7 +53,8 @@ PyObject* make_tracer(PyObject* trace, PyObject* variable, PyObject* aval) {
 }
 
 bool is_own(PyObject* trace, PyObject* operand) {
-  return Py_IS_TYPE(operand, program_types.tracer) && slot(operand, program_types.of_tracer.trace) == trace;
+  return Py_IS_TYPE(operand, program_types.tracer) &&
+         slot(operand, program_types.of_tracer.trace) == trace;
 }
 
 // --- recording
@@ -117,7 +118,8 @@ PyObject* record_results(PyObject* trace, Owned invars, PyObject* primitive, PyO
 
 PyObject* record(PyObject* trace, PyObject* primitive, PyObject* operands, PyObject* params) {
   if (!program_types.tracer || !as_recorder(trace)->eqns || !as_operation(primitive)->infer) {
-    PyErr_SetString(PyExc_RuntimeError, "record: needs set_program_types, equations and a rule infer");
+    PyErr_SetString(PyExc_RuntimeError,
+                    "record: needs set_program_types, equations and a rule infer");
     return nullptr;
   }
   const Owned values(PySequence_Fast(operands, "process: needs a sequence of operands"));
@@ -133,7 +135,8 @@ PyObject* record(PyObject* trace, PyObject* primitive, PyObject* operands, PyObj
     avals.push(aval.release());
   }
   const Operation* operation = as_operation(primitive);
-  const Owned inferred(PyObject_VectorcallDict(operation->infer, avals.data(),
+  const Owned infer = Owned::borrow(operation->infer);
+  const Owned inferred(PyObject_VectorcallDict(infer.get(), avals.data(),
                                                static_cast<size_t>(count), params));
   if (!inferred) return nullptr;
   if (operation->multiple_results)
@@ -174,9 +177,11 @@ PyObject* recorder_process(PyObject* self, PyObject* const* args, Py_ssize_t cou
   const size_t four = 4 | PY_VECTORCALL_ARGUMENTS_OFFSET;
   if (!own) {
     // A parent that records calls nothing that asks which interpreter is current.
-    PyObject* parent = as_recorder(self)->parent;
-    if (parent && PyObject_TypeCheck(parent, recorder_type))
-      return recorder_process(parent, args, count);
+    const Owned parent = Owned::borrow(as_recorder(self)->parent);
+    if (parent && PyObject_TypeCheck(parent.get(), recorder_type)) {
+      message[0] = parent.get();
+      return PyObject_VectorcallMethod(name_process, message, four, nullptr);
+    }
     return PyObject_VectorcallMethod(name_to_parent, message, four, nullptr);
   }
   PyObject* partial = as_operation(args[0])->partial;

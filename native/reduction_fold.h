@@ -160,8 +160,8 @@ VIRES_CLONES void into(const T* x, int64_t n, typename Element<T>::Sum* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = combine<kind>(out[i], Sum(E::load(x[i])));
 }
 
-// Rows that are read at a time: what they give is kept in registers meanwhile, and memory gives whole
-// rows sooner than pieces of all of them.
+// Rows that are read at a time: what they give is kept in registers meanwhile, and memory gives
+// whole rows sooner than pieces of all of them.
 constexpr int64_t kBand = 8;
 
 // out[i] is combined with column i of n rows, in order.
@@ -216,7 +216,7 @@ void fold_long_rows(const T* x, int64_t n, int64_t width, typename Element<T>::S
 // The columns of n rows: `out` is what nothing gives, before.
 template <typename T, Reduce kind>
 void fold_rows(const T* x, int64_t n, int64_t width, typename Element<T>::Sum* out) {
-  // Short rows are folded side by side first: what is left of a row beyond whole vectors takes long.
+  // Short rows are folded side by side first: what is left beyond whole vectors takes long.
   constexpr int64_t kShort = 256;
   if (width < kShort && n >= kFew * kBand) {
     using Sum = typename Element<T>::Sum;

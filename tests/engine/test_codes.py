@@ -190,6 +190,19 @@ def test_effort_follows_the_work(made):
     assert all(kernel.level == 0 for kernel in kernels if kernel.work < 10)
 
 
+def test_folds_of_medium_size_are_worth_more_effort(made):
+    """Carried values on the stack cost a fold more than an elementwise kernel of the same size."""
+
+    def levels(f, size):
+        closed = vires.make_jaxpr(f)(onp.ones(size, "float32"))
+        builder, region, results = pipeline.lower(closed)
+        pipeline.arrange(builder, region, results, "f", ())
+        return {step.level for step in region.steps}
+
+    assert levels(np.sum, 20_000) == {1} and levels(np.sum, 100) == {0}
+    assert levels(lambda x: x + 1, 20_000) == {0} and levels(lambda x: x + 1, 200_000) == {1}
+
+
 PROGRAM = """
     import sys, hashlib
     import vires, vires.numpy as np

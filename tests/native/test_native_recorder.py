@@ -20,6 +20,7 @@ from vires.core.source import SourceLine, here, scope
 from vires.core.staging import StagedTracer, StagingTrace
 from vires.core.trace import EVAL, thread
 from vires.ops.elementwise import add, neg
+from vires.ops.filled import full_like
 from vires.transform.linearize import TangentTrace
 
 AVAL = ShapedArray((3,), onp.dtype("float32"))
@@ -157,6 +158,19 @@ def test_what_touches_no_tangent_goes_to_the_parent():
     assert [len(trace.eqns) for trace in (outer, inner, nested)] == [1, 1, 1]
 
 
+def test_a_parent_with_a_process_of_its_own_is_asked():
+    seen = []
+
+    class Watching(StagingTrace):
+        def process(self, primitive, operands, params):
+            seen.append(primitive)
+            return super().process(primitive, operands, params)
+
+    outer = Watching()
+    TangentTrace(outer).process(neg, [outer.argument(AVAL)], {})
+    assert seen == [neg] and len(outer.eqns) == 1
+
+
 def test_a_parent_that_computes_is_current_meanwhile():
     trace = TangentTrace(EVAL)
     before, thread.trace = thread.trace, trace
@@ -195,6 +209,19 @@ def test_recordings_are_freed():
         del trace
     gc.collect()
     assert (sys.getrefcount(neg), sys.getrefcount(StagingTrace)) == counts
+
+
+def test_a_constant_that_is_refused_is_so_whatever_was_recorded_before():
+    """-1 next to an unsigned array wraps around; as the value of an array it is an error."""
+
+    def f(x):
+        return x + -1, full_like(x, -1)
+
+    x = onp.ones(3, "uint8")
+    with pytest.raises(OverflowError):
+        vires.jit(lambda x: full_like(x, -1))(x)
+    with pytest.raises(OverflowError):
+        vires.jit(f)(x)
 
 
 def test_a_recording_with_constants_leaves_no_cycle():

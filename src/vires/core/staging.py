@@ -55,8 +55,7 @@ class StagingTrace(Recorder, Trace):
         self.eqns: list[JaxprEqn] = []
         self.constvars: dict[int, Var] = {}  # by identity of the value
         self.consts: list[Any] = []
-        #: Results of recorded operations on constants, by what they are.
-        self.repeated: dict[Any, Any] = {}
+        self.repeated = {}
 
     def base(self) -> Trace:
         return self.parent.base() if self.passes_on else self

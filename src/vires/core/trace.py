@@ -44,6 +44,8 @@ class Trace:
 
     #: Takes over what does not concern this one; the bottom interpreter has none.
     parent: Trace
+    #: Of one that records: results of operations on constants, by what they are.
+    repeated: dict[Any, Any]
     #: Set when the transformation ends: its tracers must not be used afterwards.
     finished = False
 

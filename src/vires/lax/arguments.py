@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from vires import _native
 from vires._native import Array
 from vires.core import dtypes
 from vires.core.dtypes import DType
@@ -16,7 +15,7 @@ from vires.core.errors import TracerIntegerConversionError
 from vires.core.trace import Tracer, as_array, aval_of
 from vires.ops.accept import refuse, typed_all
 from vires.ops.convert import convert_numpy
-from vires.ops.filled import full
+from vires.ops.filled import full, scalar
 from vires.ops.shape import broadcast
 
 _PYTHON_SCALARS = frozenset((bool, int, float, complex))
@@ -45,7 +44,7 @@ def _adopts(x: Any, dtype: DType) -> bool:
 def scalar_of(x: Any, dtype: DType) -> Any:
     """A Python or NumPy scalar as a 0-d array of a dtype; an integer must fit an integer dtype."""
     if x.__class__ in _PYTHON_SCALARS and dtype.kind != "V":
-        return _native.from_numpy(np.array(x, dtype))
+        return scalar(x, dtype)
     return as_array(convert_numpy(np.asarray(x), dtype))
 
 

@@ -18,7 +18,7 @@ from vires.core.avals import ShapedArray
 from vires.core.errors import ViresTypeError
 from vires.core.trace import Tracer, as_array, aval_of
 from vires.ops.convert import convert_element_type
-from vires.ops.filled import scalar
+from vires.ops.filled import plain_scalar
 from vires.ops.shape import broadcast_in_dim
 
 Shape = tuple[int, ...]
@@ -99,12 +99,8 @@ def scalar_of(value: Any, dtype: Any, weak: bool = False) -> Array:
                 )
     elif value.__class__ is complex and dtypes.kind(dtype) != "complex":
         value = value.real
-    elif value.__class__ is float and dtype in _PLAIN_FLOATS:
-        return scalar(value, dtype, weak)
-    return _native.from_numpy(np.asarray(value).astype(dtype), weak_type=weak)
-
-
-_PLAIN_FLOATS = frozenset((dtypes.float32, dtypes.float64))
+    made = plain_scalar(value, dtype, weak)
+    return _native.from_numpy(np.asarray(value).astype(dtype), weak) if made is None else made
 
 
 def _integer_limits(dtype: Any) -> tuple[int, int]:

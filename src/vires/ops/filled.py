@@ -60,10 +60,14 @@ _DIRECT = {
 
 def scalar(value: Any, dtype: DType, weak_type: bool = False) -> Array:
     """A 0-d array."""
+    made = plain_scalar(value, dtype, weak_type)
+    return _native.from_numpy(np.array(value, dtype), weak_type) if made is None else made
+
+
+def plain_scalar(value: Any, dtype: DType, weak_type: bool = False) -> Array | None:
+    """A 0-d array of a Python number, without NumPy; None where the native core would differ."""
     code = _DIRECT.get(value.__class__, {}).get(dtype)
-    if code is not None:
-        return _native.from_scalar(value, code, weak_type)
-    return _native.from_numpy(np.array(value, dtype), weak_type)
+    return None if code is None else _native.from_scalar(value, code, weak_type)
 
 
 def full(
@@ -91,11 +95,11 @@ def full(
     if value.__class__ not in _PYTHON_REALS:
         return _repeated(trace, convert(value, dtype, weak_type), shape)
     # The text of a zero has its sign. A nan is unlike itself: each is recorded anew.
-    key = (shape, value or repr(value), dtype, weak_type)
-    known: dict[Any, Any] = trace.repeated  # type: ignore[attr-defined] - it records
-    found = known.get(key)
+    # What one conversion refuses another may take.
+    key = (shape, value or repr(value), dtype, weak_type, convert)
+    found = trace.repeated.get(key)
     if found is None:
-        found = known[key] = _repeated(trace, convert(value, dtype, weak_type), shape)
+        found = trace.repeated[key] = _repeated(trace, convert(value, dtype, weak_type), shape)
     return found
 
 

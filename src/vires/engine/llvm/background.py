@@ -57,15 +57,18 @@ class _Worker:
             errors, self._errors = self._errors, []
             return errors
 
-    def give_way(self) -> None:
-        """In a task, between its parts: wait while somebody waits for other programs."""
+    def give_way(self) -> bool:
+        """In a task, between its parts: wait while somebody waits for other programs. Whether
+        somebody waits for the task.
+        """
         with self._changed:
             end = time.monotonic() + _PATIENCE
             while not self._waiting:
                 left = min(self.rest, end) - time.monotonic()
                 if left <= 0:
-                    return
+                    return False
                 self._changed.wait(left)
+            return True
 
     def _work(self) -> None:
         while True:
@@ -107,9 +110,11 @@ def rest() -> None:
     _worker.rest = time.monotonic() + _DELAY
 
 
-def give_way() -> None:
-    """In a task, between its parts: wait while somebody waits for other programs."""
-    _worker.give_way()
+def give_way() -> bool:
+    """In a task, between its parts: wait while somebody waits for other programs. Whether somebody
+    waits for the task.
+    """
+    return _worker.give_way()
 
 
 def finish() -> None:

@@ -276,9 +276,13 @@ def improved(units: Sequence[Unit], made: codes.Made, name: str) -> codes.Made:
     """Better object code than what was compiled in a hurry, made while other work goes on."""
     images = list(made[0])
     places = [place for place, unit in enumerate(units) if unit.is_improvable]
-    for place in places:
-        background.give_way()
-        (images[place],) = machine.compile_all([units[place].best()], name, background=True)
+    while places:
+        now = len(places) if background.give_way() else 1
+        texts = [units[place].best() for place in places[:now]]
+        made_now = machine.compile_all(texts, name, background=True)
+        for place, image in zip(places[:now], made_now, strict=True):
+            images[place] = image
+        del places[:now]
     return _noted(images, made[1], [u for u in units if not u.is_improvable])
 
 
